@@ -1,0 +1,1 @@
+"""The metrics over HTTP: endpoints and their query parameters."""

@@ -1,0 +1,143 @@
+"""What a record is, wherever it comes from: the record database, a file or a frame.
+
+Shared by the side that writes records and the side that reads them, so that a repository, an
+environment or an instant means the same on both.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+DEFAULT_ENVIRONMENT = "production"
+DEFAULT_PRODUCTION_ENVIRONMENTS = ("production", "prod", "live")
+DEFAULT_ATTRIBUTION_GAP_DAYS = 30
+
+
+class Status(StrEnum):
+    """How a deployment ended, or that it has not."""
+
+    SUCCESS = "success"
+    FAIL = "fail"
+    IN_PROGRESS = "in_progress"
+
+    @property
+    def is_final(self) -> bool:
+        return self is not Status.IN_PROGRESS
+
+
+class FailureSignal(StrEnum):
+    """What can say that a deployment failed. METRICS.md, section 2."""
+
+    INCIDENT = "incident"
+    ROLLBACK = "rollback"
+    HOTFIX = "hotfix"
+    FIX = "fix"
+    STATUS = "status"
+
+
+DEFAULT_FAILURE_SIGNALS = (
+    FailureSignal.INCIDENT,
+    FailureSignal.ROLLBACK,
+    FailureSignal.HOTFIX,
+    FailureSignal.FIX,
+)
+
+
+def to_microseconds(instant: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z of an aware datetime, exact."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The aware UTC datetime of microseconds since 1970-01-01T00:00:00Z."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def environment_key(environment: str) -> str:
+    """How two environment names are compared."""
+    return environment.casefold()
+
+
+_WEB_SCHEMES = frozenset({"http", "https"})
+_SSH_SCHEMES = frozenset({"ssh", "git", "git+ssh"})
+_SCP_LIKE = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>[^/:\\].*)", re.ASCII)
+
+
+class RepositoryUrlError(ValueError):
+    """The text is no git URL; the message says what would be one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RepositoryIdentity:
+    """One repository, however its URL was written: two are equal when their `key` is.
+
+    `host` is lower-cased and without a port, `path` keeps its case. `url` is safe to show: it never
+    carries credentials.
+    """
+
+    host: str
+    path: str
+    url: str
+
+    @property
+    def key(self) -> str:
+        """Host and path, case-folded: what the repository is compared by."""
+        return f"{self.host}/{self.path}".casefold()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RepositoryIdentity) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @classmethod
+    def parse(cls, text: str) -> "RepositoryIdentity":
+        """Read an http(s), ssh or scp-like git URL. Raises `RepositoryUrlError`."""
+        host, authority, scheme, path = _split_url(text.strip())
+        segments = [segment for segment in path.split("/") if segment]
+        if segments and segments[-1].endswith(".git"):
+            segments[-1] = segments[-1].removesuffix(".git")
+        if not host or not segments or not all(segments) or {".", ".."} & set(segments):
+            raise RepositoryUrlError(_EXPECTED)
+        clean_path = "/".join(segments)
+        return cls(host=host, path=clean_path, url=f"{scheme}://{authority}/{clean_path}")
+
+
+_EXPECTED = "must be a git URL such as https://github.com/acme/shop or git@github.com:acme/shop.git"
+
+
+def _split_url(text: str) -> tuple[str, str, str, str]:
+    """Host, host with port, scheme to show, and path of a git URL."""
+    if any(character.isspace() or character in "<>\"'\\" for character in text):
+        raise RepositoryUrlError(_EXPECTED)
+    if "://" not in text:
+        match = _SCP_LIKE.fullmatch(text)
+        if match is None:
+            raise RepositoryUrlError(_EXPECTED)
+        host = match["host"].lower()
+        return host, host, "https", match["path"]
+    try:
+        parts = urlsplit(text)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise RepositoryUrlError(_EXPECTED) from None
+    scheme = parts.scheme.lower()
+    if scheme in _SSH_SCHEMES:
+        return host, host, "https", parts.path
+    if scheme not in _WEB_SCHEMES:
+        raise RepositoryUrlError(_EXPECTED)
+    return host, f"{host}:{port}" if port else host, scheme, parts.path
+
+
+def matches_repository(pattern: str, identity: RepositoryIdentity) -> bool:
+    """Whether `owner/name`, `host/owner/name`, or either with a closing `*`, means this repository."""
+    wanted = pattern.casefold()
+    candidates = (identity.path.casefold(), identity.key)
+    if wanted.endswith("*"):
+        return any(candidate.startswith(wanted[:-1]) for candidate in candidates)
+    return wanted in candidates

@@ -1,0 +1,90 @@
+"""The wiring: settings in, an application out. It decides nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeGuard
+
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.di import Provide
+from litestar.logging import LoggingConfig
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.plugins.pydantic import PydanticInitPlugin
+from pydantic import BaseModel
+
+from tracker.auth import Authenticator
+from tracker.database import connect
+from tracker.errors import EXCEPTION_HANDLERS
+from tracker.keys import load_or_create
+from tracker.recording import Recorder
+from tracker.routes import batch, deployments, health, incidents, repositories
+from tracker.schemas.base import Body
+from tracker.service import RawRequest, Service, revoked_tokens
+from tracker.settings import Settings
+
+ROUTES = [
+    deployments.record,
+    deployments.read,
+    deployments.list_all,
+    batch.record_batch,
+    incidents.report,
+    incidents.revise,
+    incidents.read,
+    incidents.list_all,
+    repositories.list_all,
+    health.alive,
+    health.alive_head,
+    health.ready,
+    health.ready_head,
+]
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The application over a migrated record database; keys are made where there are none."""
+    engine = connect(settings.record_database_url)
+    ring = load_or_create(settings.key_ring_file, settings.signing_algorithm)
+    authenticator = Authenticator(ring, revoked_tokens(engine))
+    service = Service(settings, engine, Recorder(engine), authenticator)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    app = Litestar(
+        ROUTES,
+        dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
+        exception_handlers={**EXCEPTION_HANDLERS},
+        lifespan=[lifespan],
+        openapi_config=OpenAPIConfig(
+            title="Tracker",
+            version="1",
+            description="Records deployments and answers DORA metrics.",
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+        ),
+        request_class=RawRequest,
+        request_max_body_size=settings.max_body_bytes,
+        signature_types=[Service],
+        plugins=[RawBodies()],
+        logging_config=LoggingConfig(log_exceptions="never"),
+    )
+    app.state.authenticator = authenticator
+    return app
+
+
+class RawBodies(PydanticInitPlugin):
+    """Bodies are read from their bytes, in the model's strict mode, in place of a parsed dictionary."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.type_decoders = [(_is_body, _read_body), *(app_config.type_decoders or [])]
+        return app_config
+
+
+def _is_body(target: Any) -> TypeGuard[type[Body]]:
+    return isinstance(target, type) and issubclass(target, Body)
+
+
+def _read_body(body: type[Body], raw: bytes) -> BaseModel:
+    return body.parse(raw)

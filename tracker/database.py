@@ -1,0 +1,85 @@
+"""The record database: engines, transactions that write, and its schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+_WRITES = "tracker_writes"
+# Any fixed number: it names the one lock that orders all writers of a PostgreSQL database.
+_WRITER_LOCK = 0x7261636B6572
+_SQLITE_BUSY_SECONDS = 30
+
+
+def connect(url: str) -> Engine:
+    """An engine for the record database, with what durability asks of each kind."""
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    file = make_url(url).database
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own transaction control begins too late and always deferred.
+    connection.isolation_level = None
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes is refused at once when another has written.
+    immediate = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("begin immediate" if immediate else "begin")
+
+
+@contextmanager
+def write_transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is alone in writing, from its first statement to its commit.
+
+    Revision order is commit order only because of this: on SQLite by `begin immediate`, on
+    PostgreSQL by an advisory lock that is held over the transaction.
+    """
+    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({_WRITER_LOCK})")
+        yield connection
+
+
+def migrations_folder() -> Path:
+    """The migrations: inside the wheel, or beside the packages in a checkout."""
+    inside = Path(str(files("tracker"))) / "migrations"
+    return inside if inside.is_dir() else Path(str(files("tracker"))).parent / "migrations"
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(engine: Engine, revision: str = "head") -> bool:
+    """Bring the schema to `head`, safe to call at every start. Returns whether it changed."""
+    with write_transaction(engine) as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
+        command.upgrade(_alembic(connection), revision)
+        return MigrationContext.configure(connection).get_current_revision() != before
+
+
+def is_at_head(engine: Engine) -> bool:
+    """Whether the schema is the one this program was written for."""
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        return current == ScriptDirectory.from_config(_alembic(connection)).get_current_head()

@@ -1,0 +1,181 @@
+"""One open write transaction: numbers versions in commit order and writes them."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+from sqlalchemy import Connection, RowMapping, Table, bindparam, insert, select, union_all, update
+from sqlalchemy.dialects import postgresql, sqlite
+from uuid_utils import uuid7
+
+from metrics.records import RepositoryIdentity
+from tracker.models import ORGANIZATIONS, REPOSITORIES, VERSIONED
+
+KnownRepositories = set[tuple[str, str, str]]
+"""Organization, repository key and service of what has a row in `repositories`."""
+
+# The last revision given, and its time. Each branch reads one row off a primary key.
+_HEAD = union_all(
+    *(
+        select(
+            select(table.c.revision, table.c.recorded_at)
+            .order_by(table.c.revision.desc())
+            .limit(1)
+            .subquery()
+        )
+        for table in VERSIONED
+    )
+)
+_SUPERSEDE = {
+    table.name: update(table)
+    .where(table.c.revision == bindparam("old_revision"))
+    .values(superseded_revision=bindparam("new_revision"))
+    for table in VERSIONED
+}
+_INSERT = {table.name: insert(table) for table in VERSIONED}
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who records: the token's subject and id, for one organization. The command line has no token."""
+
+    organization: str
+    subject: str
+    token_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """The columns of a version that say when and by whom, not what. Instants in microseconds UTC."""
+
+    revision: int
+    first_revision: int
+    recorded_at: int
+    recorded_by: str
+    token_id: str | None
+    organization: str
+    id: str
+    created_at: int
+
+    @classmethod
+    def from_columns(cls, columns: RowMapping) -> Self:
+        """The version columns of a row."""
+        return cls(**{name: columns[name] for name in _VERSION_COLUMNS})
+
+
+_VERSION_COLUMNS = tuple(column.name for column in fields(Version))
+
+
+class Ledger:
+    """Writes versions inside one transaction of `tracker.database.write_transaction`."""
+
+    def __init__(self, connection: Connection, known_repositories: KnownRepositories) -> None:
+        self.connection = connection
+        self.new_repositories: KnownRepositories = set()
+        self._known_repositories = known_repositories
+        heads = connection.execute(_HEAD).all()
+        self._revision: int
+        self._revision, last_recorded_at = max((tuple(head) for head in heads), default=(0, 0))
+        # A clock that was set back must not make history run backwards.
+        self.now = max(time.time_ns() // 1_000, last_recorded_at)
+
+    def first_version(self, author: Author) -> Version:
+        """The next revision, as the first version of a new thing."""
+        revision = self._next_revision()
+        return Version(
+            revision=revision,
+            first_revision=revision,
+            recorded_at=self.now,
+            recorded_by=author.subject,
+            token_id=author.token_id,
+            organization=author.organization,
+            id=str(uuid7()),
+            created_at=self.now,
+        )
+
+    def next_version(self, author: Author, current: Version) -> Version:
+        """The next revision, as a newer version of a thing that is recorded."""
+        return replace(
+            current,
+            revision=self._next_revision(),
+            recorded_at=self.now,
+            recorded_by=author.subject,
+            token_id=author.token_id,
+        )
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            self.connection.execute(_INSERT[table.name], rows)
+
+    def supersede(self, table: Table, current: Version, row: Mapping[str, object]) -> None:
+        """Close the current version and insert the row that takes its place."""
+        self.connection.execute(
+            _SUPERSEDE[table.name], {"old_revision": current.revision, "new_revision": row["revision"]}
+        )
+        self.connection.execute(_INSERT[table.name], row)
+
+    def ensure_repositories(
+        self, author: Author, repositories: Iterable[tuple[RepositoryIdentity, str]]
+    ) -> None:
+        """Give each repository, and each service of it, a row of its own if it has none."""
+        wanted = {
+            (author.organization, identity.key, name): identity
+            for identity, service in repositories
+            for name in {"", service}
+        }
+        for key in sorted(wanted.keys() - self._known_repositories - self.new_repositories):
+            self._ensure_repository(author, wanted[key], service=key[2])
+            self.new_repositories.add(key)
+
+    def _ensure_repository(self, author: Author, identity: RepositoryIdentity, service: str) -> None:
+        found = self.connection.execute(
+            select(REPOSITORIES.c.revision).where(
+                REPOSITORIES.c.organization == author.organization,
+                REPOSITORIES.c.repository_key == identity.key,
+                REPOSITORIES.c.service == service,
+                REPOSITORIES.c.superseded_revision.is_(None),
+            )
+        ).first()
+        if found is None:
+            row = {
+                **vars(self.first_version(author)),
+                **repository_columns(identity),
+                "service": service,
+                "team": None,
+            }
+            self.insert(REPOSITORIES, [row])
+
+    def ensure_organization(self, slug: str) -> None:
+        """Bring the organization into being, if it is not there."""
+        upsert = sqlite.insert if self.connection.dialect.name == "sqlite" else postgresql.insert
+        self.connection.execute(
+            upsert(ORGANIZATIONS)
+            .values(slug=slug, id=str(uuid7()), created_at=self.now)
+            .on_conflict_do_nothing()
+        )
+
+    def _next_revision(self) -> int:
+        self._revision += 1
+        return self._revision
+
+
+def repository_columns(identity: RepositoryIdentity | None) -> dict[str, str | None]:
+    """The columns that hold a repository, in every table that names one."""
+    if identity is None:
+        return dict.fromkeys(("repository_url", "repository_host", "repository_path", "repository_key"))
+    return {
+        "repository_url": identity.url,
+        "repository_host": identity.host,
+        "repository_path": identity.path,
+        "repository_key": identity.key,
+    }
+
+
+def repository_of(columns: RowMapping) -> RepositoryIdentity | None:
+    """The repository that a row names, read from the columns that `repository_columns` fills."""
+    if columns["repository_key"] is None:
+        return None
+    return RepositoryIdentity(
+        columns["repository_host"], columns["repository_path"], columns["repository_url"]
+    )

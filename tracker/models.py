@@ -1,0 +1,194 @@
+"""The tables of the record database.
+
+Instants are integers: microseconds since 1970-01-01T00:00:00Z, the same on SQLite and PostgreSQL.
+What is recorded is kept as versions. A change inserts a new row with the next revision and closes
+the old one by `superseded_revision`; a deletion is a row that is closed at birth. Current rows are
+those with `superseded_revision is null`, and unique keys hold over those alone.
+"""
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, text
+from sqlmodel import Field, SQLModel
+
+from metrics.records import DEFAULT_ENVIRONMENT
+
+# SQLite keeps a table in the order of an INTEGER primary key, and only of that.
+Revision = BigInteger().with_variant(Integer, "sqlite")
+_CURRENT = text("superseded_revision is null")
+
+
+class Version(SQLModel):
+    """The columns that every versioned table has."""
+
+    revision: int = Field(primary_key=True, sa_type=Revision, sa_column_kwargs={"autoincrement": False})
+    superseded_revision: int | None = Field(default=None, sa_type=BigInteger)
+    first_revision: int = Field(sa_type=BigInteger)
+    recorded_at: int = Field(sa_type=BigInteger)
+    recorded_by: str
+    token_id: str | None = None
+    organization: str
+    id: str
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class Deployment(Version, table=True):
+    """A commit of a repository, put into an environment."""
+
+    __tablename__ = "deployments"
+
+    repository_url: str
+    repository_host: str
+    repository_path: str
+    repository_key: str
+    service: str = ""
+    environment: str = DEFAULT_ENVIRONMENT
+    environment_key: str = DEFAULT_ENVIRONMENT
+    status: str
+    commit_id: str | None = None
+    version: str | None = None
+    branch: str | None = None
+    title: str | None = None
+    url: str | None = None
+    changelog: str | None = None
+    started_at: int | None = Field(default=None, sa_type=BigInteger)
+    finished_at: int | None = Field(default=None, sa_type=BigInteger)
+    # What lists are ordered by: `finished_at`, or `created_at` while in progress.
+    listed_at: int = Field(sa_type=BigInteger)
+    # Null is "not said": it counts as false, and a repeat may still say it.
+    is_fix: bool | None = None
+    is_hotfix: bool | None = None
+    is_forced: bool | None = None
+    # Null is "work it out from the releases".
+    is_rollback: bool | None = None
+    remediates: str | None = None
+    commits_count: int | None = None
+    commits: list[dict[str, str | int]] = Field(default_factory=list, sa_type=JSON)
+    pull_request_number: int | None = Field(default=None, sa_type=BigInteger)
+    member_id: str | None = None
+    team: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+    deployment_node_id: str | None = None
+    triggered_by: str
+
+
+class Incident(Version, table=True):
+    """A report that production is impaired."""
+
+    __tablename__ = "incidents"
+
+    key: str | None = None
+    title: str | None = None
+    started_at: int = Field(sa_type=BigInteger)
+    resolved_at: int | None = Field(default=None, sa_type=BigInteger)
+    environment: str | None = None
+    environment_key: str | None = None
+    repository_url: str | None = None
+    repository_host: str | None = None
+    repository_path: str | None = None
+    repository_key: str | None = None
+    service: str = ""
+    deployment: str | None = None
+    commit_id: str | None = None
+    change_related: bool = True
+    severity: str | None = None
+    url: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+
+
+class Repository(Version, table=True):
+    """A repository, or one service of it, that a record has named; and the team it belongs to."""
+
+    __tablename__ = "repositories"
+
+    repository_url: str
+    repository_host: str
+    repository_path: str
+    repository_key: str
+    service: str = ""
+    team: str | None = None
+
+
+class OrganizationSettings(Version, table=True):
+    """What an organization has set; its absence means the defaults. `id` is the organization's slug."""
+
+    __tablename__ = "organization_settings"
+
+    timezone: str
+    production_environments: list[str] = Field(sa_type=JSON)
+    failure_signals: list[str] = Field(sa_type=JSON)
+    attribution_gap_days: int
+    benchmark: int
+
+
+class Organization(SQLModel, table=True):
+    """An organization: it comes into being with its first token."""
+
+    __tablename__ = "organizations"
+
+    slug: str = Field(primary_key=True)
+    id: str = Field(unique=True)
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class RevokedToken(SQLModel, table=True):
+    """A token that is no longer honoured, by its `jti`."""
+
+    __tablename__ = "revoked_tokens"
+
+    token_id: str = Field(primary_key=True)
+    revoked_at: int = Field(sa_type=BigInteger)
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The SQLAlchemy table of a model."""
+    found = model.__table__  # type: ignore[attr-defined]
+    assert isinstance(found, Table)
+    return found
+
+
+DEPLOYMENTS = table(Deployment)
+INCIDENTS = table(Incident)
+REPOSITORIES = table(Repository)
+ORGANIZATION_SETTINGS = table(OrganizationSettings)
+ORGANIZATIONS = table(Organization)
+REVOKED_TOKENS = table(RevokedToken)
+VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
+
+
+def _current_index(name: str, *columns: Column[object], unique: bool, where: str = "") -> None:
+    predicate = text(f"superseded_revision is null and {where}") if where else _CURRENT
+    Index(name, *columns, unique=unique, sqlite_where=predicate, postgresql_where=predicate)
+
+
+for _table in VERSIONED:
+    _current_index(f"uq_{_table.name}_id", _table.c.id, unique=True)
+    Index(f"ix_{_table.name}_history", _table.c.id, _table.c.revision)
+_current_index(
+    "uq_deployments_natural_key",
+    DEPLOYMENTS.c.organization,
+    DEPLOYMENTS.c.repository_key,
+    DEPLOYMENTS.c.deployment_node_id,
+    DEPLOYMENTS.c.service,
+    DEPLOYMENTS.c.environment_key,
+    unique=True,
+    where="deployment_node_id is not null",
+)
+_current_index(
+    "ix_deployments_listed",
+    DEPLOYMENTS.c.organization,
+    DEPLOYMENTS.c.listed_at,
+    DEPLOYMENTS.c.id,
+    unique=False,
+)
+_current_index(
+    "uq_incidents_key", INCIDENTS.c.organization, INCIDENTS.c.key, unique=True, where="key is not null"
+)
+_current_index(
+    "ix_incidents_listed", INCIDENTS.c.organization, INCIDENTS.c.started_at, INCIDENTS.c.id, unique=False
+)
+_current_index(
+    "uq_repositories_key",
+    REPOSITORIES.c.organization,
+    REPOSITORIES.c.repository_key,
+    REPOSITORIES.c.service,
+    unique=True,
+)

@@ -1,0 +1,109 @@
+"""The group commit: handlers hand over what they want recorded, one writer commits what is waiting.
+
+Every answer goes out after the commit that holds its record, never before. An act that is refused
+fails alone; what it shares a commit with is not touched by it.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from tracker.database import write_transaction
+from tracker.errors import Problem
+from tracker.ledger import KnownRepositories, Ledger
+
+T = TypeVar("T")
+Act = Callable[[Ledger], T]
+"""Something to record. It decides first and writes last: raising a `Problem`, it has written nothing."""
+
+_LARGEST_GROUP = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    act: Act[Any]
+    future: Future[Any]
+
+
+class Recorder:
+    """The one writer of a process, on a thread of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
+        self._known_repositories: KnownRepositories = set()
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what has been handed over, then end."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    async def record(self, act: Act[T]) -> T:
+        """Run the act in the next commit and return its result once that is on disk.
+
+        Raises the act's `Problem`, or `OperationalError` where the database cannot be written.
+        """
+        future: Future[T] = Future()
+        self._waiting.put(_Submission(act, future))
+        return await asyncio.wrap_future(future)
+
+    def record_now(self, act: Act[T]) -> T:
+        """As `record`, on the calling thread in a transaction of its own; for the command line."""
+        outcome = self._commit([_Submission(act, Future())])[0]
+        if isinstance(outcome, BaseException):
+            raise outcome
+        result: T = outcome
+        return result
+
+    def _work(self) -> None:
+        running = True
+        while running:
+            group = [self._waiting.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < _LARGEST_GROUP:
+                    group.append(self._waiting.get_nowait())
+            running = None not in group
+            self._settle([submission for submission in group if submission is not None])
+
+    def _settle(self, group: Sequence[_Submission]) -> None:
+        if not group:
+            return
+        for submission, outcome in zip(group, self._commit(group), strict=True):
+            if isinstance(outcome, BaseException):
+                submission.future.set_exception(outcome)
+            else:
+                submission.future.set_result(outcome)
+
+    def _commit(self, group: Sequence[_Submission]) -> list[Any]:
+        """The result, or the exception, of each act; all that succeeded are committed."""
+        try:
+            with write_transaction(self._engine) as connection:
+                ledger = Ledger(connection, self._known_repositories)
+                outcomes = [_attempt(submission.act, ledger) for submission in group]
+        except OperationalError as error:
+            return [error] * len(group)
+        except Exception as error:  # noqa: BLE001 - the writer must outlive any act; each is told its own fault
+            if len(group) == 1:
+                return [error]
+            return [self._commit([submission])[0] for submission in group]
+        self._known_repositories |= ledger.new_repositories
+        return outcomes
+
+
+def _attempt(act: Act[Any], ledger: Ledger) -> Any:
+    try:
+        return act(ledger)
+    except Problem as refusal:
+        return refusal

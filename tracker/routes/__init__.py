@@ -1,0 +1,1 @@
+"""The native interface, one file a resource."""

@@ -1,0 +1,80 @@
+"""`/api/v1/deployments/batch`: history as NDJSON, streamed."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from litestar import Response, post
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+
+from tracker.auth import Scope, requires
+from tracker.errors import InvalidRequest
+from tracker.ingestion import InputError, LineError, LineReader, Tally, read_chunk
+from tracker.routes.deployments import PATH
+from tracker.routes.listing import CallerRequest
+from tracker.service import Service, author_of
+
+
+@dataclass
+class BatchOperation(Operation):
+    """The body is a stream, which the handler reads itself."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING, description="One deployment a line; gzip too.")
+        self.request_body = RequestBody(
+            required=True, content={"application/x-ndjson": OpenAPIMediaType(schema=schema)}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What became of the lines. `errors` lists the first thousand; `failed` counts them all."""
+
+    recorded: int
+    repeated: int
+    failed: int
+    errors: Sequence[LineError]
+
+
+@post(
+    PATH + "/batch",
+    guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+    request_max_body_size=None,
+    operation_class=BatchOperation,
+)
+async def record_batch(request: CallerRequest, service: Service) -> Response[BatchAnswer]:
+    """Record history: 200 when all lines were good, else 207. Good lines are kept either way.
+
+    `finished_at` must be given where the status is final. Lines that carry a `deployment_node_id` may
+    be sent again; the others would be recorded twice.
+    """
+    author, tally = author_of(request.user), Tally()
+
+    async def record(lines: list[tuple[int, bytes]]) -> None:
+        chunk = await asyncio.to_thread(
+            read_chunk, lines, "api", lambda sent: request.user.require_write(sent.facts.repository)
+        )
+        outcomes = await service.recorder.record(lambda ledger: chunk.record(ledger, author))
+        chunk.count(outcomes, tally)
+
+    reader = LineReader(gzip=_is_gzip(request), limit=service.settings.max_batch_bytes)
+    try:
+        async for piece in request.stream():
+            for lines in reader.feed(piece):
+                await record(lines)
+        await record(reader.close())
+    except InputError as error:
+        await record(reader.complete_lines())
+        tally.fail(reader.line_number + 1, str(error))
+    return Response(
+        BatchAnswer(tally.recorded, tally.repeated, tally.failed, tally.errors),
+        status_code=207 if tally.failed else 200,
+    )
+
+
+def _is_gzip(request: CallerRequest) -> bool:
+    """Whether the body is compressed. Raises `InvalidRequest` where it is in another way."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise InvalidRequest(f"Content-Encoding: {encoding} is not understood here; send gzip or none")
+    return encoding == "gzip"

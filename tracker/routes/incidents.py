@@ -1,0 +1,86 @@
+"""`/api/v1/incidents`: report one, read, list, resolve or correct."""
+
+from litestar import Response, get, patch, post
+from litestar.params import FromPath, JSONBody
+from pydantic import Field
+
+from metrics.api.parameters import documents
+from tracker.auth import Scope, requires
+from tracker.errors import NotFound
+from tracker.incidents import RecordedIncident, report_incident, revise_incident
+from tracker.lists import IncidentFilter, find, list_incidents
+from tracker.models import INCIDENTS
+from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
+from tracker.schemas.incidents import IncidentAnswer, IncidentChange, NewIncident
+from tracker.service import Service, author_of
+
+PATH = "/api/v1/incidents"
+_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ)
+
+
+class IncidentListParameters(ListParameters):
+    """Which incidents; `from` and `to` bound their start."""
+
+    open: bool | None = Field(None, description="true: only those that are not resolved; false: only others.")
+
+
+@post(
+    PATH,
+    guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+)
+async def report(
+    data: JSONBody[NewIncident], request: CallerRequest, service: Service
+) -> Response[IncidentAnswer]:
+    """Report an incident: 201. A repeat under its `key`: 200."""
+    author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
+    request.user.require_write(facts.repository)
+    outcome = await service.recorder.record(lambda ledger: report_incident(ledger, author, facts, carried))
+    answer = IncidentAnswer.of(outcome.incident)
+    return Response(
+        answer,
+        status_code=200 if outcome.repeated else 201,
+        headers={"Location": f"{PATH}/{answer.id}"},
+    )
+
+
+@patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+async def revise(
+    incident_id: FromPath[str], data: JSONBody[IncidentChange], request: CallerRequest, service: Service
+) -> IncidentAnswer:
+    """Resolve or correct an incident: a merge patch."""
+    author, changes, reaches = author_of(request.user), data.changes(), request.user.may_use
+    revised = await service.recorder.record(
+        lambda ledger: revise_incident(ledger, author, incident_id, changes, reaches)
+    )
+    return IncidentAnswer.of(revised)
+
+
+@get(PATH + "/{incident_id:str}", guards=[_READERS], sync_to_thread=True)
+def read(incident_id: FromPath[str], request: CallerRequest, service: Service) -> IncidentAnswer:
+    """One incident, as it now is."""
+    what = f"There is no incident {incident_id}."
+    row = find(service.engine, INCIDENTS, request.user.organization, incident_id)
+    if row is None:
+        raise NotFound(what)
+    recorded = RecordedIncident.from_row(row)
+    request.user.require_read(recorded.facts.repository, what)
+    return IncidentAnswer.of(recorded)
+
+
+@get(
+    PATH,
+    guards=[_READERS],
+    operation_class=documents(IncidentListParameters),
+    sync_to_thread=True,
+)
+def list_all(request: CallerRequest, service: Service) -> Response[ListAnswer[IncidentAnswer]]:
+    """The organization's incidents, the latest to start first."""
+    parameters = IncidentListParameters.read(request.query_params.multi_items())
+    wanted = IncidentFilter(
+        organization=request.user.organization, visible=request.user.repositories, **dict(parameters)
+    )
+    return page_answer(
+        request,
+        list_incidents(service.engine, wanted),
+        lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)),
+    )

@@ -1,0 +1,50 @@
+"""What the lists of the native interface share: their parameters, and a page as an answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+from pydantic import AwareDatetime, Field
+from sqlalchemy import Row
+
+from metrics.api.parameters import QueryParameters
+from tracker.auth import Caller
+from tracker.lists import Page
+
+T = TypeVar("T")
+LARGEST_PAGE = 500
+
+CallerRequest = Request[Caller, Any, Any]
+
+
+class ListParameters(QueryParameters):
+    """What every list takes."""
+
+    repository: tuple[str, ...] = Field((), description="owner/name or host/owner/name; repeatable.")
+    service: tuple[str, ...] = Field((), description="Repeatable.")
+    environment: tuple[str, ...] = Field((), description="Compared case-folded; repeatable.")
+    from_: AwareDatetime | None = Field(None, alias="from", description="From this instant on.")
+    to: AwareDatetime | None = Field(None, description="Before this instant.")
+    limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="Items a page.")
+    cursor: str | None = Field(None, description="From the Link of the page before.")
+
+
+@dataclass(frozen=True, slots=True)
+class ListAnswer(Generic[T]):
+    """One page of a list. The header `Link: <…>; rel="next"` leads to the next."""
+
+    items: Sequence[T]
+
+
+def page_answer(
+    request: CallerRequest, page: Page[Row[Any]], answer: Callable[[Row[Any]], T]
+) -> Response[ListAnswer[T]]:
+    """The page as a body, with the link to the next one."""
+    headers = {}
+    if page.next_cursor is not None:
+        pairs = [(name, text) for name, text in request.query_params.multi_items() if name != "cursor"]
+        query = urlencode([*pairs, ("cursor", page.next_cursor)])
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return Response(ListAnswer([answer(row) for row in page.items]), headers=headers)

@@ -1,0 +1,1 @@
+"""Bodies that clients send, strictly validated, and what they are answered."""

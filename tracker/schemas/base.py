@@ -1,0 +1,102 @@
+"""What clients send and what they are answered: bodies, strictly validated, and their answers.
+
+Bodies are read from the raw JSON in pydantic's strict mode: no number passes for a time, no "yes" for
+a boolean, and a field that is not known is refused.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic import StringConstraints as Constraints
+from pydantic_core import PydanticCustomError
+
+from metrics.records import (
+    RepositoryIdentity,
+    RepositoryUrlError,
+    from_microseconds,
+    to_microseconds,
+)
+from tracker.errors import COMMIT_PATTERN, TEXT_PATTERN, FieldError, InvalidRequest
+
+LARGEST_INTEGER = 2**31 - 1
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+
+
+def _only_text_of_a_time(value: object) -> object:
+    if isinstance(value, str) and not _DATE_AND_TIME.match(value):
+        raise ValueError("must be a time as text, as in 2026-03-02T10:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    # Years at the ends of the calendar overflow when they are moved to another zone.
+    if not 1 < value.year < 9999 or value < _EARLIEST:
+        raise ValueError("must be a time from 1970 on")
+    return value.astimezone(UTC)
+
+
+def _repository(text: str) -> str:
+    try:
+        RepositoryIdentity.parse(text)
+    except RepositoryUrlError as error:
+        raise PydanticCustomError("repository_url", "{reason}", {"reason": str(error)}) from None
+    return text
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_only_text_of_a_time), AfterValidator(_in_utc)]
+RepositoryUrl = Annotated[
+    str, Constraints(max_length=2_000, pattern=TEXT_PATTERN), AfterValidator(_repository)
+]
+CommitId = Annotated[str, Constraints(pattern=COMMIT_PATTERN, to_lower=True)]
+ShortText = Annotated[str, Constraints(max_length=500, pattern=TEXT_PATTERN)]
+LongText = Annotated[str, Constraints(max_length=200_000, pattern=TEXT_PATTERN)]
+Url = Annotated[str, Constraints(max_length=4_000, pattern=TEXT_PATTERN)]
+Name = Annotated[str, Constraints(strip_whitespace=True, min_length=1, max_length=250, pattern=TEXT_PATTERN)]
+ServiceName = Annotated[str, Constraints(strip_whitespace=True, max_length=250, pattern=TEXT_PATTERN)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+Labels = Annotated[dict[Name, ShortText], Field(max_length=20)]
+
+
+class Body(BaseModel):
+    """A request body: strict, closed, finite."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+    def carries(self) -> frozenset[str]:
+        """The fields that the sender gave a value; null says nothing."""
+        return frozenset(name for name in self.model_fields_set if getattr(self, name) is not None)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Read a JSON text. Raises `InvalidRequest`, naming every field that is wrong."""
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            raise InvalidRequest.from_pydantic(error) from None
+
+
+def invalid_field(name: str, detail: str) -> InvalidRequest:
+    return InvalidRequest.of([FieldError(f"/{name}", detail)])
+
+
+def microseconds(instant: datetime | None) -> int | None:
+    return None if instant is None else to_microseconds(instant)
+
+
+def span(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
+def instant_of(value: int | None) -> datetime | None:
+    return None if value is None else from_microseconds(value)

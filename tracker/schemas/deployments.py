@@ -1,0 +1,170 @@
+"""Deployments as clients send them and as they are answered."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from metrics.records import (
+    DEFAULT_ENVIRONMENT,
+    RepositoryIdentity,
+    Status,
+    environment_key,
+    to_microseconds,
+)
+from tracker.deployments import (
+    AGREEMENT_MICROSECONDS,
+    DeploymentFacts,
+    SentDeployment,
+)
+from tracker.schemas.base import (
+    Body,
+    CommitId,
+    Count,
+    Instant,
+    Labels,
+    LongText,
+    Name,
+    RepositoryUrl,
+    ServiceName,
+    ShortText,
+    Url,
+    invalid_field,
+    microseconds,
+    span,
+)
+
+LONGEST_DURATION_SECONDS = 366 * 86_400
+_MAX_AHEAD = timedelta(days=1)
+
+
+class NewCommit(Body):
+    """A change that the deployment carries. Merge commits are not changes and are not sent."""
+
+    sha: CommitId
+    committed_at: Instant = Field(description="When the change was written: the author's date.")
+
+
+class NewDeployment(Body):
+    """A deployment, as a CI step reports it."""
+
+    repository_url: RepositoryUrl = Field(
+        description="Any http(s), ssh or scp-like git URL; the forms of one repository are one repository."
+    )
+    commit_id: CommitId | None = Field(None, description="The commit deployed: 7 to 64 hex digits.")
+    version: Name | None = Field(
+        None, description="What was deployed where there is no commit: an image tag, say."
+    )
+    service: ServiceName | None = Field(
+        None, description="What is deployed, of a repository that holds several things."
+    )
+    environment: Name | None = Field(None, description=f"Where it was put. Default: {DEFAULT_ENVIRONMENT}.")
+    status: Annotated[Status, Field(strict=False)] | None = Field(None, description="Default: success.")
+    branch: ShortText | None = None
+    title: ShortText | None = None
+    url: Url | None = Field(None, description="Where to read more: the CI run, the release.")
+    changelog: LongText | None = None
+    started_at: Instant | None = None
+    finished_at: Instant | None = Field(None, description="Default, for a final status: now.")
+    duration_seconds: Annotated[float, Field(ge=0, le=LONGEST_DURATION_SECONDS)] | None = Field(
+        None, description="Of start, finish and duration any two give the third; all three must agree."
+    )
+    is_fix: bool | None = Field(None, description="It repairs something, not urgently.")
+    is_hotfix: bool | None = Field(None, description="It repairs production, urgently.")
+    is_forced: bool | None = Field(None, description="Somebody forced it past the checks.")
+    is_rollback: bool | None = Field(None, description="Absent: worked out from the releases.")
+    remediates: Name | None = Field(
+        None,
+        description="The deployment that this one repairs: its id, its deployment_node_id or its release.",
+    )
+    commits_count: Count | None = None
+    commits: Annotated[list[NewCommit], Field(max_length=10_000)] | None = None
+    pull_request_number: Count | None = None
+    member_id: ShortText | None = None
+    team: Name | None = Field(None, description="Default: the team set for the service or the repository.")
+    labels: Labels | None = Field(None, description="At most 20 strings by name.")
+    deployment_node_id: Name | None = Field(
+        None,
+        description="The sender's own id of this attempt; posting it again is a repeat, not a new record.",
+    )
+
+    def sent(self, *, triggered_by: str, now: datetime, finish_required: bool = False) -> SentDeployment:
+        """The facts to record. Raises `InvalidRequest` where fields contradict each other.
+
+        `finish_required` is for history: there, "finished just now" is never what is meant.
+        """
+        status = self.status or Status.SUCCESS
+        identity = RepositoryIdentity.parse(self.repository_url)
+        environment = self.environment or DEFAULT_ENVIRONMENT
+        started_at, finished_at = self._times(status, now, finish_required)
+        if self.commit_id is None and self.version is None:
+            raise invalid_field("commit_id", "is required, or version where there is no commit")
+        return SentDeployment(
+            DeploymentFacts(
+                repository_url=identity.url,
+                repository_host=identity.host,
+                repository_path=identity.path,
+                repository_key=identity.key,
+                service=self.service or "",
+                environment=environment,
+                environment_key=environment_key(environment),
+                status=status,
+                commit_id=self.commit_id,
+                version=self.version,
+                branch=self.branch,
+                title=self.title,
+                url=self.url,
+                changelog=self.changelog,
+                started_at=started_at,
+                finished_at=finished_at,
+                is_fix=self.is_fix,
+                is_hotfix=self.is_hotfix,
+                is_forced=self.is_forced,
+                is_rollback=self.is_rollback,
+                remediates=self.remediates,
+                commits_count=self.commits_count,
+                commits=[
+                    {"sha": commit.sha, "committed_at": to_microseconds(commit.committed_at)}
+                    for commit in self.commits or ()
+                ],
+                pull_request_number=self.pull_request_number,
+                member_id=self.member_id,
+                team=self.team,
+                labels=self.labels or {},
+                deployment_node_id=self.deployment_node_id,
+                triggered_by=triggered_by,
+            ),
+            carried=self.carries(),
+            duration=span(self.duration_seconds),
+        )
+
+    def _times(self, status: Status, now: datetime, finish_required: bool) -> tuple[int | None, int | None]:
+        """Start and finish in microseconds UTC, each worked out from the other and the duration."""
+        for name, instant in (("started_at", self.started_at), ("finished_at", self.finished_at)):
+            if instant is not None and instant - now > _MAX_AHEAD:
+                raise invalid_field(name, "must not be more than a day ahead")
+        started_at, finished_at = microseconds(self.started_at), microseconds(self.finished_at)
+        duration = span(self.duration_seconds)
+        if not status.is_final:
+            if finished_at is not None:
+                raise invalid_field("finished_at", "cannot be given while the status is in_progress")
+            if duration is not None:
+                raise invalid_field("duration_seconds", "cannot be given while the status is in_progress")
+            return started_at, None
+        if finished_at is None:
+            if started_at is not None and duration is not None:
+                finished_at = started_at + duration
+            elif finish_required:
+                raise invalid_field(
+                    "finished_at", f"is required in history where the status is {status.value}"
+                )
+            else:
+                finished_at = to_microseconds(now)
+        if started_at is None and duration is not None:
+            started_at = finished_at - duration
+        if started_at is not None:
+            if finished_at < started_at:
+                raise invalid_field("finished_at", "must not be before started_at")
+            if duration is not None and abs(finished_at - started_at - duration) > AGREEMENT_MICROSECONDS:
+                raise invalid_field("duration_seconds", "must agree with started_at and finished_at")
+        return started_at, finished_at

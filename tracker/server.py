@@ -1,0 +1,57 @@
+"""Serving: one process, listening until it is told to stop, and ending only with its work done."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from litestar import Litestar
+
+GRACE_SECONDS = 30
+
+
+def serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `OSError` where it cannot listen.
+
+    `on_listening` is called with the base URL once connections are accepted.
+    """
+    uvloop.run(_serve(app, host, port, on_listening))
+
+
+async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
+    port = _listenable_port(host, port)
+    logging.getLogger("_granian").setLevel(logging.WARNING)
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    serving = asyncio.create_task(server.serve())
+    await _answers(host, port, serving)
+    on_listening(f"http://{host}:{port}")
+    await serving
+
+
+def _listenable_port(host: str, port: int) -> int:
+    """The port, or a free one for 0. Raises `OSError` where it is taken: the server itself would share it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        free: int = probe.getsockname()[1]
+        return free
+
+
+async def _answers(host: str, port: int, serving: "asyncio.Task[None]") -> None:
+    """Return once the port accepts connections, or the server has ended."""
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return

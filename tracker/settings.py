@@ -1,0 +1,66 @@
+"""What an operator can set: environment variables with the prefix `TRACKER_`, read here alone."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SigningAlgorithm(StrEnum):
+    """The algorithms a key may have. Anything else is refused, `none` first of all."""
+
+    HS256 = "HS256"
+    ES256 = "ES256"
+    RS256 = "RS256"
+    EDDSA = "EdDSA"
+
+
+class Settings(BaseSettings):
+    """The service's settings; each field is `TRACKER_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACKER_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder for the SQLite file, the keys and the derived stores."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="Record database. Default: the SQLite file tracker.db in the data folder."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None, description="Base of the URLs in answers, where a proxy hides the service."
+    )
+    keys_file: Path | None = Field(
+        None, description="Key ring, a JSON Web Key Set. Default: keys.json in the data folder."
+    )
+    signing_algorithm: SigningAlgorithm = Field(
+        SigningAlgorithm.HS256, description="Algorithm of the key that is made on the first start."
+    )
+    max_body_bytes: int = Field(
+        10_000_000, ge=1_000, description="Largest body of a request that is no batch, in bytes."
+    )
+    max_batch_bytes: int = Field(
+        1_000_000_000, ge=1_000, description="Largest batch, in bytes after decompression."
+    )
+
+    @property
+    def record_database_url(self) -> str:
+        """The record database as a URL that SQLAlchemy understands."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir / 'tracker.db'}"
+        url = self.database_url.get_secret_value()
+        for prefix in ("postgresql://", "postgres://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
+        return url
+
+    @property
+    def key_ring_file(self) -> Path:
+        return self.keys_file or self.data_dir / "keys.json"
+
+    @property
+    def base_url(self) -> str:
+        """Where the service is reached, without a closing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
