@@ -1,1 +1,1 @@
-"""The metrics."""
+"""DORA metrics over deployment records: definitions in SQL, computed by DuckDB."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import OperationalError
 
-from metrics.api.parameters import ParameterError
+from metrics.parameters import ParameterError
 
 _log = logging.getLogger("tracker")
 
@@ -143,9 +143,6 @@ _WORDING = {
     "model_type": "must be a JSON object",
     "bool_type": "must be true or false",
     "string_type": "must be a string",
-    "timezone_aware": "must carry a time zone, as in 2026-03-02T10:00:00Z",
-    "datetime_type": "must be a time as text, as in 2026-03-02T10:00:00Z",
-    "datetime_parsing": "must be a time as text, as in 2026-03-02T10:00:00Z",
 }
 _PATTERN_WORDING = {
     COMMIT_PATTERN: "must be 7 to 64 hexadecimal digits",

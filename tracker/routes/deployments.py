@@ -8,7 +8,8 @@ from litestar import Response, get, post
 from litestar.params import FromPath, JSONBody
 from pydantic import AfterValidator, Field
 
-from metrics.api.parameters import QueryParameters, documents
+from metrics.api.documents import documents
+from metrics.parameters import QueryParameters
 from metrics.records import Status
 from tracker.auth import Scope, requires
 from tracker.deployments import RecordedDeployment, preview_deployment, record_deployment

@@ -4,7 +4,7 @@ from litestar import Response, get, patch, post
 from litestar.params import FromPath, JSONBody
 from pydantic import Field
 
-from metrics.api.parameters import documents
+from metrics.api.documents import documents
 from tracker.auth import Scope, requires
 from tracker.errors import NotFound
 from tracker.incidents import RecordedIncident, report_incident, revise_incident

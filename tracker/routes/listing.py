@@ -9,7 +9,7 @@ from litestar import Request, Response
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Row
 
-from metrics.api.parameters import QueryParameters
+from metrics.parameters import QueryParameters
 from tracker.auth import Caller
 from tracker.lists import Page
 

@@ -10,17 +10,18 @@ from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 
 from metrics.records import (
+    EPOCH,
     RepositoryIdentity,
     RepositoryUrlError,
     from_microseconds,
@@ -29,21 +30,23 @@ from metrics.records import (
 from tracker.errors import COMMIT_PATTERN, TEXT_PATTERN, FieldError, InvalidRequest
 
 LARGEST_INTEGER = 2**31 - 1
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 
-def _only_text_of_a_time(value: object) -> object:
-    if isinstance(value, str) and not _DATE_AND_TIME.match(value):
-        raise ValueError("must be a time as text, as in 2026-03-02T10:00:00Z")
-    return value
-
-
-def _in_utc(value: datetime) -> datetime:
+def _instant(value: object) -> datetime:
+    """An instant in UTC out of RFC 3339 text, to the microsecond."""
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise PydanticCustomError("instant", "must be a time as text, as in 2026-03-02T10:00:00Z")
+    try:
+        instant = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise PydanticCustomError("instant", "is no date and time of the calendar") from None
+    if instant.tzinfo is None:
+        raise PydanticCustomError("instant", "must carry a time zone, as in 2026-03-02T10:00:00Z")
     # Years at the ends of the calendar overflow when they are moved to another zone.
-    if not 1 < value.year < 9999 or value < _EARLIEST:
-        raise ValueError("must be a time from 1970 on")
-    return value.astimezone(UTC)
+    if not 1970 <= instant.year < 9999 or instant < EPOCH:
+        raise PydanticCustomError("instant", "must be a time from 1970 on")
+    return instant.astimezone(UTC)
 
 
 def _repository(text: str) -> str:
@@ -54,7 +57,9 @@ def _repository(text: str) -> str:
     return text
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_only_text_of_a_time), AfterValidator(_in_utc)]
+Instant = Annotated[
+    datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 RepositoryUrl = Annotated[
     str, Constraints(max_length=2_000, pattern=TEXT_PATTERN), AfterValidator(_repository)
 ]

@@ -1,0 +1,40 @@
+"""Query parameters in the OpenAPI document, out of the models that read them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.openapi.spec import Operation, Parameter, Schema
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from metrics.parameters import QueryParameters
+
+
+def documents(model: type[QueryParameters]) -> type[Operation]:
+    """The OpenAPI operation of a route that reads its query with this model."""
+    parameters = [_document(name, field, model) for name, field in model.model_fields.items()]
+
+    @dataclass
+    class DocumentedOperation(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [*(self.parameters or []), *parameters]
+
+    return DocumentedOperation
+
+
+def _document(name: str, field: FieldInfo, model: type[BaseModel]) -> Parameter:
+    described: dict[str, Any] = model.model_json_schema(by_alias=False)["properties"][name]
+    choices = next(option for option in described.get("anyOf", [described]) if option.get("type") != "null")
+    items = choices.get("items", {})
+    return Parameter(
+        name=field.alias or name,
+        param_in="query",
+        required=field.is_required(),
+        description=field.description,
+        schema=Schema(
+            type=choices.get("type", "string"),
+            items=Schema(type=items.get("type", "string")) if items else None,
+            minimum=choices.get("minimum"),
+            maximum=choices.get("maximum"),
+        ),
+    )

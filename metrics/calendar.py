@@ -1,0 +1,64 @@
+"""Local days as instants. From Python's zoneinfo alone: DuckDB's zone data differ from it at some edges."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDay:
+    """A calendar day in a time zone, as a half-open span of instants; `week` is its ISO week's Monday."""
+
+    day: date
+    week: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a local day begins, in UTC.
+
+    Where clocks go back over midnight, the first of the two counts. Where they leap over it, the day
+    begins with the leap.
+    """
+    local = datetime.combine(day, time(), zone)
+    instant = local.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return instant
+    return _end_of_leap(local)
+
+
+def _end_of_leap(skipped: datetime) -> datetime:
+    """The instant at which the clocks leapt over a local time that never was, to the second."""
+    # Read with the offset from after the leap a skipped time lies before it, and the other way round.
+    before = skipped.replace(fold=1).astimezone(UTC)
+    after = skipped.replace(fold=0).astimezone(UTC)
+    zone = skipped.tzinfo
+    offset_before = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // 2
+        middle -= timedelta(microseconds=middle.microsecond)
+        if middle.astimezone(zone).utcoffset() == offset_before:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def local_days(from_at: datetime, to_at: datetime, zone: ZoneInfo) -> Iterator[LocalDay]:
+    """The days of every ISO week that the window touches, in order."""
+    first = _local_date(from_at, zone)
+    first -= timedelta(days=first.weekday())
+    last = _local_date(to_at, zone)
+    last += timedelta(days=6 - last.weekday())
+    starts_at = midnight(first, zone)
+    day = first
+    while day <= last:
+        ends_at = midnight(day + timedelta(days=1), zone)
+        yield LocalDay(day, day - timedelta(days=day.weekday()), starts_at, ends_at)
+        day, starts_at = day + timedelta(days=1), ends_at
+
+
+def _local_date(instant: datetime, zone: ZoneInfo) -> date:
+    return instant.astimezone(zone).date()

@@ -1,0 +1,128 @@
+"""The registry of metrics: one typed entry for each file in `metrics/sql/metrics/`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from importlib.resources import files
+
+from metrics.rows import (
+    ChangeFailureRate,
+    DeploymentFrequency,
+    DeploymentReworkRate,
+    LeadTimeForChanges,
+    MeanTimeToRecover,
+    MetricRow,
+)
+
+
+class Unit(StrEnum):
+    PER_DAY = "per day"
+    RATIO = "ratio"
+    SECONDS = "seconds"
+
+
+class MetricName(StrEnum):
+    """The metrics, in the order in which a summary shows them."""
+
+    DEPLOYMENT_FREQUENCY = "deployment_frequency"
+    LEAD_TIME_FOR_CHANGES = "lead_time_for_changes"
+    CHANGE_FAILURE_RATE = "change_failure_rate"
+    MEAN_TIME_TO_RECOVER = "mean_time_to_recover"
+    DEPLOYMENT_REWORK_RATE = "deployment_rework_rate"
+
+
+def read_sql(folder: str, name: str) -> str:
+    """The text of `metrics/sql/<folder>/<name>.sql`."""
+    return files("metrics").joinpath("sql", folder, f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A metric: its SQL, what it binds, the columns that it gives and the row that they become."""
+
+    name: MetricName
+    title: str
+    unit: Unit
+    row: type[MetricRow]
+    parameters: Sequence[str]
+    columns: Sequence[str]
+
+    @cached_property
+    def sql(self) -> str:
+        return read_sql("metrics", self.name)
+
+
+_DEFINITIONS = (
+    Definition(
+        name=MetricName.DEPLOYMENT_FREQUENCY,
+        title="Deployment frequency",
+        unit=Unit.PER_DAY,
+        row=DeploymentFrequency,
+        parameters=("days", "question", "windows"),
+        columns=(
+            "value",
+            "deployments",
+            "redeployments",
+            "deployment_days",
+            "median_days_per_week",
+            "median_duration_seconds",
+            "p90_duration_seconds",
+            "durations",
+        ),
+    ),
+    Definition(
+        name=MetricName.LEAD_TIME_FOR_CHANGES,
+        title="Lead time for changes",
+        unit=Unit.SECONDS,
+        row=LeadTimeForChanges,
+        parameters=("question", "windows"),
+        columns=("value", "mean", "p90", "commits", "coverage", "negative_lead_times", "deployments"),
+    ),
+    Definition(
+        name=MetricName.CHANGE_FAILURE_RATE,
+        title="Change failure rate",
+        unit=Unit.RATIO,
+        row=ChangeFailureRate,
+        parameters=("question", "windows"),
+        columns=(
+            "value",
+            "numerator",
+            "denominator",
+            "by_incident",
+            "by_rollback",
+            "by_hotfix",
+            "by_fix",
+            "by_status",
+            "unattributed",
+            "did_not_reach_production",
+        ),
+    ),
+    Definition(
+        name=MetricName.MEAN_TIME_TO_RECOVER,
+        title="Mean time to recover",
+        unit=Unit.SECONDS,
+        row=MeanTimeToRecover,
+        parameters=("question", "windows"),
+        columns=(
+            "value",
+            "median",
+            "p90",
+            "recovered",
+            "open",
+            "incidents",
+            "unattributed_incidents",
+            "deployments",
+            "failures",
+        ),
+    ),
+    Definition(
+        name=MetricName.DEPLOYMENT_REWORK_RATE,
+        title="Deployment rework rate",
+        unit=Unit.RATIO,
+        row=DeploymentReworkRate,
+        parameters=("question", "windows"),
+        columns=("value", "numerator", "denominator", "by_rollback", "by_hotfix", "by_fix"),
+    ),
+)
+CATALOG: Mapping[MetricName, Definition] = {definition.name: definition for definition in _DEFINITIONS}

@@ -1,0 +1,158 @@
+"""What a question may be asked with: parameters by name, from a query string or a command line.
+
+One model says what a route takes. A parameter it does not know is refused, and so is one that is
+given twice where one value is asked for; every error names its parameter.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar, get_origin
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from metrics.calendar import midnight
+from metrics.query import Question
+from metrics.records import FailureSignal
+
+Model = TypeVar("Model", bound="QueryParameters")
+
+
+class ParameterError(ValueError):
+    """Parameters that cannot be understood. `errors` pairs each parameter's name with what would be right."""
+
+    def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{name}: {detail}" for name, detail in self.errors))
+
+
+class QueryParameters(BaseModel):
+    """The base of every route's parameters. A field that is a tuple may be given several times."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @classmethod
+    def read(cls: type[Model], pairs: Iterable[tuple[str, str]]) -> Model:
+        """The parameters of a query string, as decoded pairs. Raises `ParameterError`."""
+        repeatable = {_alias(name, field): _is_repeatable(field) for name, field in cls.model_fields.items()}
+        given: dict[str, str | list[str]] = {}
+        for name, text in pairs:
+            if repeatable.get(name):
+                values = given.setdefault(name, [])
+                assert isinstance(values, list)
+                values.append(text)
+            elif name in given:
+                raise ParameterError([(name, "may be given once only")])
+            else:
+                given[name] = text
+        return cls.of(given)
+
+    @classmethod
+    def of(cls: type[Model], given: Mapping[str, Any]) -> Model:
+        """The parameters from values by name. Raises `ParameterError`."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise ParameterError(
+                (str(detail["loc"][0]) if detail["loc"] else "query", _wording(detail["type"], detail["msg"]))
+                for detail in error.errors(include_url=False)
+            ) from None
+
+
+def _wording(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "is not a parameter that is known here"
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return message[:1].lower() + message[1:]
+
+
+def _alias(name: str, field: FieldInfo) -> str:
+    return field.alias or name
+
+
+def _is_repeatable(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
+
+
+DEFAULT_WINDOW = timedelta(days=91)
+LONGEST_WINDOW = timedelta(days=50 * 366)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+ -]\d\d:\d\d)")
+
+
+class MetricParameters(QueryParameters):
+    """What a metric can be asked for."""
+
+    from_: str | None = Field(None, alias="from", description="Date or instant; default 91 days before `to`.")
+    to: str | None = Field(None, description="Date or instant, not included; default now.")
+    tz: str = Field("UTC", description="IANA time zone in which dates are local midnights.")
+    environment: tuple[str, ...] = Field(
+        (), description="Compared case-folded; default the production environments; repeatable."
+    )
+    repository: tuple[str, ...] = Field((), description="owner/name or host/owner/name; repeatable.")
+    service: tuple[str, ...] = Field((), description="Repeatable.")
+    failure_signals: str | None = Field(
+        None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
+    )
+
+    def question(self, organization: str, *, now: datetime, visible: Sequence[str] | None = None) -> Question:
+        """The question that the parameters ask. Raises `ParameterError`."""
+        zone = _zone(self.tz)
+        to_at = now if self.to is None else _instant("to", self.to, zone)
+        from_at = to_at - DEFAULT_WINDOW if self.from_ is None else _instant("from", self.from_, zone)
+        if from_at >= to_at:
+            raise ParameterError([("from", f"must be before to ({to_at.isoformat()})")])
+        if to_at - from_at > LONGEST_WINDOW:
+            raise ParameterError([("from", "must not be more than 50 years before to")])
+        return Question(
+            organization=organization,
+            from_at=from_at,
+            to_at=to_at,
+            zone=zone,
+            environments=self.environment or None,
+            repositories=self.repository or None,
+            services=self.service or None,
+            signals=None if self.failure_signals is None else _signals(self.failure_signals),
+            visible=visible,
+        )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ParameterError([("tz", "must be an IANA time zone, as in Europe/Berlin")]) from None
+
+
+def _instant(name: str, text: str, zone: ZoneInfo) -> datetime:
+    """An instant in UTC from a date, which means its local midnight, or from an instant with a zone."""
+    try:
+        if _DATE.fullmatch(text):
+            day = date.fromisoformat(text)
+            _require_sane_year(day.year)
+            return midnight(day, zone)
+        if _INSTANT.fullmatch(text):
+            # In a query string, a plus that was not escaped arrives as a space.
+            instant = datetime.fromisoformat(text.upper().replace(" ", "+"))
+            _require_sane_year(instant.year)
+            return instant.astimezone(UTC)
+    except ValueError:
+        pass
+    raise ParameterError(
+        [(name, "must be a date or an instant with a zone, as in 2026-03-02 or 2026-03-02T10:00:00Z")]
+    )
+
+
+def _require_sane_year(year: int) -> None:
+    if not 1970 <= year <= 9000:
+        raise ValueError(year)
+
+
+def _signals(text: str) -> tuple[FailureSignal, ...]:
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in set(FailureSignal)]
+    if unknown:
+        raise ParameterError([("failure_signals", f"must be one or more of {', '.join(FailureSignal)}")])
+    return tuple(FailureSignal(name) for name in names)

@@ -1,0 +1,118 @@
+-- The finished deployments that a question is about, each with the verdicts on it under the failure
+-- signals that are asked for: METRICS.md, sections 2 to 4. Every metric counts these rows.
+--
+-- in_population: successful, or failed with an incident that names it, or failed with `status` on.
+-- is_failed: the culprit of a remediation that counts, or has an incident, or failed with `status` on.
+-- failed_at, recovered_at: section 3; recovered_at is null while it is open.
+-- is_remediation: it repairs something by a signal that counts; is_unattributed: and nobody knows what.
+create or replace macro asked_deployments(question) as table
+with
+asked as (
+    select
+        finished_deployments.*,
+        deployments.branch,
+        deployments.commits
+    from finished_deployments
+    join deployments using (id)
+    where
+        finished_deployments.organization = question['organization']
+        and finished_deployments.finished_at >= question['from_at']
+        and finished_deployments.finished_at < question['to_at']
+        and list_contains(question['environments'], finished_deployments.environment_key)
+        and (
+            question['repository_keys'] is null
+            or list_contains(question['repository_keys'], finished_deployments.repository_key)
+        )
+        and (
+            question['services'] is null
+            or list_contains(question['services'], finished_deployments.service)
+        )
+),
+incident_verdicts as (
+    select
+        deployment_id as id,
+        min(started_at) as failed_at,
+        case when count(resolved_at) = count(*) then max(resolved_at) end as recovered_at
+    from incident_links
+    where
+        organization = question['organization']
+        and list_contains(question['signals'], 'incident')
+    group by deployment_id
+),
+counted_remediations as (
+    select
+        id,
+        finished_at,
+        culprit_id,
+        list_filter(signals, lambda signal: list_contains(question['signals'], signal)) as signals
+    from remediations
+    where
+        organization = question['organization']
+        and list_has_any(signals, question['signals'])
+),
+remediation_verdicts as (
+    select
+        culprit_id as id,
+        min(finished_at) as repaired_at,
+        bool_or(list_contains(signals, 'rollback')) as by_rollback,
+        bool_or(list_contains(signals, 'hotfix')) as by_hotfix,
+        bool_or(list_contains(signals, 'fix')) as by_fix
+    from counted_remediations
+    where culprit_id is not null
+    group by culprit_id
+),
+judged as (
+    select
+        asked.*,
+        asked.succeeded
+        or incident_verdicts.id is not null
+        or list_contains(question['signals'], 'status') as in_population,
+        incident_verdicts.id is not null as failed_by_incident,
+        coalesce(remediation_verdicts.by_rollback, false) as failed_by_rollback,
+        coalesce(remediation_verdicts.by_hotfix, false) as failed_by_hotfix,
+        coalesce(remediation_verdicts.by_fix, false) as failed_by_fix,
+        not asked.succeeded and list_contains(question['signals'], 'status') as failed_by_status,
+        incident_verdicts.failed_at as impaired_at,
+        incident_verdicts.recovered_at as resolved_at,
+        remediation_verdicts.repaired_at,
+        counted_remediations.id is not null as is_remediation,
+        counted_remediations.culprit_id,
+        counted_remediations.signals as remediation_signals
+    from asked
+    left join incident_verdicts using (id)
+    left join remediation_verdicts using (id)
+    left join counted_remediations using (id)
+)
+select
+    id,
+    repository_key,
+    service,
+    environment_key,
+    branch,
+    succeeded,
+    started_at,
+    finished_at,
+    is_redeployment,
+    len(commits) > 0 as carries_commits,
+    in_population,
+    in_population and (
+        failed_by_incident or failed_by_rollback or failed_by_hotfix or failed_by_fix or failed_by_status
+    ) as is_failed,
+    in_population and failed_by_incident as failed_by_incident,
+    in_population and failed_by_rollback as failed_by_rollback,
+    in_population and failed_by_hotfix as failed_by_hotfix,
+    in_population and failed_by_fix as failed_by_fix,
+    failed_by_status,
+    coalesce(impaired_at, finished_at) as failed_at,
+    case
+        when failed_by_incident then resolved_at
+        when failed_by_status then next_success_at
+        else repaired_at
+    end as recovered_at,
+    is_remediation,
+    is_remediation and culprit_id is null as is_unattributed,
+    coalesce(list_contains(remediation_signals, 'rollback'), false) as repairs_by_rollback,
+    coalesce(list_contains(remediation_signals, 'hotfix'), false) as repairs_by_hotfix,
+    coalesce(list_contains(remediation_signals, 'fix'), false) as repairs_by_fix,
+    not in_population as did_not_reach_production
+from judged;

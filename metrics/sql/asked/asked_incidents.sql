@@ -1,0 +1,27 @@
+-- The incidents that a question is about: started in the window, in its environments, repositories and
+-- services. An incident without an environment belongs to the production environments.
+create or replace macro asked_incidents(question) as table
+select
+    incidents.id,
+    incidents.started_at,
+    incidents.resolved_at,
+    incidents.change_related and incident_links.incident_id is null as is_unattributed
+from incidents
+left join incident_links on incident_links.incident_id = incidents.id
+where
+    incidents.organization = question['organization']
+    and incidents.started_at >= question['from_at']
+    and incidents.started_at < question['to_at']
+    and case
+        when incidents.environment_key is not null
+            then list_contains(question['environments'], incidents.environment_key)
+        else list_has_any(question['environments'], question['production_environments'])
+    end
+    and (
+        question['repository_keys'] is null
+        or coalesce(list_contains(question['repository_keys'], incidents.repository_key), false)
+    )
+    and (
+        question['services'] is null
+        or list_contains(question['services'], incidents.service)
+    );

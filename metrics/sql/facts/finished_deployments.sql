@@ -1,0 +1,103 @@
+-- Every finished deployment, with its place in its stream.
+--
+-- A stream is the successful deployments of one (organization, repository, service, environment), by
+-- finished_at, ties by the order in which they were first recorded; `position` counts it from 1. A
+-- deployment that failed stands beside the stream: it has no position.
+-- `release` is null where it is not known. `redeploys_position` is the latest earlier position of the
+-- same release. `next_success_at` is when the stream next succeeded, after this deployment.
+with
+finished as (
+    select
+        id,
+        organization,
+        repository_key,
+        service,
+        environment_key,
+        first_revision,
+        status = 'success' as succeeded,
+        started_at,
+        finished_at,
+        is_rollback as said_rollback,
+        case
+            when commit_id is not null then lower(commit_id)
+            when lower(version) <> 'latest' then lower(version)
+        end as release
+    from deployments
+    where
+        organization in (select organization from changed_organizations)
+        and status in ('success', 'fail')
+),
+streams as (
+    select
+        *,
+        row_number() over stream as position,
+        lag(id) over stream as previous_id,
+        lag(finished_at) over stream as previous_finished_at,
+        lag(release) over stream as previous_release
+    from finished
+    where succeeded
+    window stream as (
+        partition by organization, repository_key, service, environment_key
+        order by finished_at, first_revision
+    )
+),
+releases as (
+    select
+        *,
+        min(position) over (
+            partition by organization, repository_key, service, environment_key, release
+        ) as first_position,
+        lag(position) over (
+            partition by organization, repository_key, service, environment_key, release
+            order by position
+        ) as earlier_position
+    from streams
+),
+replacements as (
+    select
+        *,
+        lag(first_position) over (
+            partition by organization, repository_key, service, environment_key
+            order by position
+        ) as previous_first_position,
+        coalesce(release = previous_release, false) as is_redeployment
+    from releases
+),
+nexts as (
+    select
+        id,
+        min(case when succeeded then finished_at end) over (
+            partition by organization, repository_key, service, environment_key
+            order by finished_at, first_revision
+            rows between 1 following and unbounded following
+        ) as next_success_at
+    from finished
+)
+select
+    finished.id,
+    finished.organization,
+    finished.repository_key,
+    finished.service,
+    finished.environment_key,
+    finished.first_revision,
+    finished.succeeded,
+    finished.started_at,
+    finished.finished_at,
+    finished.release,
+    replacements.position,
+    replacements.previous_id,
+    replacements.previous_finished_at,
+    case when finished.release is not null then replacements.earlier_position end as redeploys_position,
+    coalesce(replacements.is_redeployment, false) as is_redeployment,
+    finished.succeeded and coalesce(
+        finished.said_rollback,
+        finished.release is not null
+        and replacements.previous_release is not null
+        and replacements.first_position < replacements.previous_first_position,
+        false
+    ) as is_rollback,
+    nexts.next_success_at
+from finished
+left join replacements using (id)
+join nexts using (id)
+order by finished.organization, finished.finished_at, finished.first_revision

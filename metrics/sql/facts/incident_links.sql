@@ -1,0 +1,120 @@
+-- The deployment that each incident is linked to, and the method: METRICS.md, section 2.
+--
+-- 1. `explicit`: the incident names it, by id, by node id in its repository, or by repository and
+--    commit: the latest such in its environment that started (where not known: finished) by its start.
+-- 2. `nearest`: the last of its stream to have started by then, unless that finished more than the
+--    attribution gap before. An incident without an environment looks in the production environments.
+-- An incident that no rule fits, or that no change caused, has no row.
+with
+linkable as (
+    select incidents.*, settings.production_environments, settings.attribution_gap_days
+    from incidents
+    join settings using (organization)
+    where
+        incidents.change_related
+        and incidents.organization in (select organization from changed_organizations)
+),
+finished as (
+    select
+        finished_deployments.*,
+        deployments.commit_id,
+        deployments.deployment_node_id,
+        coalesce(finished_deployments.started_at, finished_deployments.finished_at) as under_way_at
+    from finished_deployments
+    join deployments using (id)
+    where finished_deployments.organization in (select organization from changed_organizations)
+),
+named as (
+    select
+        linkable.id as incident_id,
+        finished.id as deployment_id,
+        finished.finished_at,
+        finished.first_revision,
+        1 as rung,
+        0 as fit
+    from linkable
+    join finished on
+        finished.organization = linkable.organization
+        and finished.id = linkable.deployment
+    union all
+    select
+        linkable.id,
+        finished.id,
+        finished.finished_at,
+        finished.first_revision,
+        2,
+        (finished.service = linkable.service)::integer
+        + coalesce((finished.environment_key = linkable.environment_key)::integer, 0)
+    from linkable
+    join finished on
+        finished.organization = linkable.organization
+        and finished.repository_key = linkable.repository_key
+        and finished.deployment_node_id = linkable.deployment
+    union all
+    select
+        linkable.id,
+        finished.id,
+        finished.finished_at,
+        finished.first_revision,
+        3,
+        0
+    from linkable
+    join finished on
+        finished.organization = linkable.organization
+        and finished.repository_key = linkable.repository_key
+        and finished.commit_id = linkable.commit_id
+        and finished.under_way_at <= linkable.started_at
+    where
+        (linkable.service = '' or finished.service = linkable.service)
+        and case
+            when linkable.environment_key is not null then finished.environment_key = linkable.environment_key
+            else list_contains(linkable.production_environments, finished.environment_key)
+        end
+),
+explicit_links as (
+    select incident_id, deployment_id
+    from named
+    qualify row_number() over (
+        partition by incident_id
+        order by rung, fit desc, finished_at desc, first_revision desc
+    ) = 1
+),
+under_way as (
+    select
+        linkable.id as incident_id,
+        finished.id as deployment_id,
+        finished.finished_at + to_days(linkable.attribution_gap_days) >= linkable.started_at as is_near
+    from linkable
+    join finished on
+        finished.organization = linkable.organization
+        and finished.repository_key = linkable.repository_key
+        and finished.service = linkable.service
+        and finished.under_way_at <= linkable.started_at
+    where
+        finished.succeeded
+        and linkable.id not in (select incident_id from explicit_links)
+        and case
+            when linkable.environment_key is not null then finished.environment_key = linkable.environment_key
+            else list_contains(linkable.production_environments, finished.environment_key)
+        end
+    qualify row_number() over (
+        partition by linkable.id
+        order by finished.finished_at desc, finished.first_revision desc
+    ) = 1
+),
+links as (
+    select incident_id, deployment_id, 'explicit' as method from explicit_links
+    union all
+    select incident_id, deployment_id, 'nearest' from under_way where is_near
+)
+select
+    links.incident_id,
+    linkable.organization,
+    links.deployment_id,
+    links.method,
+    linkable.started_at,
+    linkable.resolved_at,
+    linkable.first_revision
+from links
+join linkable on linkable.id = links.incident_id
+order by linkable.organization, linkable.started_at, linkable.first_revision

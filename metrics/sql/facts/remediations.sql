@@ -1,0 +1,154 @@
+-- Every remediation, its signals, and the culprit that it repairs with the method: METRICS.md, section 2.
+--
+-- A remediation is a successful deployment that says it repairs (hotfix, fix, `remediates`) or rolls
+-- back; a redeployment only where it has `remediates`. Its culprit, by the first rule that fits:
+-- 1. `explicit`: the successful deployment before it that `remediates` names, by id, by node id in the
+--    same repository (the same stream's first, else the latest), or by release in the same stream.
+-- 2. `rollback`: the first deployment after the latest earlier one of the same release.
+-- 3. `incident`: a deployment before it, of the stream or a failed one beside it, with a linked incident
+--    that was open while this one was deployed; of several, the incident that started last.
+-- 4. `predecessor`: the deployment just before it in the stream, within the attribution gap.
+-- culprit_id is null where no rule fits: the remediation is unattributed.
+with
+finished as (
+    select finished_deployments.*, deployments.deployment_node_id
+    from finished_deployments
+    join deployments using (id)
+    where finished_deployments.organization in (select organization from changed_organizations)
+),
+repairs as (
+    select
+        finished.*,
+        deployments.remediates,
+        settings.attribution_gap_days,
+        list_filter(
+            [
+                case when finished.is_rollback then 'rollback' end,
+                case when deployments.is_hotfix then 'hotfix' end,
+                case when deployments.is_fix then 'fix' end
+            ],
+            lambda signal: signal is not null
+        ) as said_signals
+    from finished
+    join deployments using (id)
+    join settings on settings.organization = finished.organization
+    where
+        finished.succeeded
+        and (not finished.is_redeployment or deployments.remediates is not null)
+        and (
+            deployments.is_hotfix or deployments.is_fix or finished.is_rollback
+            or deployments.remediates is not null
+        )
+),
+named as (
+    select
+        repairs.id,
+        target.id as culprit_id,
+        target.finished_at,
+        target.first_revision,
+        1 as rung,
+        0 as fit
+    from repairs
+    join finished as target on
+        target.organization = repairs.organization
+        and target.id = repairs.remediates
+    where
+        target.succeeded
+        and (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
+    union all
+    select
+        repairs.id,
+        target.id,
+        target.finished_at,
+        target.first_revision,
+        2,
+        (target.service = repairs.service and target.environment_key = repairs.environment_key)::integer
+    from repairs
+    join finished as target on
+        target.organization = repairs.organization
+        and target.repository_key = repairs.repository_key
+        and target.deployment_node_id = repairs.remediates
+    where
+        target.succeeded
+        and (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
+    union all
+    select
+        repairs.id,
+        target.id,
+        target.finished_at,
+        target.first_revision,
+        3,
+        0
+    from repairs
+    join finished as target on
+        target.organization = repairs.organization
+        and target.repository_key = repairs.repository_key
+        and target.service = repairs.service
+        and target.environment_key = repairs.environment_key
+        and target.release = lower(repairs.remediates)
+    where target.position < repairs.position
+),
+explicit_culprits as (
+    select id, culprit_id
+    from named
+    qualify row_number() over (
+        partition by id
+        order by rung, fit desc, finished_at desc, first_revision desc
+    ) = 1
+),
+rolled_back as (
+    select repairs.id, target.id as culprit_id
+    from repairs
+    join finished as target on
+        target.organization = repairs.organization
+        and target.repository_key = repairs.repository_key
+        and target.service = repairs.service
+        and target.environment_key = repairs.environment_key
+        and target.position = repairs.redeploys_position + 1
+    where repairs.is_rollback and target.position < repairs.position
+),
+impaired as (
+    select repairs.id, target.id as culprit_id
+    from repairs
+    join finished as target on
+        target.organization = repairs.organization
+        and target.repository_key = repairs.repository_key
+        and target.service = repairs.service
+        and target.environment_key = repairs.environment_key
+    join incident_links on incident_links.deployment_id = target.id
+    where
+        (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
+        and incident_links.started_at <= repairs.finished_at
+        and (
+            incident_links.resolved_at is null
+            or incident_links.resolved_at >= coalesce(repairs.started_at, repairs.finished_at)
+        )
+    qualify row_number() over (
+        partition by repairs.id
+        order by incident_links.started_at desc, incident_links.first_revision desc
+    ) = 1
+)
+select
+    repairs.id,
+    repairs.organization,
+    repairs.finished_at,
+    case when len(repairs.said_signals) = 0 then ['hotfix'] else repairs.said_signals end as signals,
+    case
+        when explicit_culprits.id is not null then explicit_culprits.culprit_id
+        when rolled_back.id is not null then rolled_back.culprit_id
+        when impaired.id is not null then impaired.culprit_id
+        when repairs.previous_finished_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at
+            then repairs.previous_id
+    end as culprit_id,
+    case
+        when explicit_culprits.id is not null then 'explicit'
+        when rolled_back.id is not null then 'rollback'
+        when impaired.id is not null then 'incident'
+        when repairs.previous_finished_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at
+            then 'predecessor'
+    end as method
+from repairs
+left join explicit_culprits using (id)
+left join rolled_back using (id)
+left join impaired using (id)
+order by repairs.organization, repairs.finished_at, repairs.first_revision

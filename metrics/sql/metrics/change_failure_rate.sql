@@ -1,0 +1,41 @@
+-- change_failure_rate: how many of the deployments that reached users needed repair. METRICS.md, section 4.
+-- unit: ratio, failed deployments / population; distinct deployments, so never above 1.
+-- window: [from, to), by the deployment's own finished_at. One row for each window.
+-- empty: null when there are no deployments.
+-- A failure counts under each signal it has: the counts by signal may add up to more than the numerator.
+with
+windows as (
+    select unnest($windows::time_window[], recursive := true)
+),
+counts as (
+    select
+        windows.window_index,
+        count(*) filter (where deployments.is_failed) as numerator,
+        count(*) filter (where deployments.in_population) as denominator,
+        count(*) filter (where deployments.failed_by_incident) as by_incident,
+        count(*) filter (where deployments.failed_by_rollback) as by_rollback,
+        count(*) filter (where deployments.failed_by_hotfix) as by_hotfix,
+        count(*) filter (where deployments.failed_by_fix) as by_fix,
+        count(*) filter (where deployments.failed_by_status) as by_status,
+        count(*) filter (where deployments.is_unattributed) as unattributed,
+        count(*) filter (where deployments.did_not_reach_production) as did_not_reach_production
+    from windows
+    left join asked_deployments($question::question) as deployments on
+        deployments.finished_at >= windows.from_at
+        and deployments.finished_at < windows.to_at
+    group by windows.window_index
+)
+select
+    window_index,
+    numerator / nullif(denominator, 0) as value,
+    numerator,
+    denominator,
+    by_incident,
+    by_rollback,
+    by_hotfix,
+    by_fix,
+    by_status,
+    unattributed,
+    did_not_reach_production
+from counts
+order by window_index

@@ -1,0 +1,142 @@
+-- The tables of the store. Records come from the record database and are current versions only;
+-- facts are worked out from them, by the files of the same name in facts/.
+-- The store is derived: it has no keys or constraints of its own beyond "not null".
+-- Instants are TIMESTAMPTZ, in UTC. `first_revision` is the order in which things were first recorded.
+
+create table deployments (
+    id varchar not null,
+    revision bigint not null,
+    first_revision bigint not null,
+    organization varchar not null,
+    repository_key varchar not null,
+    repository_host varchar not null,
+    repository varchar not null,
+    service varchar not null,
+    environment_key varchar not null,
+    status varchar not null,
+    commit_id varchar,
+    version varchar,
+    branch varchar,
+    started_at timestamptz,
+    finished_at timestamptz,
+    is_fix boolean not null,
+    is_hotfix boolean not null,
+    is_rollback boolean,
+    remediates varchar,
+    team varchar,
+    deployment_node_id varchar,
+    commits struct(sha varchar, committed_at timestamptz)[] not null
+);
+
+create table incidents (
+    id varchar not null,
+    revision bigint not null,
+    first_revision bigint not null,
+    organization varchar not null,
+    started_at timestamptz not null,
+    resolved_at timestamptz,
+    environment_key varchar,
+    repository_key varchar,
+    service varchar not null,
+    deployment varchar,
+    commit_id varchar,
+    change_related boolean not null
+);
+
+create table repositories (
+    id varchar not null,
+    revision bigint not null,
+    organization varchar not null,
+    repository_key varchar not null,
+    repository_host varchar not null,
+    repository varchar not null,
+    service varchar not null,
+    team varchar
+);
+
+create table organization_settings (
+    id varchar not null,
+    revision bigint not null,
+    organization varchar not null,
+    timezone varchar not null,
+    production_environments varchar[] not null,
+    failure_signals varchar[] not null,
+    attribution_gap_days integer not null,
+    benchmark integer not null
+);
+
+-- How far the store has followed the record database: the last revision and the id of its record. One row.
+create table replication (revision bigint not null, record_id varchar not null);
+
+-- The organizations whose facts are being worked out again.
+create table changed_organizations (organization varchar not null);
+
+create table settings (
+    organization varchar not null,
+    timezone varchar not null,
+    production_environments varchar[] not null,
+    failure_signals varchar[] not null,
+    attribution_gap_days integer not null
+);
+
+create table finished_deployments (
+    id varchar not null,
+    organization varchar not null,
+    repository_key varchar not null,
+    service varchar not null,
+    environment_key varchar not null,
+    first_revision bigint not null,
+    succeeded boolean not null,
+    started_at timestamptz,
+    finished_at timestamptz not null,
+    release varchar,
+    position bigint,
+    previous_id varchar,
+    previous_finished_at timestamptz,
+    redeploys_position bigint,
+    is_redeployment boolean not null,
+    is_rollback boolean not null,
+    next_success_at timestamptz
+);
+
+create table incident_links (
+    incident_id varchar not null,
+    organization varchar not null,
+    deployment_id varchar not null,
+    method varchar not null,
+    started_at timestamptz not null,
+    resolved_at timestamptz,
+    first_revision bigint not null
+);
+
+create table remediations (
+    id varchar not null,
+    organization varchar not null,
+    finished_at timestamptz not null,
+    signals varchar[] not null,
+    culprit_id varchar,
+    method varchar
+);
+
+create table carried_commits (
+    organization varchar not null,
+    deployment_id varchar not null,
+    sha varchar not null,
+    lead_seconds double not null
+);
+
+-- What a query is asked with.
+create type question as struct(
+    organization varchar,
+    from_at timestamptz,
+    to_at timestamptz,
+    environments varchar[],
+    production_environments varchar[],
+    repository_keys varchar[],
+    services varchar[],
+    signals varchar[]
+);
+
+create type time_window as struct(window_index integer, from_at timestamptz, to_at timestamptz);
+
+create type local_day as struct(day date, week date, starts_at timestamptz, ends_at timestamptz);
