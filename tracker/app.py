@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeGuard
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.app import AppConfig
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
@@ -13,12 +13,15 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.pydantic import PydanticInitPlugin
 from pydantic import BaseModel
 
-from tracker.auth import Authenticator
-from tracker.database import connect
-from tracker.errors import EXCEPTION_HANDLERS
+from metrics.api.endpoints import Reader, metrics_router
+from metrics.store import Store
+from tracker.auth import Authenticator, Scope, requires
+from tracker.database import connect, follow
 from tracker.keys import load_or_create
+from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
 from tracker.routes import batch, deployments, health, incidents, repositories
+from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import Body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
@@ -45,7 +48,8 @@ def create_app(settings: Settings) -> Litestar:
     engine = connect(settings.record_database_url)
     ring = load_or_create(settings.key_ring_file, settings.signing_algorithm)
     authenticator = Authenticator(ring, revoked_tokens(engine))
-    service = Service(settings, engine, Recorder(engine), authenticator)
+    store = Store(follow(settings.record_database_url), settings.stores_dir)
+    service = Service(settings, engine, Recorder(engine), authenticator, store)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -53,7 +57,7 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     app = Litestar(
-        ROUTES,
+        [*ROUTES, _metrics(store)],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
         lifespan=[lifespan],
@@ -72,6 +76,19 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.state.authenticator = authenticator
     return app
+
+
+def _metrics(store: Store) -> Router:
+    def reader(request: CallerRequest) -> Reader:
+        return Reader(request.user.organization, request.user.repositories)
+
+    return metrics_router(
+        guards=[requires(Scope.METRICS_READ)],
+        dependencies={
+            "reader": Provide(reader, sync_to_thread=False),
+            "store": Provide(lambda: store, sync_to_thread=False),
+        },
+    )
 
 
 class RawBodies(PydanticInitPlugin):

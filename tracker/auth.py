@@ -6,16 +6,18 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import jwt
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
-from litestar.types import Guard
 
 from metrics.records import RepositoryIdentity, matches_repository
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
 from tracker.keys import KeyRing
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+    from litestar.types import Guard
 
 ISSUER = "tracker"
 AUDIENCE = "tracker"
@@ -157,10 +159,10 @@ class Authenticator:
         return Caller(claims)
 
 
-def requires(*scopes: Scope) -> Guard:
+def requires(*scopes: Scope) -> "Guard":
     """A guard that lets callers with one of the scopes pass, and makes the caller known to the handler."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         authenticator: Authenticator = connection.app.state.authenticator
         caller = authenticator.authenticate(connection.headers.get("Authorization"))
         if not caller.may(*scopes):

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+if TYPE_CHECKING:
+    from metrics.replicate import RecordDatabase
 
 _WRITES = "tracker_writes"
 # Any fixed number: it names the one lock that orders all writers of a PostgreSQL database.
@@ -29,6 +32,20 @@ def connect(url: str) -> Engine:
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def follow(url: str) -> "RecordDatabase":
+    """The record database as the metrics follow it. Raises `UnsupportedDatabase`."""
+    from metrics.replicate import SqliteRecords  # DuckDB and Arrow: nothing that a writer needs
+
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite" or not parts.database:
+        raise UnsupportedDatabase(f"{parts.get_backend_name()} cannot be followed by the metrics yet")
+    return SqliteRecords(Path(parts.database))
+
+
+class UnsupportedDatabase(Exception):
+    """The URL names a database that this version does not work with."""
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -1,22 +1,11 @@
-"""The failures that a caller can meet, and what each becomes in HTTP: problem details, RFC 9457."""
+"""The failures that a caller can meet, each with the status and the code that HTTP says it with."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import OperationalError
-
-from metrics.parameters import ParameterError
-
-_log = logging.getLogger("tracker")
-
-AnyRequest = Request[Any, Any, Any]
 
 RETRY_AFTER_SECONDS = 2
 
@@ -31,17 +20,6 @@ class FieldError:
 
     pointer: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemDetails:
-    """The body of every error. `type` and `title` are constant for a kind of problem."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: Sequence[FieldError] = ()
 
 
 class Problem(Exception):
@@ -135,7 +113,6 @@ class Unavailable(Problem):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
-_UNAVAILABLE = "The record database does not answer. Nothing was recorded; try again shortly."
 _WORDING = {
     "extra_forbidden": "is not a field that is known here",
     "missing": "is required",
@@ -158,71 +135,3 @@ def _field_error(detail: ErrorDetails) -> FieldError:
     if detail["type"] == "json_invalid":
         message += f" ({detail['ctx']['error']})"
     return FieldError(pointer, message[:1].lower() + message[1:])
-
-
-def _respond(
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    errors: Sequence[FieldError] = (),
-    headers: dict[str, str] | None = None,
-) -> Response[ProblemDetails]:
-    return Response(
-        ProblemDetails(f"urn:tracker:problem:{code}", title, status, detail, errors),
-        status_code=status,
-        media_type="application/problem+json",
-        headers=headers,
-    )
-
-
-def answer_problem(_: AnyRequest, problem: Problem) -> Response[ProblemDetails]:
-    return _respond(
-        problem.status, problem.code, problem.title, problem.detail, problem.errors, problem.headers
-    )
-
-
-def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Response[ProblemDetails]:
-    return answer_problem(request, InvalidRequest.of([FieldError(*pair) for pair in error.errors]))
-
-
-def answer_database_failure(request: AnyRequest, _: OperationalError) -> Response[ProblemDetails]:
-    return answer_problem(request, Unavailable(_UNAVAILABLE))
-
-
-def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Response[ProblemDetails]:
-    """What the framework itself refuses: an unknown path, a method, a body of the wrong form."""
-    if isinstance(error, ValidationException):
-        if not request.headers.get("Content-Length", "0").strip("0"):
-            return answer_problem(request, InvalidRequest.of([FieldError("", "a JSON object is required")]))
-        extra = error.extra if isinstance(error.extra, list) else []
-        fields = [FieldError(f"/{item.get('key', '')}", item["message"]) for item in extra]
-        return answer_problem(request, InvalidRequest.of(fields) if fields else InvalidRequest(error.detail))
-    if error.status_code == TooLarge.status:
-        return answer_problem(request, TooLarge("The body is larger than TRACKER_MAX_BODY_BYTES allows."))
-    if error.status_code == NotFound.status:
-        return answer_problem(request, NotFound(f"There is nothing at {request.url.path}."))
-    phrase = HTTPStatus(error.status_code).phrase
-    return _respond(
-        error.status_code,
-        phrase.lower().replace(" ", "-"),
-        phrase,
-        f"{request.method} {request.url.path}: {error.detail}",
-        headers=error.headers,
-    )
-
-
-def answer_fault(request: AnyRequest, fault: Exception) -> Response[ProblemDetails]:
-    """A fault of the service itself: its log has the traceback, the answer has not."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=fault)
-    detail = f"{request.method} {request.url.path} failed; the log of the service says why."
-    return _respond(500, "internal", "The service failed", detail)
-
-
-EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[ProblemDetails]]] = {
-    Problem: answer_problem,
-    ParameterError: answer_parameter_error,
-    OperationalError: answer_database_failure,
-    HTTPException: answer_framework_refusal,
-    500: answer_fault,
-}

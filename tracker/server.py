@@ -1,13 +1,13 @@
 """Serving: one process, listening until it is told to stop, and ending only with its work done."""
 
 import asyncio
-import logging
 import signal
 import socket
 from collections.abc import Callable
 
 import uvloop
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar import Litestar
 
@@ -24,8 +24,14 @@ def serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], Non
 
 async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
     port = _listenable_port(host, port)
-    logging.getLogger("_granian").setLevel(logging.WARNING)
-    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False)
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_level=LogLevels.error,
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)

@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Request
 from sqlalchemy import Engine, select
 
+from metrics.store import Store
 from tracker.auth import Authenticator, Caller
 from tracker.keys import load
 from tracker.ledger import Author
@@ -35,6 +36,7 @@ class Service:
     engine: Engine
     recorder: Recorder
     authenticator: Authenticator
+    store: Store
 
     def reload_authentication(self) -> None:
         """Take up keys and revocations as they now are."""
@@ -57,6 +59,7 @@ class Service:
         finally:
             refresher.cancel()
             await asyncio.to_thread(self.recorder.stop)
+            self.store.close()
             self.engine.dispose()
 
 

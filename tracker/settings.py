@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         return self.keys_file or self.data_dir / "keys.json"
 
     @property
+    def stores_dir(self) -> Path:
+        """Where the derived stores are kept; it may be deleted at any time."""
+        return self.data_dir / "stores"
+
+    @property
     def base_url(self) -> str:
         """Where the service is reached, without a closing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,72 @@
+"""The command line `tracker`: wiring, and the one place where a failure becomes a line and an exit code."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import rich_click as click
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+
+from tracker.commands.common import CommandFailed
+from tracker.errors import Problem
+from tracker.keys import KeyRingError
+
+click.rich_click.TEXT_MARKUP = "rich"
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+# Imported when they are called: a token must not wait for DuckDB and a web framework.
+_COMMANDS = {
+    "serve": "tracker.commands.service:serve",
+    "migrate": "tracker.commands.service:migrate",
+    "token": "tracker.commands.tokens:token",
+    "import": "tracker.commands.records:import_records",
+    "metrics": "tracker.commands.metrics:metrics",
+}
+
+
+class _Commands(click.RichGroup):
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> Any:
+        if name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[name].split(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shiptally", prog_name="tracker", message="%(prog)s %(version)s")
+def tracker() -> None:
+    """Records deployments and answers how a team ships.
+
+    Settings are environment variables: TRACKER_DATA_DIR (./data), TRACKER_DATABASE_URL, TRACKER_HOST,
+    TRACKER_PORT and more; the README lists them.
+
+    Exit codes: 0 done, 1 it could not be done, 2 the command line is wrong.
+    """
+
+
+def main() -> None:
+    """Run `tracker`. Every failure that has a name ends in one line on standard error."""
+    try:
+        sys.exit(tracker(standalone_mode=False))
+    except click.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as failure:
+        _fail(failure.format_message(), failure.exit_code)
+    except (Problem, KeyRingError, CommandFailed, OSError) as failure:
+        _fail(str(failure))
+    except OperationalError as failure:
+        _fail(f"the record database cannot be used: {failure.orig}")
+    except ValidationError as failure:
+        first = failure.errors(include_url=False)[0]
+        _fail(f"TRACKER_{str(first['loc'][0]).upper()}: {first['msg']}")
+
+
+def _fail(message: str, exit_code: int = EXIT_FAILED) -> None:
+    click.echo(f"tracker: {message}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,1 @@
+"""What the commands of `tracker` do, one file a subject."""

@@ -1,0 +1,44 @@
+"""What several commands need."""
+
+from pathlib import Path
+
+import rich_click as click
+from sqlalchemy import Engine, make_url
+
+from tracker.auth import ORGANIZATION_SLUG
+from tracker.database import connect, is_at_head
+from tracker.settings import Settings
+
+
+class CommandFailed(Exception):
+    """The command cannot do what it was asked to; the message is the one line to show."""
+
+
+def migrated_database(settings: Settings) -> Engine:
+    """The record database, with its schema at head. Raises `CommandFailed` where it is not."""
+    url = make_url(settings.record_database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise CommandFailed(
+            f"there is no database at {url.database}: run 'tracker migrate' or 'tracker serve'"
+        )
+    engine = connect(settings.record_database_url)
+    if not is_at_head(engine):
+        raise CommandFailed("the database's schema is not at head: run 'tracker migrate'")
+    return engine
+
+
+def check_organization(_: click.Context, __: click.Parameter, slug: str) -> str:
+    """Refuse what is no organization slug."""
+    if not ORGANIZATION_SLUG.fullmatch(slug):
+        raise click.BadParameter("must be lower-case letters, digits and hyphens, as in acme")
+    return slug
+
+
+organization_option = click.option(
+    "--org",
+    "organization",
+    required=True,
+    metavar="SLUG",
+    callback=check_organization,
+    help="The organization, as in acme.",
+)

@@ -1,0 +1,141 @@
+"""`tracker metrics`: the figures, as a table or as JSON."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+
+from metrics.api.endpoints import answer_body
+from metrics.catalog import CATALOG, MetricName, Unit
+from metrics.parameters import MetricParameters, ParameterError
+from metrics.query import Answer, Question
+from metrics.rows import (
+    ChangeFailureRate,
+    DeploymentFrequency,
+    DeploymentReworkRate,
+    LeadTimeForChanges,
+    MeanTimeToRecover,
+)
+from metrics.store import Store
+from tracker.commands.common import migrated_database, organization_option
+from tracker.database import follow
+from tracker.settings import Settings
+
+
+@click.command()
+@click.argument(
+    "names", nargs=-1, metavar="[METRIC]...", type=click.Choice([name.value for name in MetricName])
+)
+@organization_option
+@click.option("--from", "from_", metavar="DATE", help="Date or instant; default 91 days before --to.")
+@click.option("--to", metavar="DATE", help="Date or instant, not included; default now.")
+@click.option("--tz", default="UTC", show_default=True, help="IANA time zone of dates.")
+@click.option("--environment", multiple=True, help="Default: production environments; repeatable.")
+@click.option("--repository", multiple=True, metavar="OWNER/NAME", help="Repeatable.")
+@click.option("--service", multiple=True, help="Repeatable.")
+@click.option("--failure-signals", metavar="LIST", help="Of incident,rollback,hotfix,fix,status.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers.")
+def metrics(
+    names: Sequence[str],
+    organization: str,
+    from_: str | None,
+    to: str | None,
+    tz: str,
+    environment: tuple[str, ...],
+    repository: tuple[str, ...],
+    service: tuple[str, ...],
+    failure_signals: str | None,
+    as_json: bool,
+) -> None:
+    """Show the DORA metrics of an organization: all five, or those that are named.
+
+    [b]tracker metrics --org acme --from 2026-01-01 --to 2026-04-01 --tz Europe/Berlin[/b]
+
+    Works with and without a running service.
+    """
+    given = {
+        "from": from_,
+        "to": to,
+        "tz": tz,
+        "environment": environment,
+        "repository": repository,
+        "service": service,
+        "failure_signals": failure_signals,
+    }
+    question = _question(organization, {name: value for name, value in given.items() if value is not None})
+    settings = Settings()
+    migrated_database(settings).dispose()
+    with Store(follow(settings.record_database_url), settings.stores_dir) as store:
+        answers = store.ask(question, [MetricName(name) for name in names] or list(MetricName))
+    if as_json:
+        body = {answer.metric: answer_body(answer) for answer in answers}
+        click.echo(msgspec.json.format(msgspec.json.encode({"metrics": body}), indent=2))
+    else:
+        _print_table(organization, answers)
+
+
+def _question(organization: str, given: Mapping[str, object]) -> Question:
+    try:
+        return MetricParameters.of(given).question(organization, now=datetime.now(UTC))
+    except ParameterError as error:
+        name, detail = error.errors[0]
+        raise click.BadParameter(detail, param_hint=f"--{name.replace('_', '-')}") from None
+
+
+def _print_table(organization: str, answers: Sequence[Answer]) -> None:
+    window, zone = answers[0], answers[0].zone
+    table = Table(
+        title=f"{organization}: {window.from_at.astimezone(zone):%Y-%m-%d %H:%M} to "
+        f"{window.to_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})",
+        title_justify="left",
+    )
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("out of")
+    for answer in answers:
+        table.add_row(CATALOG[answer.metric].title, _value(answer), _detail(answer))
+    Console().print(table)
+
+
+def _value(answer: Answer) -> str:
+    value = answer.row.value
+    if value is None:
+        return str(answer.row.reason).replace("_", " ")
+    match answer.unit:
+        case Unit.PER_DAY:
+            return f"{value:.2f} a day"
+        case Unit.RATIO:
+            return f"{value:.1%}"
+        case Unit.SECONDS:
+            return duration(value)
+
+
+def _detail(answer: Answer) -> str:
+    match answer.row:
+        case DeploymentFrequency() as row:
+            weekly = row.median_days_per_week
+            typical = "" if weekly is None else f"; {weekly:g} days in a typical week"
+            return f"{row.deployments} deployments on {row.deployment_days} days{typical}"
+        case ChangeFailureRate() | DeploymentReworkRate() as row:
+            signals = ", ".join(f"{name} {count}" for name, count in row.by_signal.items() if count)
+            return f"{row.numerator} of {row.denominator}" + (f" ({signals})" if signals else "")
+        case MeanTimeToRecover() as row:
+            median = "" if row.median is None else f"median {duration(row.median)}; "
+            return f"{median}{row.recovered} recovered, {row.open} open"
+        case LeadTimeForChanges() as row:
+            coverage = "" if row.coverage is None else f"; {row.coverage:.0%} of deployments carry commits"
+            return f"{row.commits} commits{coverage}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: the two largest units."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes = timedelta(seconds=round(seconds)) // timedelta(minutes=1)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,94 @@
+"""`tracker import`: history from a file."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO
+
+import rich_click as click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tracker.commands.common import CommandFailed, organization_option
+from tracker.database import connect, migrate
+from tracker.ingestion import InputError, LineReader, Tally, read_chunk
+from tracker.ledger import Author
+from tracker.recording import Recorder
+from tracker.settings import Settings
+
+_PIECE_BYTES = 1 << 18
+_MOST_ERRORS_SHOWN = 20
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@organization_option
+def import_records(file: Path, organization: str) -> None:
+    """Record history from FILE, or from standard input with [b]-[/b].
+
+    NDJSON, one deployment a line with the fields of POST /api/v1/deployments, plain or gzip. Good lines
+    are kept; bad ones are reported with their numbers, and the exit code is then 1. Safe to repeat where
+    the lines carry a deployment_node_id.
+    """
+    engine = connect(Settings().record_database_url)
+    migrate(engine)
+    recorder, author, tally = Recorder(engine), Author(organization, "import"), Tally()
+    recorder.record_now(lambda ledger: ledger.ensure_organization(organization))
+
+    def record(lines: list[tuple[int, bytes]]) -> None:
+        chunk = read_chunk(lines, "import", check=lambda _: None)
+        chunk.count(recorder.record_now(lambda ledger: chunk.record(ledger, author)), tally)
+
+    with click.open_file(str(file), "rb") as stream, _progress(file) as progress:
+        _read_all(stream, record, tally, progress)
+    for error in tally.errors[:_MOST_ERRORS_SHOWN]:
+        click.echo(f"line {error.line}: {error.detail}", err=True)
+    if tally.failed > _MOST_ERRORS_SHOWN:
+        click.echo(f"… and {tally.failed - _MOST_ERRORS_SHOWN} more", err=True)
+    click.echo(f"{tally.recorded} recorded, {tally.repeated} repeated, {tally.failed} failed")
+    if tally.failed:
+        raise CommandFailed(f"not everything was recorded: {tally.failed} of the lines are wrong")
+
+
+def _read_all(
+    stream: IO[bytes],
+    record: Callable[[list[tuple[int, bytes]]], None],
+    tally: Tally,
+    advance: Callable[[int], None],
+) -> None:
+    piece = stream.read(_PIECE_BYTES)
+    reader = LineReader(gzip=piece.startswith(_GZIP_MAGIC))
+    try:
+        while piece:
+            for lines in reader.feed(piece):
+                record(lines)
+            advance(len(piece))
+            piece = stream.read(_PIECE_BYTES)
+        record(reader.close())
+    except InputError as error:
+        record(reader.complete_lines())
+        tally.fail(reader.line_number + 1, str(error))
+
+
+def _progress(file: Path) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar on standard error where a person watches; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return nullcontext(lambda _: None)
+    return _Bar(console, None if str(file) == "-" else file.stat().st_size)
+
+
+class _Bar(AbstractContextManager[Callable[[int], None]]):
+    def __init__(self, console: Console, total: int | None) -> None:
+        self._progress = Progress(
+            TextColumn("recording"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console
+        )
+        self._task = self._progress.add_task("recording", total=total)
+
+    def __enter__(self) -> Callable[[int], None]:
+        self._progress.start()
+        return lambda count: self._progress.advance(self._task, count)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

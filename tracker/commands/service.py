@@ -1,0 +1,84 @@
+"""`tracker serve` and `tracker migrate`."""
+
+import logging
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import rich_click as click
+from sqlalchemy import Engine, select
+
+from tracker.database import connect
+from tracker.database import migrate as migrate_schema
+from tracker.models import DEPLOYMENTS
+from tracker.settings import Settings
+
+_FIRST_STEPS = """
+Nothing is recorded yet. In another terminal, in this folder, record a deployment:
+
+  curl -sS {url}/api/v1/deployments \\
+    -H "Authorization: Bearer $({tracker} token --org acme --scope deployments:write)" \\
+    -d '{{"repository_url": "https://github.com/acme/shop", "commit_id": "4335991842388c4896724fe6c7c09c2255d0ae03"}}'
+
+and read a metric:
+
+  curl -sS {url}/api/v1/metrics/deployment_frequency \\
+    -H "Authorization: Bearer $({tracker} token --org acme --scope metrics:read)"
+"""
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; TRACKER_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one; TRACKER_PORT.")
+def serve(host: str | None, port: int | None) -> None:
+    """Run the service until it is told to stop.
+
+    Brings the schema to head first, and makes a signing key on the first start. SIGTERM and Ctrl-C
+    finish what was taken before the process ends.
+    """
+    from tracker.app import create_app
+    from tracker.server import serve as serve_app
+
+    settings = Settings()
+    settings = settings.model_copy(
+        update={"host": host or settings.host, "port": settings.port if port is None else port}
+    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    engine = connect(settings.record_database_url)
+    migrate_schema(engine)
+    is_empty = _is_empty(engine)
+    engine.dispose()
+
+    def announce(url: str) -> None:
+        click.echo(f"Serving at {url}")
+        if is_empty:
+            click.echo(_FIRST_STEPS.format(url=url, tracker=_this_command(settings)))
+
+    serve_app(create_app(settings), settings.host, settings.port, announce)
+    click.echo("Stopped; everything that was acknowledged is recorded.")
+
+
+def _this_command(settings: Settings) -> str:
+    """How a shell in this folder calls the program that is running, with the same data folder."""
+    program = Path(sys.argv[0])
+    found = shutil.which(program.name)
+    called = program.name if found and program.samefile(found) else os.path.relpath(program)
+    if settings.data_dir == Settings.model_fields["data_dir"].default:
+        return called
+    return f"TRACKER_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {called}"
+
+
+def _is_empty(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return connection.execute(select(DEPLOYMENTS.c.revision).limit(1)).first() is None
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the record database's schema to head. Safe to repeat."""
+    settings = Settings()
+    changed = migrate_schema(connect(settings.record_database_url))
+    click.echo("The schema is now at head." if changed else "The schema was at head; nothing changed.")

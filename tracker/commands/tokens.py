@@ -1,0 +1,99 @@
+"""`tracker token` and `tracker token revoke`."""
+
+from datetime import UTC, datetime, timedelta
+
+import rich_click as click
+from sqlalchemy.dialects import postgresql, sqlite
+
+from metrics.records import to_microseconds
+from tracker.auth import Scope, mint
+from tracker.commands.common import check_organization, migrated_database
+from tracker.database import connect, migrate, write_transaction
+from tracker.keys import load_or_create
+from tracker.models import REVOKED_TOKENS
+from tracker.recording import Recorder
+from tracker.settings import Settings
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--org",
+    "organization",
+    metavar="SLUG",
+    help="The organization; it comes into being with its first token.",
+)
+@click.option("--scope", help="Space-separated: deployments:write, deployments:read, metrics:read, admin.")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How long it is valid."
+)
+@click.option("--subject", default="cli", show_default=True, help="Who will use it; shown in the history.")
+@click.option(
+    "--repositories",
+    multiple=True,
+    metavar="OWNER/NAME",
+    help="Limit it to repositories, a * at the end allowed; repeatable or comma-separated.",
+)
+@click.pass_context
+def token(
+    context: click.Context,
+    organization: str | None,
+    scope: str | None,
+    days: int,
+    subject: str,
+    repositories: tuple[str, ...],
+) -> None:
+    """Print a new token, and nothing else, on standard output.
+
+    [b]tracker token --org acme --scope "deployments:write"[/b]
+
+    Works while the service runs. The token cannot be shown again; revoke it by its jti.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if organization is None or scope is None:
+        raise click.UsageError("--org and --scope are needed, as in --org acme --scope deployments:write")
+    slug = check_organization(context, context.command.params[0], organization)
+    scopes = _scopes(scope)
+    settings = Settings()
+    engine = connect(settings.record_database_url)
+    migrate(engine)
+    Recorder(engine).record_now(lambda ledger: ledger.ensure_organization(slug))
+    ring = load_or_create(settings.key_ring_file, settings.signing_algorithm)
+    patterns = tuple(name.strip() for group in repositories for name in group.split(",") if name.strip())
+    click.echo(
+        mint(
+            ring,
+            organization=slug,
+            subject=subject,
+            scopes=scopes,
+            lifetime=timedelta(days=days),
+            now=datetime.now(UTC),
+            repositories=patterns,
+        )
+    )
+
+
+def _scopes(text: str) -> list[Scope]:
+    names = text.replace(",", " ").split()
+    unknown = [name for name in names if name not in set(Scope)]
+    if unknown or not names:
+        raise click.BadParameter(f"one or more of {', '.join(Scope)}", param_hint="--scope")
+    return [Scope(name) for name in names]
+
+
+@token.command()
+@click.argument("token_id", metavar="JTI")
+def revoke(token_id: str) -> None:
+    """Stop honouring a token, by the jti that it carries.
+
+    Every running service honours this within five seconds.
+    """
+    engine = migrated_database(Settings())
+    upsert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    with write_transaction(engine) as connection:
+        connection.execute(
+            upsert(REVOKED_TOKENS)
+            .values(token_id=token_id, revoked_at=to_microseconds(datetime.now(UTC)))
+            .on_conflict_do_nothing()
+        )
+    click.echo(f"Revoked {token_id}.")
