@@ -70,5 +70,3 @@ def book(tmp_path: Path) -> Iterator[Book]:
     opened = Book(tmp_path)
     yield opened
     opened.close()
-
-

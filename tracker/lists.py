@@ -23,14 +23,12 @@ from sqlalchemy import (
     tuple_,
 )
 
+from metrics.parameters import ParameterError
 from metrics.records import environment_key, to_microseconds
 from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")
-
-
-class CursorError(ValueError):
-    """The cursor is none that a page of this list has given."""
+_WRONG_CURSOR = [("cursor", "must be one that the Link of a page of this list has given")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,7 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
     try:
         position, record_id = json.loads(urlsafe_b64decode(cursor.encode()))
     except (binascii.Error, ValueError, TypeError):
-        raise CursorError(cursor) from None
+        raise ParameterError(_WRONG_CURSOR) from None
     if not isinstance(position, int) or not isinstance(record_id, str):
-        raise CursorError(cursor)
+        raise ParameterError(_WRONG_CURSOR)
     return position, record_id

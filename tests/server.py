@@ -1,0 +1,122 @@
+"""A real `tracker serve` on a free loopback port, in a process of its own."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from tracker.auth import Scope, mint
+from tracker.keys import load
+
+TRACKER = Path(sys.executable).with_name("tracker")
+START_SECONDS = 30
+
+
+def run_tracker(
+    folder: Path, *arguments: str, stdin: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `tracker` in the folder, whose `data` it then uses."""
+    return subprocess.run(
+        [TRACKER, *arguments],
+        cwd=folder,
+        env=clean_environment() | environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of the person who runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TRACKER_")}
+
+
+class Server:
+    """A service over the data in a folder."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.output: list[str] = []
+        self.process = subprocess.Popen(
+            [TRACKER, "serve", "--port", "0"],
+            cwd=folder,
+            env=clean_environment() | {"PYTHONUNBUFFERED": "1"} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.url = self._wait_for("Serving at ").removeprefix("Serving at ").strip()
+
+    def token(
+        self,
+        scope: str = "admin",
+        org: str = "acme",
+        repositories: tuple[str, ...] = (),
+        subject: str = "test",
+    ) -> str:
+        """A token as `tracker token` makes it, without the wait for a process."""
+        return mint(
+            load(self.folder / "data" / "keys.json"),
+            organization=org,
+            subject=subject,
+            scopes=[Scope(name) for name in scope.split()],
+            lifetime=timedelta(hours=1),
+            now=datetime.now(UTC),
+            repositories=repositories,
+        )
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=40)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            self.process.kill()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            self.lines.put(line)
+        self.lines.put("")
+
+    def _wait_for(self, beginning: str) -> str:
+        while line := self.lines.get(timeout=START_SECONDS):
+            if line.startswith(beginning):
+                return line
+        raise AssertionError(f"the service did not start:\n{''.join(self.output)}")
+
+
+def deployment(**fields: Any) -> dict[str, Any]:
+    """The body of a deployment, of a repository that a test names or not."""
+    return {"repository_url": "https://github.com/acme/shop", "commit_id": "a" * 40, **fields}
+
+
+def ndjson(*records: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
