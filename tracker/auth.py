@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -43,7 +43,6 @@ class Claims:
     organization: str
     scopes: frozenset[str]
     token_id: str
-    expires_at: datetime
     repositories: tuple[str, ...] | None = None
 
 
@@ -56,7 +55,7 @@ def verify(unverified_token: str, ring: KeyRing) -> Claims:
             raise Unauthenticated("the token is signed with a key that is not known here")
         payload = jwt.decode(
             unverified_token,
-            key.jwk,
+            key.verifying,
             algorithms=[key.algorithm.value],
             audience=AUDIENCE,
             leeway=LEEWAY,
@@ -68,8 +67,8 @@ def verify(unverified_token: str, ring: KeyRing) -> Claims:
         raise Unauthenticated(f"the token is not meant for the audience {AUDIENCE}") from None
     except jwt.MissingRequiredClaimError as error:
         raise Unauthenticated(f"the token lacks the claim {error.claim}") from None
-    except (jwt.PyJWTError, ValueError):
-        # ValueError: header or payload that is no UTF-8 or holds a number out of range.
+    except (jwt.PyJWTError, ValueError, OverflowError):
+        # Beyond PyJWT's own: a header that is no UTF-8, a number that is out of range.
         raise Unauthenticated("the token is malformed or its signature is wrong") from None
     return _claims(payload)
 
@@ -87,7 +86,6 @@ def _claims(payload: dict[str, Any]) -> Claims:
         organization=organization,
         scopes=frozenset(scope.split()),
         token_id=payload["jti"],
-        expires_at=datetime.fromtimestamp(int(payload["exp"]), UTC),
         repositories=None if repositories is None else tuple(repositories),
     )
 
@@ -197,4 +195,5 @@ def mint(
     }
     if repositories:
         claims["repositories"] = list(repositories)
-    return jwt.encode(claims, key.jwk.key, algorithm=key.algorithm.value, headers={"kid": key.key_id})
+    assert key.signing is not None
+    return jwt.encode(claims, key.signing.key, algorithm=key.algorithm.value, headers={"kid": key.key_id})

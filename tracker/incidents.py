@@ -62,6 +62,8 @@ class RecordedIncident:
         }
 
 
+# How a fact is called in a body, where that is not its own name.
+_SENT_AS = {"repository": "repository_url"}
 _FACT_COLUMNS = tuple(column.name for column in fields(IncidentFacts) if column.name != "repository")
 
 
@@ -96,7 +98,7 @@ def report_incident(ledger: Ledger, author: Author, facts: IncidentFacts, carrie
         return Report(recorded, repeated=False)
     changes, conflicts = fill_empty(current.facts, facts, carried)
     if conflicts:
-        raise contradiction(conflicts, "key")
+        raise contradiction([_SENT_AS.get(name, name) for name in conflicts], "key")
     return Report(_revise(ledger, author, current, replace(current.facts, **changes)), repeated=True)
 
 

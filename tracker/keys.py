@@ -23,12 +23,12 @@ class KeyRingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of the ring. `signs` is false where the file holds its public half alone."""
+    """One key of the ring. `signing` is None where the file holds its public half alone."""
 
     key_id: str
     algorithm: SigningAlgorithm
-    jwk: jwt.PyJWK
-    signs: bool
+    verifying: jwt.PyJWK
+    signing: jwt.PyJWK | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class KeyRing:
     def newest(self) -> Key:
         """The key that signs new tokens. Raises `KeyRingError` where no private key is there."""
         for key in reversed(list(self.keys.values())):
-            if key.signs:
+            if key.signing is not None:
                 return key
         raise KeyRingError("the key ring holds no private key: tokens can be verified but not made")
 
@@ -71,13 +71,18 @@ def load(file: Path) -> KeyRing:
 
 def _read_key(entry: Mapping[str, Any]) -> Key:
     algorithm = SigningAlgorithm(entry["alg"])
-    jwk = jwt.PyJWK.from_dict(dict(entry), algorithm=algorithm.value)
+    is_private = entry["kty"] == "oct" or "d" in entry
+    public = {name: text for name, text in entry.items() if name not in _PRIVATE_MEMBERS}
     return Key(
         key_id=str(entry["kid"]),
         algorithm=algorithm,
-        jwk=jwk,
-        signs=entry["kty"] == "oct" or "d" in entry,
+        verifying=jwt.PyJWK.from_dict(public, algorithm=algorithm.value),
+        signing=jwt.PyJWK.from_dict(dict(entry), algorithm=algorithm.value) if is_private else None,
     )
+
+
+# RFC 7518, section 6: what a private key has beyond its public half.
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi"})
 
 
 def _create(file: Path, algorithm: SigningAlgorithm) -> None:

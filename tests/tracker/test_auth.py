@@ -1,0 +1,250 @@
+"""Tokens: who is let in, for what, and how a refusal is said."""
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from tests.server import Server, deployment, run_tracker
+from tracker.auth import Authenticator, Claims, Scope, mint, verify
+from tracker.errors import Unauthenticated
+from tracker.keys import KeyRing, KeyRingError, generate, load, load_or_create
+from tracker.settings import SigningAlgorithm
+
+PATH = "/api/v1/deployments"
+Client = Callable[..., httpx.Client]
+
+
+def sign(ring: KeyRing, **changes: Any) -> str:
+    """A token with claims of one's own; None leaves a claim out."""
+    now = datetime.now(UTC)
+    claims = {
+        "iss": "tracker", "aud": "tracker", "sub": "ci", "org": "acme", "scope": "admin", "jti": "1",
+        "iat": now, "exp": now + timedelta(hours=1),
+    } | changes  # fmt: skip
+    claims = {name: value for name, value in claims.items() if value is not None}
+    key = ring.newest
+    assert key.signing is not None
+    return jwt.encode(claims, key.signing.key, algorithm=key.algorithm, headers={"kid": key.key_id})
+
+
+@pytest.fixture
+def ring(server: Server) -> KeyRing:
+    return load(server.folder / "data" / "keys.json")
+
+
+def test_without_a_token_the_challenge_names_the_scheme(server: Server) -> None:
+    with server.client() as nobody:
+        for answered in (nobody.get(PATH), nobody.post(PATH, json={}), nobody.get("/api/v1/metrics")):
+            assert answered.status_code == 401
+            assert answered.headers["WWW-Authenticate"] == 'Bearer realm="tracker"'
+            assert answered.headers["Content-Type"] == "application/problem+json"
+            assert answered.json()["status"] == 401
+
+
+def forged(ring: KeyRing, **changes: Any) -> str:
+    """A token whose content was changed after it was signed."""
+    head, _, signature = sign(ring).split(".")
+    payload = {"org": "other", "scope": "admin", "aud": "tracker", "exp": time.time() + 60} | changes
+    return f"{head}.{urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip('=')}.{signature}"
+
+
+def unsigned(_: KeyRing) -> str:
+    return jwt.encode({"org": "acme", "scope": "admin", "aud": "tracker"}, None, algorithm="none")
+
+
+def signed_by_another(ring: KeyRing) -> str:
+    """The right kid and claims, and a key that is not the ring's."""
+    now = datetime.now(UTC)
+    claims = {
+        "iss": "tracker", "aud": "tracker", "sub": "ci", "org": "acme", "scope": "admin", "jti": "1", "exp": now + timedelta(hours=1),
+    }  # fmt: skip
+    return jwt.encode(claims, "another secret of thirty-two bytes", headers={"kid": ring.newest.key_id})
+
+
+WRONG_TOKENS: dict[str, Callable[[KeyRing], str]] = {
+    "malformed": lambda _: "not-a-token",
+    "three parts of nothing": lambda _: "a.b.c",
+    "not ascii": lambda _: "é.é.é",
+    "forged": forged,
+    "unsigned": unsigned,
+    "signed by another": signed_by_another,
+    "of an unknown key": lambda _: jwt.encode({"sub": "x"}, "s" * 32, headers={"kid": "nobody"}),
+    "with a kid that is no text": lambda _: jwt.encode({"sub": "x"}, "s" * 32),
+    "expired": lambda ring: sign(ring, exp=datetime.now(UTC) - timedelta(seconds=60)),
+    "without an end": lambda ring: sign(ring, exp=None),
+    "for another audience": lambda ring: sign(ring, aud="elsewhere"),
+    "without an audience": lambda ring: sign(ring, aud=None),
+    "without an organization": lambda ring: sign(ring, org=None),
+    "without a scope": lambda ring: sign(ring, scope=None),
+    "whose organization is a number": lambda ring: sign(ring, org=7),
+    "whose organization is no slug": lambda ring: sign(ring, org="../etc"),
+    "whose scope is a list": lambda ring: sign(ring, scope=["admin"]),
+    "whose repositories are text": lambda ring: sign(ring, repositories="acme/shop"),
+    "whose end is text": lambda ring: sign(ring, exp="soon"),
+    "whose end is far beyond the calendar": lambda ring: sign(ring, exp=10**20),
+    "valid only later": lambda ring: sign(ring, nbf=datetime.now(UTC) + timedelta(hours=1)),
+}
+
+
+@pytest.mark.parametrize("make", WRONG_TOKENS.values(), ids=WRONG_TOKENS.keys())
+def test_a_token_that_cannot_be_believed_is_refused(
+    server: Server, ring: KeyRing, make: Callable[[KeyRing], str]
+) -> None:
+    with server.client() as client:
+        answered = client.get(PATH, headers={b"Authorization": b"Bearer " + make(ring).encode()})
+    assert answered.status_code == 401
+    assert answered.headers["WWW-Authenticate"].startswith('Bearer realm="tracker"')
+    assert 'error="invalid_token"' in answered.headers["WWW-Authenticate"]
+    assert answered.json()["type"] == "urn:tracker:problem:unauthenticated"
+
+
+def test_a_clock_that_is_half_a_minute_off_is_forgiven(server: Server, ring: KeyRing) -> None:
+    late = sign(ring, exp=datetime.now(UTC) - timedelta(seconds=20))
+    with server.client(late) as client:
+        assert client.get(PATH).status_code == 200
+
+
+def test_the_scheme_is_compared_without_case(server: Server) -> None:
+    with server.client() as client:
+        header = {"Authorization": f"bearer {server.token()}"}
+        assert client.get(PATH, headers=header).status_code == 200
+
+
+CALLS: dict[str, tuple[str, str, set[str]]] = {
+    "record": ("POST", PATH, {"deployments:write"}),
+    "batch": ("POST", f"{PATH}/batch", {"deployments:write"}),
+    "list": ("GET", PATH, {"deployments:read"}),
+    "read": ("GET", f"{PATH}/1", {"deployments:read"}),
+    "report": ("POST", "/api/v1/incidents", {"deployments:write"}),
+    "revise": ("PATCH", "/api/v1/incidents/1", {"deployments:write"}),
+    "incidents": ("GET", "/api/v1/incidents", {"deployments:write", "deployments:read"}),
+    "repositories": ("GET", "/api/v1/repositories", {"metrics:read"}),
+    "metrics": ("GET", "/api/v1/metrics", {"metrics:read"}),
+    "metric": ("GET", "/api/v1/metrics/change_failure_rate", {"metrics:read"}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "scopes"), CALLS.values(), ids=CALLS.keys())
+def test_each_call_needs_its_scope(client_with: Client, method: str, path: str, scopes: set[str]) -> None:
+    for scope in Scope:
+        answered = client_with(scope).request(method, path)
+        if scope in scopes | {"admin"}:
+            assert answered.status_code not in (401, 403)
+        else:
+            assert answered.status_code == 403
+            assert 'error="insufficient_scope"' in answered.headers["WWW-Authenticate"]
+            assert answered.json()["type"] == "urn:tracker:problem:insufficient_scope"
+
+
+def test_who_may_not_call_is_not_told_whether_the_body_was_right(client_with: Client) -> None:
+    assert client_with("metrics:read").post(PATH, content=b"{").status_code == 403
+
+
+def test_a_token_comes_from_the_command_line_alone_on_standard_output(server: Server) -> None:
+    done = run_tracker(
+        server.folder, "token", "--org", "cli-org", "--scope", "deployments:write", "--days", "7"
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    token = done.stdout.removesuffix("\n")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["org"], claims["scope"], claims["aud"]) == ("cli-org", "deployments:write", "tracker")
+    assert claims["exp"] - claims["iat"] == 7 * 86_400
+    with server.client(token) as client:
+        assert client.post(PATH, json=deployment()).status_code == 201
+
+
+def test_a_revoked_token_is_refused_within_five_seconds(server: Server) -> None:
+    token = server.token(org="revoking")
+    token_id = jwt.decode(token, options={"verify_signature": False})["jti"]
+    with server.client(token) as client:
+        assert client.get(PATH).status_code == 200
+        done = run_tracker(server.folder, "token", "revoke", token_id)
+        assert (done.returncode, done.stdout) == (0, f"Revoked {token_id}.\n")
+        deadline = time.monotonic() + 5
+        while (answered := client.get(PATH)).status_code == 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert answered.status_code == 401
+        assert "revoked" in answered.json()["detail"]
+
+
+@pytest.mark.parametrize("algorithm", SigningAlgorithm)
+def test_every_algorithm_signs_and_verifies(tmp_path: Path, algorithm: SigningAlgorithm) -> None:
+    ring = load_or_create(tmp_path / "keys.json", algorithm)
+    claims = verify(token_of(ring), ring)
+    assert claims == Claims("ci", "acme", frozenset({"admin"}), claims.token_id)
+    assert ring.newest.algorithm == algorithm
+    assert load_or_create(tmp_path / "keys.json", algorithm).newest.key_id == ring.newest.key_id
+
+
+def test_the_key_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    load_or_create(tmp_path / "new" / "keys.json", SigningAlgorithm.HS256)
+    assert (tmp_path / "new" / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["keys.json"]
+
+
+def test_the_newest_key_signs_and_all_verify(tmp_path: Path) -> None:
+    old, new = generate(SigningAlgorithm.HS256), generate(SigningAlgorithm.ES256)
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [old]}))
+    early = token_of(load(file))
+    file.write_text(json.dumps({"keys": [old, new]}))
+    both = load(file)
+    assert jwt.get_unverified_header(token_of(both))["kid"] == new["kid"]
+    assert verify(early, both).organization == "acme"
+    file.write_text(json.dumps({"keys": [new]}))
+    with pytest.raises(Unauthenticated, match="not known"):
+        verify(early, load(file))
+
+
+def test_a_public_key_alone_verifies_and_does_not_sign(tmp_path: Path) -> None:
+    private = generate(SigningAlgorithm.EDDSA)
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [private]}))
+    token = token_of(load(file))
+    file.write_text(json.dumps({"keys": [{name: text for name, text in private.items() if name != "d"}]}))
+    assert verify(token, load(file)).subject == "ci"
+    with pytest.raises(KeyRingError, match="no private key"):
+        _ = load(file).newest
+
+
+def test_a_token_does_not_choose_its_algorithm(tmp_path: Path) -> None:
+    """The classic confusion: an HMAC made with the public key of an asymmetric one."""
+    ring = load_or_create(tmp_path / "keys.json", SigningAlgorithm.HS256)
+    token = jwt.encode({"sub": "x"}, "s" * 48, algorithm="HS384", headers={"kid": ring.newest.key_id})
+    with pytest.raises(Unauthenticated):
+        verify(token, ring)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"keys": []}', '{"keys": [{"kty": "oct"}]}', '{"keys": 7}', "[1]"]
+)
+def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(text)
+    with pytest.raises(KeyRingError, match=r"keys\.json"):
+        load(file)
+
+
+def test_a_revocation_holds_whatever_the_signature(tmp_path: Path) -> None:
+    ring = load_or_create(tmp_path / "keys.json", SigningAlgorithm.HS256)
+    token = token_of(ring)
+    authenticator = Authenticator(ring)
+    caller = authenticator.authenticate(f"Bearer {token}")
+    authenticator.reload(ring, {caller.claims.token_id})
+    with pytest.raises(Unauthenticated, match="revoked"):
+        authenticator.authenticate(f"Bearer {token}")
+
+
+def token_of(ring: KeyRing) -> str:
+    return mint(
+        ring, organization="acme", subject="ci", scopes=[Scope.ADMIN], lifetime=timedelta(hours=1), now=datetime.now(UTC)
+    )  # fmt: skip

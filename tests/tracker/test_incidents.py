@@ -1,0 +1,150 @@
+"""Incidents over HTTP: report, repeat, read, resolve; and what they do to the metrics."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.server import Server, deployment
+
+PATH = "/api/v1/incidents"
+SHOP = "https://github.com/acme/shop"
+
+
+def incident(**fields: object) -> dict[str, object]:
+    return {"started_at": "2026-03-02T10:05:00Z", **fields}
+
+
+def test_an_incident_comes_back_as_it_was_reported(client: httpx.Client, organization: str) -> None:
+    sent = incident(
+        key="INC-1",
+        title="Checkout is down",
+        resolved_at="2026-03-02T10:45:00Z",
+        environment="production",
+        repository_url=SHOP,
+        service="web",
+        deployment="run-1",
+        commit_id="abcdef0",
+        change_related=False,
+        severity="high",
+        url="https://pager.example/1",
+        labels={"region": "eu"},
+    )
+    answered = client.post(PATH, json=sent)
+    assert answered.status_code == 201
+    record = answered.json()
+    assert record | sent | {"organization": organization, "repository": "acme/shop"} == record
+    assert client.get(answered.headers["Location"]).json() == record
+    assert client.get(PATH).json() == {"items": [record]}
+
+
+def test_the_same_key_is_the_same_incident(client: httpx.Client) -> None:
+    first = client.post(PATH, json=incident(key="1", repository_url=SHOP, environment="live"))
+    same = client.post(PATH, json=incident(key="1", repository_url="git@github.com:acme/shop.git"))
+    assert (first.status_code, same.status_code) == (201, 200)
+    assert same.json() == first.json()
+    resolved = client.post(PATH, json=incident(key="1", resolved_at="2026-03-02T11:00:00Z", severity="low"))
+    assert (resolved.json()["resolved_at"], resolved.json()["severity"]) == ("2026-03-02T11:00:00Z", "low")
+    other = client.post(PATH, json=incident(key="1", severity="high", change_related=False))
+    assert other.status_code == 409
+    assert {error["pointer"] for error in other.json()["errors"]} == {"/severity", "/change_related"}
+    elsewhere = client.post(PATH, json=incident(key="1", repository_url="https://github.com/acme/other"))
+    assert [error["pointer"] for error in elsewhere.json()["errors"]] == ["/repository_url"]
+    assert len(client.get(PATH).json()["items"]) == 1
+
+
+def test_resolving_an_incident_gives_it_a_recovery_time(client: httpx.Client) -> None:
+    client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z"))
+    url = client.post(PATH, json=incident(repository_url=SHOP)).headers["Location"]
+    window = "?from=2026-03-02&to=2026-03-03"
+    before = client.get(f"/api/v1/metrics/mean_time_to_recover{window}").json()
+    assert (before["value"], before["reason"], before["open"]) == (None, "none_recovered", 1)
+
+    resolved = client.patch(url, json={"resolved_at": "2026-03-02T10:45:00Z"})
+    assert resolved.status_code == 200
+    assert resolved.json()["resolved_at"] == "2026-03-02T10:45:00Z"
+
+    after = client.get(f"/api/v1/metrics/mean_time_to_recover{window}").json()
+    assert (after["value"], after["open"], after["recovered"]) == (2400.0, 0, 1)
+    client.patch(url, json={"resolved_at": None})
+    assert client.get(f"/api/v1/metrics/mean_time_to_recover{window}").json()["open"] == 1
+
+
+def test_an_incident_says_which_deployment_failed_by_its_id(client: httpx.Client) -> None:
+    record = client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z")).json()
+    client.post(PATH, json=incident(deployment=record["id"]))
+    rate = client.get("/api/v1/metrics/change_failure_rate?from=2026-03-02&to=2026-03-03").json()
+    assert (rate["numerator"], rate["by_signal"]["incident"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"started_at": None}, "/started_at"),
+        ({"started_at": "today"}, "/started_at"),
+        ({"resolved_at": "2026-03-02T10:04:59Z"}, "/resolved_at"),
+        ({"change_related": "no"}, "/change_related"),
+        ({"repository_url": "shop"}, "/repository_url"),
+        ({"commit_id": "xyz"}, "/commit_id"),
+        ({"id": "1"}, "/id"),
+        ({"key": ""}, "/key"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(
+    client: httpx.Client, fields: dict[str, object], pointer: str
+) -> None:
+    answered = client.post(PATH, json=incident(**fields))
+    assert answered.status_code == 400
+    assert [error["pointer"] for error in answered.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"resolved_at": "2026-03-02T10:00:00Z"}, "/resolved_at"),
+        ({"started_at": None}, "/started_at"),
+        ({"change_related": None}, "/change_related"),
+        ({"key": "2"}, "/key"),
+    ],
+)
+def test_a_wrong_change_is_refused_and_changes_nothing(
+    client: httpx.Client, change: dict[str, object], pointer: str
+) -> None:
+    reported = client.post(PATH, json=incident(key="1"))
+    answered = client.patch(reported.headers["Location"], json=change)
+    assert answered.status_code == 400
+    assert [error["pointer"] for error in answered.json()["errors"]] == [pointer]
+    assert client.get(reported.headers["Location"]).json() == reported.json()
+
+
+def test_a_list_of_incidents_is_filtered(client: httpx.Client) -> None:
+    client.post(PATH, json=incident(key="open", repository_url=SHOP))
+    client.post(PATH, json=incident(key="over", resolved_at="2026-03-02T11:00:00Z", service="web"))
+
+    def keys(query: str) -> list[str]:
+        return [item["key"] for item in client.get(f"{PATH}?{query}").json()["items"]]
+
+    assert keys("open=true") == ["open"]
+    assert keys("open=false") == ["over"]
+    assert keys("repository=acme/shop") == ["open"]
+    assert keys("service=web") == ["over"]
+    assert keys("from=2026-03-02T10:06:00Z") == []
+
+
+def test_strangers_and_limited_tokens_do_not_reach_an_incident(
+    client: httpx.Client, server: Server, client_with: Callable[..., httpx.Client]
+) -> None:
+    url = client.post(PATH, json=incident(repository_url=SHOP)).headers["Location"]
+    limited = client_with("deployments:write deployments:read", "beta/*")
+    with server.client(server.token("admin", "stranger")) as stranger:
+        for other in (stranger, limited):
+            assert other.get(url).status_code == 404
+            assert other.patch(url, json={"severity": "low"}).status_code == 404
+            assert other.get(PATH).json() == {"items": []}
+    assert limited.post(PATH, json=incident(repository_url=SHOP)).status_code == 403
+    assert limited.post(PATH, json=incident()).status_code == 403
+    mine = limited.post(PATH, json=incident(repository_url="https://github.com/beta/site"))
+    assert mine.status_code == 201
+    moved = limited.patch(mine.headers["Location"], json={"repository_url": SHOP})
+    assert moved.status_code == 403
+    assert client.get(mine.headers["Location"]).json()["repository"] == "beta/site"

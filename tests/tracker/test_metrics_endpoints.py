@@ -1,0 +1,131 @@
+"""The metrics over HTTP: their shape, their parameters, and the promised figures over real records."""
+
+import gzip
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import Server, deployment
+
+METRICS = "/api/v1/metrics"
+REAL_RECORDS = Path(__file__).parents[3] / "shared" / "data" / "govuk-deployments.ndjson.gz"
+COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason"}
+FIELDS = {
+    "deployment_frequency": COMMON
+    | {
+        "deployments", "redeployments", "deployment_days", "median_days_per_week",
+        "median_duration_seconds", "p90_duration_seconds", "durations",
+    },
+    "lead_time_for_changes": COMMON | {"mean", "p90", "commits", "coverage", "negative_lead_times"},
+    "change_failure_rate": COMMON
+    | {"numerator", "denominator", "interval95", "by_signal", "unattributed", "did_not_reach_production"},
+    "mean_time_to_recover": COMMON
+    | {"median", "p90", "recovered", "open", "incidents", "unattributed_incidents"},
+    "deployment_rework_rate": COMMON | {"numerator", "denominator", "interval95", "by_signal"},
+}  # fmt: skip
+
+
+def test_the_summary_holds_each_metric_with_every_promised_field(client: httpx.Client) -> None:
+    summary = client.get(METRICS).json()["metrics"]
+    assert {name: set(answer) for name, answer in summary.items()} == FIELDS
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_metric_alone_is_as_in_the_summary(client: httpx.Client, name: str) -> None:
+    window = "?from=2026-01-01&to=2026-04-01&tz=Europe/Berlin"
+    client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z"))
+    alone = client.get(f"{METRICS}/{name}{window}").json()
+    assert alone == client.get(METRICS + window).json()["metrics"][name]
+    assert (alone["from"], alone["to"], alone["tz"]) == (
+        "2025-12-31T23:00:00Z", "2026-03-31T22:00:00Z", "Europe/Berlin",
+    )  # fmt: skip
+
+
+def test_the_default_window_is_the_last_thirteen_weeks(client: httpx.Client) -> None:
+    client.post("/api/v1/deployments", json=deployment())
+    answer = client.get(f"{METRICS}/deployment_frequency").json()
+    assert answer["deployments"] == 1
+    assert answer["value"] == pytest.approx(1 / 91)
+    assert (
+        client.get(f"{METRICS}/deployment_frequency?to=2026-04-02").json()["from"] == "2026-01-01T00:00:00Z"
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=2026-04-01&to=2026-01-01",
+        "from=2026-01-01&to=2026-01-01",
+        "from=yesterday",
+        "from=2026-01-01T00:00:00",
+        "from=2026-13-01",
+        "from=20260101",
+        "from=1066-10-14",
+        "from=1970-01-01&to=9000-01-01",
+        "to=now",
+        "tz=Mars/Base",
+        "tz=../../etc/passwd",
+        "tz=",
+        "failure_signals=",
+        "failure_signals=incident,gossip",
+        "colour=red",
+        "tz=UTC&tz=Europe/Berlin",
+    ],
+)
+def test_a_parameter_that_is_wrong_is_named(client: httpx.Client, query: str) -> None:
+    answered = client.get(f"{METRICS}?{query}")
+    assert answered.status_code == 400
+    assert answered.json()["errors"][0]["pointer"] == query.partition("=")[0]
+
+
+def test_a_plus_in_an_instant_need_not_be_escaped(client: httpx.Client) -> None:
+    answered = client.get(f"{METRICS}/deployment_frequency?from=2026-01-01T01:00:00+01:00&to=2026-02-01")
+    assert answered.json()["from"] == "2026-01-01T00:00:00Z"
+
+
+def test_an_unknown_metric_is_not_found(client: httpx.Client) -> None:
+    answered = client.get(f"{METRICS}/velocity")
+    assert answered.status_code == 404
+    assert answered.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_rate_travels_with_its_counts_and_interval(client: httpx.Client) -> None:
+    for minute in range(10):
+        fields = {"finished_at": f"2026-03-02T10:0{minute}:00Z", "is_hotfix": minute == 5}
+        client.post("/api/v1/deployments", json=deployment(commit_id=f"{minute}" * 7, **fields))
+    rate = client.get(f"{METRICS}/change_failure_rate?from=2026-03-02&to=2026-03-03").json()
+    assert (rate["value"], rate["numerator"], rate["denominator"]) == (0.1, 1, 10)
+    # The Wilson interval of 1 in 10, as published tables have it.
+    assert rate["interval95"] == pytest.approx([0.0179, 0.4042], abs=1e-4)
+
+
+@pytest.mark.skipif(not REAL_RECORDS.exists(), reason="the real records are not beside the project")
+def test_the_real_records_give_the_promised_figures(server: Server) -> None:
+    with server.client(server.token("admin", "govuk")) as client:
+        content = REAL_RECORDS.read_bytes()
+        batch = {"content": content, "headers": {"Content-Encoding": "gzip"}}
+        lines = gzip.decompress(content).count(b"\n")
+        assert lines == 8800
+        first = client.post("/api/v1/deployments/batch", **batch)
+        assert first.json() == {"recorded": lines, "repeated": 0, "failed": 0, "errors": []}
+        answers = client.get(f"{METRICS}?from=2026-01-01&to=2026-07-01&tz=Europe/London").json()["metrics"]
+        again = client.post("/api/v1/deployments/batch", **batch)
+        assert again.json() == {"recorded": 0, "repeated": lines, "failed": 0, "errors": []}
+        repeated = client.get(f"{METRICS}?from=2026-01-01&to=2026-07-01&tz=Europe/London").json()["metrics"]
+    assert repeated == answers
+    frequency = answers["deployment_frequency"]
+    assert (frequency["deployments"], frequency["deployment_days"]) == (1557, 124)
+    assert frequency["value"] == pytest.approx(8.60419, abs=5e-6)
+    assert frequency["median_days_per_week"] == 5
+    rate = answers["change_failure_rate"]
+    assert (rate["numerator"], rate["denominator"]) == (69, 1557)
+    assert (rate["by_signal"]["fix"], rate["by_signal"]["hotfix"]) == (53, 16)
+    recovery = answers["mean_time_to_recover"]
+    assert recovery["value"] == pytest.approx(50_626.0, abs=0.05)
+    assert recovery["median"] == 9_468
+    lead_time = answers["lead_time_for_changes"]
+    assert (lead_time["value"], lead_time["commits"]) == (54_854, 2_733)
+    assert lead_time["coverage"] == pytest.approx(0.94155, abs=5e-6)
+    rework = answers["deployment_rework_rate"]
+    assert (rework["numerator"], rework["denominator"]) == (69, 1557)
