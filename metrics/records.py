@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,6 +66,7 @@ def environment_key(environment: str) -> str:
 
 _WEB_SCHEMES = frozenset({"http", "https"})
 _SSH_SCHEMES = frozenset({"ssh", "git", "git+ssh"})
+_NOT_IN_A_URL = re.compile(r"[\s<>\"'\\]")
 _SCP_LIKE = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>[^/:\\].*)", re.ASCII)
 
 
@@ -98,22 +100,28 @@ class RepositoryIdentity:
     @classmethod
     def parse(cls, text: str) -> "RepositoryIdentity":
         """Read an http(s), ssh or scp-like git URL. Raises `RepositoryUrlError`."""
-        host, authority, scheme, path = _split_url(text.strip())
-        segments = [segment for segment in path.split("/") if segment]
-        if segments and segments[-1].endswith(".git"):
-            segments[-1] = segments[-1].removesuffix(".git")
-        if not host or not segments or not all(segments) or {".", ".."} & set(segments):
-            raise RepositoryUrlError(_EXPECTED)
-        clean_path = "/".join(segments)
-        return cls(host=host, path=clean_path, url=f"{scheme}://{authority}/{clean_path}")
+        return _parse_repository(text)
 
 
 _EXPECTED = "must be a git URL such as https://github.com/acme/shop or git@github.com:acme/shop.git"
 
 
+# A batch names the same few repositories again and again.
+@lru_cache(maxsize=4_096)
+def _parse_repository(text: str) -> RepositoryIdentity:
+    host, authority, scheme, path = _split_url(text.strip())
+    segments = [segment for segment in path.split("/") if segment]
+    if segments:
+        segments[-1] = segments[-1].removesuffix(".git")
+    if not host or not segments or not all(segments) or {".", ".."} & set(segments):
+        raise RepositoryUrlError(_EXPECTED)
+    clean_path = "/".join(segments)
+    return RepositoryIdentity(host, clean_path, f"{scheme}://{authority}/{clean_path}")
+
+
 def _split_url(text: str) -> tuple[str, str, str, str]:
     """Host, host with port, scheme to show, and path of a git URL."""
-    if any(character.isspace() or character in "<>\"'\\" for character in text):
+    if _NOT_IN_A_URL.search(text):
         raise RepositoryUrlError(_EXPECTED)
     if "://" not in text:
         match = _SCP_LIKE.fullmatch(text)

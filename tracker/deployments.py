@@ -1,7 +1,7 @@
 """Deployments: what one says, how a repeat of it is understood, and how it is recorded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from sqlalchemy import Row, select
@@ -107,14 +107,6 @@ class Recording:
     repeated: bool
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The current records by natural key, and the new ones that wait to be written."""
-
-    current: dict[NaturalKey, RecordedDeployment]
-    unwritten: list[dict[str, object]] = field(default_factory=list)
-
-
 def record_deployments(
     ledger: Ledger, author: Author, sent: Sequence[SentDeployment]
 ) -> list[Recording | Contradiction]:
@@ -124,10 +116,8 @@ def record_deployments(
     changes nothing.
     """
     ledger.ensure_repositories(author, ((one.facts.repository, one.facts.service) for one in sent))
-    batch = _Batch(_current_by_natural_key(ledger, author.organization, sent))
-    outcomes = [_record_one(ledger, author, batch, one) for one in sent]
-    ledger.insert(DEPLOYMENTS, batch.unwritten)
-    return outcomes
+    current = _current_by_natural_key(ledger, author.organization, sent)
+    return [_record_one(ledger, author, current, one) for one in sent]
 
 
 def record_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> Recording:
@@ -146,30 +136,26 @@ def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> 
 
 
 def _record_one(
-    ledger: Ledger, author: Author, batch: _Batch, sent: SentDeployment
+    ledger: Ledger, author: Author, current: dict[NaturalKey, RecordedDeployment], sent: SentDeployment
 ) -> Recording | Contradiction:
+    """Record one deployment beside the current ones, which it joins."""
     key = sent.facts.natural_key
-    current = None if key is None else batch.current.get(key)
-    if current is None:
+    before = None if key is None else current.get(key)
+    if before is None:
         recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
-        batch.unwritten.append(recorded.to_row())
-        repeated = False
+        ledger.insert(DEPLOYMENTS, recorded.to_row())
     else:
         try:
-            facts = merge_repeat(current.facts, sent, ledger.now)
+            facts = merge_repeat(before.facts, sent, ledger.now)
         except Contradiction as contradiction:
             return contradiction
-        if facts == current.facts:
-            return Recording(current, repeated=True)
-        # The version that is closed may be one that this very batch has not written yet.
-        ledger.insert(DEPLOYMENTS, batch.unwritten)
-        batch.unwritten.clear()
-        recorded = RecordedDeployment(ledger.next_version(author, current.version), facts)
-        ledger.supersede(DEPLOYMENTS, current.version, recorded.to_row())
-        repeated = True
+        if facts == before.facts:
+            return Recording(before, repeated=True)
+        recorded = RecordedDeployment(ledger.next_version(author, before.version), facts)
+        ledger.supersede(DEPLOYMENTS, before.version, recorded.to_row())
     if key is not None:
-        batch.current[key] = recorded
-    return Recording(recorded, repeated)
+        current[key] = recorded
+    return Recording(recorded, repeated=before is not None)
 
 
 def _current_by_natural_key(

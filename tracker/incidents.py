@@ -94,7 +94,7 @@ def report_incident(ledger: Ledger, author: Author, facts: IncidentFacts, carrie
     if current is None:
         _ensure_repository(ledger, author, facts)
         recorded = RecordedIncident(ledger.first_version(author), facts)
-        ledger.insert(INCIDENTS, [recorded.to_row()])
+        ledger.insert(INCIDENTS, recorded.to_row())
         return Report(recorded, repeated=False)
     changes, conflicts = fill_empty(current.facts, facts, carried)
     if conflicts:

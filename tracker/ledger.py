@@ -1,11 +1,24 @@
 """One open write transaction: numbers versions in commit order and writes them."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
+from operator import itemgetter
 from typing import Self
 
-from sqlalchemy import Connection, RowMapping, Table, bindparam, insert, select, union_all, update
+from msgspec.json import encode as encode_json
+from sqlalchemy import (
+    JSON,
+    Connection,
+    RowMapping,
+    Table,
+    bindparam,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils import uuid7
 
@@ -33,7 +46,10 @@ _SUPERSEDE = {
     .values(superseded_revision=bindparam("new_revision"))
     for table in VERSIONED
 }
-_INSERT = {table.name: insert(table) for table in VERSIONED}
+_JSON_COLUMNS = {
+    table.name: tuple(column.name for column in table.c if isinstance(column.type, JSON))
+    for table in VERSIONED
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,7 @@ class Version:
     organization: str
     id: str
     created_at: int
+    superseded_revision: int | None = None
 
     @classmethod
     def from_columns(cls, columns: RowMapping) -> Self:
@@ -67,11 +84,36 @@ class Version:
 _VERSION_COLUMNS = tuple(column.name for column in fields(Version))
 
 
+@dataclass(frozen=True, slots=True)
+class _InsertStatement:
+    """An INSERT as the driver takes it, and what puts a row's values into its order.
+
+    Run past SQLAlchemy's own handling of parameters, which takes longer than the database does.
+    """
+
+    sql: str
+    values: Callable[[Mapping[str, object]], tuple[object, ...]]
+
+    @classmethod
+    @cache
+    def of(cls, table_name: str, dialect_name: str) -> Self:
+        dialect = (
+            sqlite.dialect(paramstyle="qmark")
+            if dialect_name == "sqlite"
+            else postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+        )
+        table = next(table for table in VERSIONED if table.name == table_name)
+        compiled = insert(table).compile(dialect=dialect)
+        assert compiled.positiontup is not None
+        return cls(str(compiled), itemgetter(*compiled.positiontup))
+
+
 class Ledger:
     """Writes versions inside one transaction of `tracker.database.write_transaction`."""
 
     def __init__(self, connection: Connection, known_repositories: KnownRepositories) -> None:
-        self.connection = connection
+        self._connection = connection
+        self._unwritten: dict[str, list[dict[str, object]]] = {}
         self.new_repositories: KnownRepositories = set()
         self._known_repositories = known_repositories
         heads = connection.execute(_HEAD).all()
@@ -104,16 +146,31 @@ class Ledger:
             token_id=author.token_id,
         )
 
-    def insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        if rows:
-            self.connection.execute(_INSERT[table.name], rows)
+    @property
+    def connection(self) -> Connection:
+        """For reading: it sees everything that this transaction has written."""
+        self.flush()
+        return self._connection
 
-    def supersede(self, table: Table, current: Version, row: Mapping[str, object]) -> None:
-        """Close the current version and insert the row that takes its place."""
+    def insert(self, table: Table, row: dict[str, object]) -> None:
+        """Write a new version. Rows are held back and written together: `flush` says when."""
+        for name in _JSON_COLUMNS[table.name]:
+            row[name] = encode_json(row[name]).decode()
+        self._unwritten.setdefault(table.name, []).append(row)
+
+    def supersede(self, table: Table, current: Version, row: dict[str, object]) -> None:
+        """Close the current version and write the one that takes its place."""
         self.connection.execute(
             _SUPERSEDE[table.name], {"old_revision": current.revision, "new_revision": row["revision"]}
         )
-        self.connection.execute(_INSERT[table.name], row)
+        self.insert(table, row)
+
+    def flush(self) -> None:
+        """Write what is held back: before a read of this transaction, and before its commit."""
+        for name, rows in self._unwritten.items():
+            statement = _InsertStatement.of(name, self._connection.dialect.name)
+            self._connection.exec_driver_sql(statement.sql, [statement.values(row) for row in rows])
+        self._unwritten.clear()
 
     def ensure_repositories(
         self, author: Author, repositories: Iterable[tuple[RepositoryIdentity, str]]
@@ -144,7 +201,7 @@ class Ledger:
                 "service": service,
                 "team": None,
             }
-            self.insert(REPOSITORIES, [row])
+            self.insert(REPOSITORIES, row)
 
     def ensure_organization(self, slug: str) -> None:
         """Bring the organization into being, if it is not there."""

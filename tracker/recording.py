@@ -92,6 +92,7 @@ class Recorder:
             with write_transaction(self._engine) as connection:
                 ledger = Ledger(connection, self._known_repositories)
                 outcomes = [_attempt(submission.act, ledger) for submission in group]
+                ledger.flush()
         except OperationalError as error:
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001 - the writer must outlive any act; each is told its own fault

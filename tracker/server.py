@@ -1,6 +1,7 @@
 """Serving: one process, listening until it is told to stop, and ending only with its work done."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -19,7 +20,14 @@ def serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], Non
 
     `on_listening` is called with the base URL once connections are accepted.
     """
+
+    _calm_garbage_collection()
     uvloop.run(_serve(app, host, port, on_listening))
+
+
+def _calm_garbage_collection() -> None:
+    """Look for cycles rarely: records are many small objects without any, and each look walks over them."""
+    gc.set_threshold(100_000, 20, 20)
 
 
 async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:

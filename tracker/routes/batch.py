@@ -1,15 +1,16 @@
 """`/api/v1/deployments/batch`: history as NDJSON, streamed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
 from tracker.auth import Scope, requires
+from tracker.deployments import SentDeployment
 from tracker.errors import InvalidRequest
-from tracker.ingestion import InputError, LineError, LineReader, Tally, read_chunk
+from tracker.ingestion import Chunk, InputError, LineError, LineReader, Tally, read_chunk
 from tracker.routes.deployments import PATH
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service, author_of
@@ -48,28 +49,43 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
     `finished_at` must be given where the status is final. Lines that carry a `deployment_node_id` may
     be sent again; the others would be recorded twice.
     """
-    author, tally = author_of(request.user), Tally()
+    author = author_of(request.user)
 
-    async def record(lines: list[tuple[int, bytes]]) -> None:
-        chunk = await asyncio.to_thread(
-            read_chunk, lines, "api", lambda sent: request.user.require_write(sent.facts.repository)
-        )
-        outcomes = await service.recorder.record(lambda ledger: chunk.record(ledger, author))
-        chunk.count(outcomes, tally)
+    def reaches(sent: SentDeployment) -> None:
+        request.user.require_write(sent.facts.repository)
+
+    async def record(chunk: Chunk, tally: Tally) -> None:
+        chunk.count(await service.recorder.record(lambda ledger: chunk.record(ledger, author)), tally)
 
     reader = LineReader(gzip=_is_gzip(request), limit=service.settings.max_batch_bytes)
-    try:
-        async for piece in request.stream():
-            for lines in reader.feed(piece):
-                await record(lines)
-        await record(reader.close())
-    except InputError as error:
-        await record(reader.complete_lines())
-        tally.fail(reader.line_number + 1, str(error))
+    tally = Tally()
+    recording: asyncio.Task[None] | None = None
+    async for lines in _chunks(request, reader, tally):
+        # While one chunk is being recorded the next is read and validated, and no more than that.
+        chunk = await asyncio.to_thread(read_chunk, lines, "api", reaches)
+        if recording is not None:
+            await recording
+        recording = asyncio.create_task(record(chunk, tally))
+    if recording is not None:
+        await recording
     return Response(
         BatchAnswer(tally.recorded, tally.repeated, tally.failed, tally.errors),
         status_code=207 if tally.failed else 200,
     )
+
+
+async def _chunks(
+    request: CallerRequest, reader: LineReader, tally: Tally
+) -> AsyncIterator[list[tuple[int, bytes]]]:
+    """The body in chunks of lines. Where it cannot be read on, that is counted as one more failed line."""
+    try:
+        async for piece in request.stream():
+            for lines in reader.feed(piece):
+                yield lines
+        yield reader.close()
+    except InputError as error:
+        yield reader.complete_lines()
+        tally.fail(reader.line_number + 1, str(error))
 
 
 def _is_gzip(request: CallerRequest) -> bool:

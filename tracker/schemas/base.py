@@ -80,7 +80,8 @@ class Body(BaseModel):
 
     def carries(self) -> frozenset[str]:
         """The fields that the sender gave a value; null says nothing."""
-        return frozenset(name for name in self.model_fields_set if getattr(self, name) is not None)
+        # Every default is None, so what is not None was sent.
+        return frozenset({name for name, value in self.__dict__.items() if value is not None})
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:

@@ -1,0 +1,140 @@
+"""`make bench`: how fast the service records and answers, beside a handler that does nothing.
+
+Everything runs on this machine, in one run, one load after the other; compare the ratios, not the
+figures of different machines.
+"""
+
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load import Load, post_for
+from tests.server import Server
+
+REAL_RECORDS = Path(__file__).parents[2] / "shared" / "data" / "govuk-deployments.ndjson.gz"
+CONNECTIONS = 64
+SECONDS = 5.0
+BATCH_LINES = 50_000
+REPEATS = 20
+
+BODY = json.dumps(
+    {
+        "repository_url": "https://github.com/acme/shop",
+        "branch": "main",
+        "commit_id": "4335991842388c4896724fe6c7c09c2255d0ae03",
+        "is_fix": False,
+        "is_hotfix": False,
+        "duration_seconds": 95,
+        "commits": [{"sha": "4335991842388c48", "committed_at": "2026-03-02T10:00:00Z"}],
+    }
+).encode()
+
+
+def main() -> None:
+    table = Table("what", "measured", "beside", title="Benchmarks", title_justify="left")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "bare").mkdir()
+        with _baseline(folder / "bare") as url:
+            bare = post_for(f"{url}/", BODY, {}, CONNECTIONS, SECONDS)
+        table.add_row("a handler that parses and does nothing", _load(bare), "1")
+        with Server(folder) as server:
+            headers = {"Authorization": f"Bearer {server.token()}"}
+            url = f"{server.url}/api/v1/deployments"
+            one = post_for(url, BODY, headers, CONNECTIONS, SECONDS)
+            table.add_row("single POST, 64 connections", _load(one), f"{one.rate / bare.rate:.2f} of it")
+            with server.client(server.token("admin", "batch")) as client:
+                content = _batch()
+                seconds = _timed(lambda: _send(client, content))
+            table.add_row(
+                f"batch of {BATCH_LINES:,}",
+                f"{BATCH_LINES / seconds:,.0f} records/s",
+                f"{seconds:.2f} s in all",
+            )
+            if REAL_RECORDS.exists():
+                _measure_metrics(server, table)
+    Console().print(table)
+
+
+def _load(load: Load) -> str:
+    return f"{load.rate:,.0f}/s, median {load.median_ms:.1f} ms, p99 {load.p99_ms:.1f} ms"
+
+
+def _timed(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def _batch() -> bytes:
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    record = json.loads(BODY)
+    lines = (
+        json.dumps(
+            record
+            | {
+                "finished_at": (first + timedelta(minutes=number)).isoformat(),
+                "deployment_node_id": f"run-{number}",
+            }
+        )
+        for number in range(BATCH_LINES)
+    )
+    return "\n".join(lines).encode()
+
+
+def _send(client: httpx.Client, content: bytes) -> None:
+    answered = client.post("/api/v1/deployments/batch", content=content, timeout=300)
+    assert answered.json()["recorded"] == BATCH_LINES, answered.text
+
+
+def _measure_metrics(server: Server, table: Table) -> None:
+    """The real records: each metric over half a year, once the store has followed."""
+    with server.client(server.token("admin", "govuk")) as client:
+        client.post(
+            "/api/v1/deployments/batch", content=gzip.decompress(REAL_RECORDS.read_bytes()), timeout=300
+        )
+        window = "?from=2026-01-01&to=2026-07-01&tz=Europe/London"
+        summary = f"/api/v1/metrics{window}"
+        seconds = _timed(lambda: client.get(summary, timeout=300).raise_for_status())
+        table.add_row("first summary, the store follows all of the above", f"{seconds * 1e3:,.0f} ms", "")
+        for name in client.get(summary).json()["metrics"]:
+            times = sorted(
+                _timed(lambda name=name: client.get(f"/api/v1/metrics/{name}{window}").raise_for_status())
+                for _ in range(REPEATS)
+            )
+            table.add_row(
+                name, f"median {times[REPEATS // 2] * 1e3:.1f} ms", f"worst {times[-1] * 1e3:.1f} ms"
+            )
+        times = sorted(_timed(lambda: client.get(summary).raise_for_status()) for _ in range(REPEATS))
+        table.add_row("summary of all five", f"median {times[REPEATS // 2] * 1e3:.1f} ms", "")
+
+
+@contextmanager
+def _baseline(folder: Path) -> Iterator[str]:
+    announced = folder / "url"
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.baseline", str(announced)])
+    try:
+        deadline = time.monotonic() + 30
+        while not announced.exists() or not announced.read_text():
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise RuntimeError("the baseline did not start")
+            time.sleep(0.05)
+        yield announced.read_text()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
