@@ -32,7 +32,7 @@ class Status(StrEnum):
 
 
 class FailureSignal(StrEnum):
-    """What can say that a deployment failed. METRICS.md, section 2."""
+    """What can say that a deployment failed. docs/metrics.md, section 2."""
 
     INCIDENT = "incident"
     ROLLBACK = "rollback"

@@ -6,9 +6,10 @@ from typing import Any
 
 import rich_click as click
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from tracker.commands.common import CommandFailed
+from tracker.database import DatabaseUrlError
 from tracker.errors import Problem
 from tracker.keys import KeyRingError
 
@@ -58,9 +59,9 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as failure:
         _fail(failure.format_message(), failure.exit_code)
-    except (Problem, KeyRingError, CommandFailed, OSError) as failure:
+    except (Problem, KeyRingError, DatabaseUrlError, CommandFailed, OSError) as failure:
         _fail(str(failure))
-    except OperationalError as failure:
+    except DBAPIError as failure:
         _fail(f"the record database cannot be used: {failure.orig}")
     except ValidationError as failure:
         first = failure.errors(include_url=False)[0]

@@ -10,7 +10,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 if TYPE_CHECKING:
     from metrics.replicate import RecordDatabase
@@ -22,12 +23,15 @@ _SQLITE_BUSY_SECONDS = 30
 
 
 def connect(url: str) -> Engine:
-    """An engine for the record database, with what durability asks of each kind."""
-    if make_url(url).get_backend_name() != "sqlite":
+    """An engine for the record database, with what durability asks of each kind.
+
+    Raises `DatabaseUrlError`.
+    """
+    parts = _database_url(url)
+    if parts.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
-    file = make_url(url).database
-    if file:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    assert parts.database is not None
+    Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -35,17 +39,29 @@ def connect(url: str) -> Engine:
 
 
 def follow(url: str) -> "RecordDatabase":
-    """The record database as the metrics follow it. Raises `UnsupportedDatabase`."""
+    """The record database as the metrics follow it. Raises `DatabaseUrlError`."""
     from metrics.replicate import SqliteRecords  # DuckDB and Arrow: nothing that a writer needs
 
-    parts = make_url(url)
-    if parts.get_backend_name() != "sqlite" or not parts.database:
-        raise UnsupportedDatabase(f"{parts.get_backend_name()} cannot be followed by the metrics yet")
+    parts = _database_url(url)
+    assert parts.database is not None
     return SqliteRecords(Path(parts.database))
 
 
-class UnsupportedDatabase(Exception):
-    """The URL names a database that this version does not work with."""
+class DatabaseUrlError(ValueError):
+    """The URL names no database that the service works with."""
+
+    def __init__(self) -> None:
+        super().__init__("TRACKER_DATABASE_URL must name a SQLite file, as in sqlite:////srv/tracker.db")
+
+
+def _database_url(url: str) -> URL:
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        raise DatabaseUrlError from None
+    if parts.get_backend_name() != "sqlite" or parts.database in (None, "", ":memory:"):
+        raise DatabaseUrlError
+    return parts
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -1,5 +1,5 @@
 -- The finished deployments that a question is about, each with the verdicts on it under the failure
--- signals that are asked for: METRICS.md, sections 2 to 4. Every metric counts these rows.
+-- signals that are asked for: docs/metrics.md, sections 2 to 4. Every metric counts these rows.
 --
 -- in_population: successful, or failed with an incident that names it, or failed with `status` on.
 -- is_failed: the culprit of a remediation that counts, or has an incident, or failed with `status` on.

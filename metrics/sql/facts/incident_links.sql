@@ -1,4 +1,4 @@
--- The deployment that each incident is linked to, and the method: METRICS.md, section 2.
+-- The deployment that each incident is linked to, and the method: docs/metrics.md, section 2.
 --
 -- 1. `explicit`: the incident names it, by id, by node id in its repository, or by repository and
 --    commit: the latest such in its environment that started (where not known: finished) by its start.

@@ -1,4 +1,4 @@
--- Every remediation, its signals, and the culprit that it repairs with the method: METRICS.md, section 2.
+-- Every remediation, its signals, and the culprit that it repairs with the method: docs/metrics.md, section 2.
 --
 -- A remediation is a successful deployment that says it repairs (hotfix, fix, `remediates`) or rolls
 -- back; a redeployment only where it has `remediates`. Its culprit, by the first rule that fits:

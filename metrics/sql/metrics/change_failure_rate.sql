@@ -1,4 +1,4 @@
--- change_failure_rate: how many of the deployments that reached users needed repair. METRICS.md, section 4.
+-- change_failure_rate: how many of the deployments that reached users needed repair. docs/metrics.md, section 4.
 -- unit: ratio, failed deployments / population; distinct deployments, so never above 1.
 -- window: [from, to), by the deployment's own finished_at. One row for each window.
 -- empty: null when there are no deployments.

@@ -1,4 +1,4 @@
--- deployment_frequency: how often the team ships. METRICS.md, section 4.
+-- deployment_frequency: how often the team ships. docs/metrics.md, section 4.
 -- unit: successful deployments per day; the days are the window's seconds / 86,400, never rounded.
 -- window: [from, to), by finished_at. One row for each window.
 -- empty: 0, for nothing deployed is a true zero; median_days_per_week is null without a whole week.

@@ -1,4 +1,4 @@
--- deployment_rework_rate: how many of the deployments were repairs. METRICS.md, section 4.
+-- deployment_rework_rate: how many of the deployments were repairs. docs/metrics.md, section 4.
 -- unit: ratio, remediations (with a culprit or not) / successful deployments.
 -- window: [from, to), by the remediation's finished_at. One row for each window.
 -- empty: null when there are no deployments.

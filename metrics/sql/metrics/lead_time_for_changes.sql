@@ -1,4 +1,4 @@
--- lead_time_for_changes: how long a change takes from being written to being in production. METRICS.md, section 4.
+-- lead_time_for_changes: how long a change takes from being written to being in production. docs/metrics.md, section 4.
 -- unit: seconds, finished_at of the first successful deployment of the stream that carries the commit
 --   minus committed_at; median, mean and p90 over commits.
 -- window: [from, to), by that deployment's finished_at. One row for each window.

@@ -1,4 +1,4 @@
--- mean_time_to_recover: how long users waited until a failed deployment was repaired. METRICS.md, sections 3, 4.
+-- mean_time_to_recover: how long users waited until a failed deployment was repaired. docs/metrics.md, sections 3, 4.
 -- unit: seconds, recovered_at - failed_at; mean, median and p90 over the failed deployments that recovered.
 -- window: [from, to), by the failed deployment's finished_at; it may recover whenever. One row for each window.
 -- empty: null when none has recovered.

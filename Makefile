@@ -1,0 +1,41 @@
+# Everything here makes its own environment in .venv; it needs Python 3.11 or newer and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+REQUIREMENTS := pyproject.toml constraints.txt
+
+.PHONY: serve test check bench clean
+
+serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
+	@$(BIN)/tracker serve
+
+test: $(VENV)/.develop ## run all tests
+	@$(BIN)/pytest && echo "All tests passed."
+
+check: $(VENV)/.develop ## lint, types, architecture
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@echo "All checks passed."
+
+bench: $(VENV)/.develop ## how fast it records and answers
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove the environment and what the tools have cached
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(BIN)/python $(REQUIREMENTS)
+	@echo "Installing into $(VENV) …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.develop: $(BIN)/python $(REQUIREMENTS)
+	@echo "Installing into $(VENV), with the tools for development …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.serve

@@ -1,0 +1,41 @@
+"""The catalog and the SQL files say the same."""
+
+import re
+from importlib.resources import files
+
+import duckdb
+import pytest
+
+from metrics.catalog import CATALOG, Definition, MetricName
+from metrics.store import Store
+from tests.conftest import Book
+
+SQL = files("metrics").joinpath("sql")
+
+
+def test_every_file_has_an_entry_and_every_entry_a_file() -> None:
+    names = {path.name.removesuffix(".sql") for path in SQL.joinpath("metrics").iterdir()}
+    assert names == set(CATALOG) == set(MetricName)
+
+
+@pytest.mark.parametrize("definition", CATALOG.values(), ids=CATALOG.keys())
+def test_an_entry_binds_and_gives_what_its_file_does(definition: Definition, book: Book) -> None:
+    assert set(re.findall(r"\$(\w+)", definition.sql)) == set(definition.parameters)
+    described = _columns(book.store, definition)
+    assert described == ["window_index", *definition.columns]
+
+
+@pytest.mark.parametrize("definition", CATALOG.values(), ids=CATALOG.keys())
+def test_a_file_begins_with_its_unit_window_and_empty_case(definition: Definition) -> None:
+    header = definition.sql.split("with\n")[0]
+    assert header.startswith(f"-- {definition.name}: ")
+    for word in ("unit", "window", "empty"):
+        assert re.search(rf"^-- {word}: \S", header, re.MULTILINE), word
+
+
+def _columns(store: Store, definition: Definition) -> list[str]:
+    given = {"question": None, "windows": [], "days": []}
+    cursor: duckdb.DuckDBPyConnection = store._connection.cursor()
+    cursor.execute(definition.sql, {name: given[name] for name in definition.parameters})
+    assert cursor.description is not None
+    return [column[0] for column in cursor.description]

@@ -1,0 +1,116 @@
+"""The store follows the record database, and may be lost at any time."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from metrics.replicate import SqliteRecords
+from metrics.store import Store
+from tests.conftest import Book
+
+WINDOW = {"from_": "2026-03-02", "to": "2026-03-03"}
+
+
+def deployments(book: Book, **parameters: str) -> int:
+    return book.ask(**WINDOW, **parameters)["deployment_frequency"].row.deployments  # type: ignore[union-attr]
+
+
+def reopen(book: Book) -> None:
+    book.store.close()
+    book.store = Store(SqliteRecords(book.file), book.file.parent / "stores")
+
+
+@pytest.fixture
+def store_file(book: Book) -> Path:
+    book.deploy(finished_at="2026-03-02T10:00:00Z")
+    assert deployments(book) == 1
+    return book.file.parent / "stores" / "0.duckdb"
+
+
+def test_a_store_that_was_closed_goes_on_where_it_was(book: Book, store_file: Path) -> None:
+    reopen(book)
+    book.deploy(finished_at="2026-03-02T11:00:00Z")
+    assert deployments(book) == 2
+    assert store_file.exists()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "random bytes", "another version"])
+def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str) -> None:
+    book.store.close()
+    match damage:
+        case "deleted":
+            store_file.unlink()
+        case "truncated":
+            store_file.write_bytes(store_file.read_bytes()[:5000])
+        case "random bytes":
+            store_file.write_bytes(bytes(range(256)) * 100)
+        case "another version":
+            import duckdb
+
+            with duckdb.connect(str(store_file)) as connection:
+                connection.execute("update definitions set fingerprint = 'older'")
+    book.store = Store(SqliteRecords(book.file), store_file.parent)
+    assert deployments(book) == 1
+
+
+def test_a_database_that_was_replaced_is_followed_anew(book: Book, store_file: Path, tmp_path: Path) -> None:
+    book.store.close()
+    (tmp_path / "other").mkdir()
+    other = Book(tmp_path / "other")
+    other.store.close()
+    for minute in range(3):
+        other.deploy(finished_at=f"2026-03-02T10:0{minute}:00Z")
+    other.store = Store(SqliteRecords(other.file), store_file.parent)
+    assert deployments(other) == 3
+    other.close()
+    book.store = Store(SqliteRecords(book.file), store_file.parent)
+    assert deployments(book) == 1
+
+
+def test_two_stores_in_one_folder_have_a_file_each(book: Book, store_file: Path) -> None:
+    with Store(SqliteRecords(book.file), store_file.parent):
+        assert (store_file.parent / "1.duckdb").exists()
+    book.deploy(finished_at="2026-03-02T11:00:00Z")
+    assert deployments(book) == 2
+
+
+def test_answers_are_right_while_records_come_in_and_many_ask(book: Book) -> None:
+    """Each answer holds everything that was recorded before it was asked for."""
+    failures: list[str] = []
+    recorded = 0
+
+    def ask_often() -> None:
+        for _ in range(10):
+            before = recorded
+            found = deployments(book)
+            if found < before:
+                failures.append(f"{found} < {before}")
+
+    readers = [threading.Thread(target=ask_often) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for minute in range(30):
+        book.deploy(finished_at=f"2026-03-02T10:{minute:02d}:00Z")
+        recorded += 1
+    for reader in readers:
+        reader.join()
+    assert failures == []
+    assert deployments(book) == 30
+
+
+def test_a_change_replaces_what_the_store_had(book: Book) -> None:
+    book.deploy(deployment_node_id="1", status="in_progress", started_at="2026-03-02T09:59:00Z")
+    assert deployments(book) == 0
+    book.deploy(deployment_node_id="1", finished_at="2026-03-02T10:00:00Z")
+    assert deployments(book) == 1
+    book.deploy(deployment_node_id="1", title="named later")
+    assert deployments(book) == 1
+    assert book.ask(**WINDOW)["deployment_frequency"].row.median_duration_seconds == 60  # type: ignore[union-attr]
+
+
+def test_the_pull_waits_for_no_writer(book: Book) -> None:
+    book.deploy(finished_at="2026-03-02T10:00:00Z")
+    with book.engine.connect().execution_options(tracker_writes=True) as connection, connection.begin():
+        connection.exec_driver_sql("update organizations set slug = slug")
+        assert deployments(book) == 1

@@ -1,0 +1,158 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+import gzip
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server, deployment, ndjson, run_tracker
+
+AT = "2026-03-02T10:00:00Z"
+
+
+def record(**fields: object) -> dict[str, object]:
+    return deployment(finished_at=AT, **fields)
+
+
+def test_help_teaches_and_succeeds(tmp_path: Path) -> None:
+    assert "Exit codes" in run_tracker(tmp_path, "--help").stdout
+    for command in ("serve", "migrate", "token", "import", "metrics"):
+        done = run_tracker(tmp_path, command, "--help")
+        assert done.returncode == 0
+        assert done.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert run_tracker(tmp_path, "--version").stdout.startswith("tracker 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (["velocity"], 2, "velocity"),
+        (["token"], 2, "--org"),
+        (["token", "--org", "acme", "--scope", "everything"], 2, "deployments:write"),
+        (["token", "--org", "Acme Inc", "--scope", "admin"], 2, "lower-case"),
+        (["token", "--org", "acme", "--scope", "admin", "--days", "0"], 2, "--days"),
+        (["metrics"], 2, "--org"),
+        (["metrics", "--org", "acme"], 1, "tracker serve"),
+        (["metrics", "--org", "acme", "velocity"], 2, "velocity"),
+        (["metrics", "--org", "acme", "--tz", "Mars"], 2, "--tz"),
+        (["metrics", "--org", "acme", "--from", "2026-04-01", "--to", "2026-01-01"], 2, "--from"),
+        (["metrics", "--org", "acme", "--failure-signals", ""], 2, "--failure-signals"),
+        (["token", "revoke", "1"], 1, "tracker serve"),
+        (["import", "missing.ndjson", "--org", "acme"], 2, "missing.ndjson"),
+    ],
+)
+def test_what_is_wrong_is_one_plain_line(
+    tmp_path: Path, arguments: list[str], exit_code: int, said: str
+) -> None:
+    done = run_tracker(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (exit_code, "")
+    assert done.stderr.startswith("tracker: ")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRACKER_PORT", "http"),
+        ("TRACKER_SIGNING_ALGORITHM", "none"),
+        ("TRACKER_DATABASE_URL", "mysql://x/y"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, variable: str, value: str) -> None:
+    done = run_tracker(tmp_path, "serve", "--port", "0", **{variable: value})
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert variable in done.stderr
+
+
+def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tracker.db").write_bytes(b"not a database, whatever its name says" * 100)
+    for arguments in (["migrate"], ["metrics", "--org", "acme"], ["serve", "--port", "0"]):
+        done = run_tracker(tmp_path, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "database" in done.stderr
+
+
+def test_migrate_says_whether_it_changed_anything(tmp_path: Path) -> None:
+    assert run_tracker(tmp_path, "migrate").stdout == "The schema is now at head.\n"
+    assert run_tracker(tmp_path, "migrate").stdout == "The schema was at head; nothing changed.\n"
+
+
+@pytest.mark.parametrize("form", ["plain", "gzip", "stdin"])
+def test_an_import_can_be_repeated(tmp_path: Path, form: str) -> None:
+    content = ndjson(*(record(deployment_node_id=str(number)) for number in range(1500)))
+    if form == "gzip":
+        (tmp_path / "history.ndjson.gz").write_bytes(gzip.compress(content))
+        arguments, stdin = ["import", "history.ndjson.gz"], None
+    else:
+        (tmp_path / "history.ndjson").write_bytes(content)
+        arguments, stdin = ["import", "history.ndjson"], None
+    if form == "stdin":
+        arguments, stdin = ["import", "-"], content.decode()
+    first = run_tracker(tmp_path, *arguments, "--org", "acme", stdin=stdin)
+    assert (first.returncode, first.stdout) == (0, "1500 recorded, 0 repeated, 0 failed\n")
+    assert first.stderr == ""
+    again = run_tracker(tmp_path, *arguments, "--org", "acme", stdin=stdin)
+    assert (again.returncode, again.stdout) == (0, "0 recorded, 1500 repeated, 0 failed\n")
+    with sqlite3.connect(tmp_path / "data" / "tracker.db") as connection:
+        rows = connection.execute("select count(*), min(triggered_by) from deployments").fetchone()
+    assert rows == (1500, "import")
+
+
+def test_an_import_keeps_good_lines_and_names_bad_ones(tmp_path: Path) -> None:
+    content = ndjson(record(), {"finished_at": AT}, record(is_fix="yes"), deployment())
+    done = run_tracker(tmp_path, "import", "-", "--org", "acme", stdin=content.decode())
+    assert done.returncode == 1
+    assert done.stdout == "1 recorded, 0 repeated, 3 failed\n"
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["line 2", "line 3", "line 4", "tracker"]
+    assert "repository_url" in lines[0]
+
+
+def test_metrics_are_shown_as_a_table_and_as_the_endpoint_answers(tmp_path: Path) -> None:
+    history = ndjson(record(commit_id="b" * 40), record(is_hotfix=True, deployment_node_id="2"))
+    run_tracker(tmp_path, "import", "-", "--org", "acme", stdin=history.decode())
+    window = ["--org", "acme", "--from", "2026-03-02", "--to", "2026-03-03", "--tz", "Europe/Berlin"]
+    table = run_tracker(tmp_path, "metrics", *window)
+    assert table.returncode == 0
+    for said in ("Change failure rate", "50.0%", "1 of 2 (hotfix 1)", "2.00 a day", "no commits"):
+        assert said in table.stdout
+    answer = json.loads(run_tracker(tmp_path, "metrics", "change_failure_rate", "--json", *window).stdout)
+    assert list(answer["metrics"]) == ["change_failure_rate"]
+    with Server(tmp_path) as server, server.client(server.token("metrics:read")) as client:
+        query = "from=2026-03-02&to=2026-03-03&tz=Europe/Berlin"
+        assert (
+            client.get(f"/api/v1/metrics/change_failure_rate?{query}").json()
+            == answer["metrics"]["change_failure_rate"]
+        )
+
+
+def test_commands_work_beside_a_running_service(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        client.post("/api/v1/deployments", json=deployment())
+        done = run_tracker(tmp_path, "import", "-", "--org", "acme", stdin=ndjson(record()).decode())
+        assert done.returncode == 0
+        assert client.get("/api/v1/metrics/deployment_frequency?from=2026-01-01").json()["deployments"] == 2
+        shown = json.loads(
+            run_tracker(tmp_path, "metrics", "--org", "acme", "--from", "2026-01-01", "--json").stdout
+        )
+        assert shown["metrics"]["deployment_frequency"]["deployments"] == 2
+        assert {path.name for path in (tmp_path / "data" / "stores").glob("*.duckdb")} == {
+            "0.duckdb",
+            "1.duckdb",
+        }
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        port = server.url.rpartition(":")[2]
+        done = run_tracker(tmp_path, "serve", "--port", port)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert port in done.stderr

@@ -1,0 +1,109 @@
+"""The group commit: what shares a commit fails and succeeds each for itself."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tests.conftest import Book
+from tests.server import Server, deployment
+from tracker.deployments import Recording
+from tracker.errors import Contradiction
+from tracker.ledger import Author, Ledger
+
+PATH = "/api/v1/deployments"
+
+
+def test_of_many_at_once_the_refused_one_fails_alone(server: Server) -> None:
+    async def post_all() -> list[int]:
+        headers = {"Authorization": f"Bearer {server.token('admin', 'group')}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client:
+            await client.post(PATH, json=deployment(deployment_node_id="7"))
+            answers = await asyncio.gather(
+                *(
+                    client.post(PATH, json=deployment(deployment_node_id=str(number), commit_id="b" * 40))
+                    for number in range(100)
+                )
+            )
+        return [answer.status_code for answer in answers]
+
+    statuses = asyncio.run(post_all())
+    assert statuses.count(201) == 99
+    assert statuses[7] == 409
+
+
+def test_a_fault_in_one_act_does_not_touch_what_shares_its_commit(book: Book) -> None:
+    def fault(ledger: Ledger) -> None:
+        ledger.connection.execute(text("insert into deployments (revision) values (1)"))
+
+    recorded, failed = asyncio.run(_at_once(book, lambda ledger: ledger.ensure_organization("kept"), fault))
+    assert recorded is None
+    assert "NOT NULL" in str(failed)
+    with sqlite3.connect(book.file) as connection:
+        assert connection.execute("select slug from organizations").fetchall() == [("kept",)]
+
+
+async def _at_once(book: Book, *acts: Callable[[Ledger], Any]) -> list[Any]:
+    """Hand all acts over before the recorder starts, so that they share its first commit."""
+    recordings = [asyncio.ensure_future(book.recorder.record(act)) for act in acts]
+    await asyncio.sleep(0)
+    book.recorder.start()
+    outcomes = await asyncio.gather(*recordings, return_exceptions=True)
+    book.recorder.stop()
+    return outcomes
+
+
+def test_a_repeat_inside_one_batch_is_the_same_record(client: httpx.Client) -> None:
+    first = deployment(deployment_node_id="1", status="in_progress", started_at="2026-03-02T10:00:00Z")
+    then = deployment(deployment_node_id="1", status="success", finished_at="2026-03-02T10:05:00Z")
+    body = "\n".join(
+        httpx.Request("POST", "http://x", json=one).content.decode() for one in (first, then, then)
+    )
+    assert client.post(f"{PATH}/batch", content=body).json() == {
+        "recorded": 1, "repeated": 2, "failed": 0, "errors": [],
+    }  # fmt: skip
+    (item,) = client.get(PATH).json()["items"]
+    assert (item["status"], item["duration_seconds"]) == ("success", 300)
+
+
+def test_nothing_is_overwritten_a_change_is_a_version(book: Book) -> None:
+    one = book.deploy(deployment_node_id="1", status="in_progress")
+    two = book.deploy(deployment_node_id="1", status="fail", branch="main")
+    assert two.repeated
+    assert two.deployment.version.id == one.deployment.version.id
+    with sqlite3.connect(book.file) as connection:
+        versions = connection.execute(
+            "select revision, superseded_revision, first_revision, status, branch from deployments order by revision"
+        ).fetchall()
+    assert versions == [(2, 3, 2, "in_progress", None), (3, None, 2, "fail", "main")]
+
+
+def test_time_does_not_run_backwards_in_the_record(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = book.deploy()
+    monkeypatch.setattr("tracker.ledger.time.time_ns", lambda: 0)
+    second = book.deploy()
+    assert second.deployment.version.recorded_at == first.deployment.version.recorded_at
+
+
+def test_a_contradiction_writes_no_revision(book: Book) -> None:
+    book.deploy(deployment_node_id="1", branch="main")
+    with pytest.raises(Contradiction):
+        book.deploy(deployment_node_id="1", branch="other")
+    third = book.deploy(deployment_node_id="2")
+    assert isinstance(third, Recording)
+    assert third.deployment.version.revision == 3
+
+
+def test_another_process_may_write_between_two_commits(
+    book: Book, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    book.deploy(deployment_node_id="1")
+    other = Book(book.file.parent)
+    other.deploy(deployment_node_id="2", service="web")
+    other.close()
+    assert book.deploy(deployment_node_id="3", service="web").deployment.version.revision == 5
+    assert book.recorder.record_now(lambda ledger: ledger.first_version(Author("acme", "x")).revision) == 6
