@@ -65,7 +65,6 @@ class Settings(BaseSettings):
         """Where the derived stores are kept; it may be deleted at any time."""
         return self.data_dir / "stores"
 
-    @property
-    def base_url(self) -> str:
-        """Where the service is reached, without a closing slash."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+    def link(self, path: str) -> str:
+        """A path of the service as a client finds it: absolute where the public URL is known."""
+        return path if self.public_url is None else self.public_url.rstrip("/") + path

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -408,3 +409,15 @@ def test_every_acknowledged_record_is_in_the_next_answer(client: httpx.Client) -
     for count in range(1, 6):
         client.post(PATH, json=deployment())
         assert client.get("/api/v1/metrics/deployment_frequency").json()["deployments"] == count
+
+
+def test_behind_a_proxy_links_begin_with_the_public_url(tmp_path: Path) -> None:
+    with (
+        Server(tmp_path, TRACKER_PUBLIC_URL="https://dora.example/") as proxied,
+        proxied.client(proxied.token()) as client,
+    ):
+        location = client.post(PATH, json=deployment()).headers["Location"]
+        client.post(PATH, json=deployment())
+        assert location.startswith("https://dora.example/api/v1/deployments/")
+        following = client.get(f"{PATH}?limit=1").links["next"]["url"]
+        assert following.startswith("https://dora.example/api/v1/deployments?limit=1&cursor=")

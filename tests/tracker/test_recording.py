@@ -98,9 +98,7 @@ def test_a_contradiction_writes_no_revision(book: Book) -> None:
     assert third.deployment.version.revision == 3
 
 
-def test_another_process_may_write_between_two_commits(
-    book: Book, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_another_process_may_write_between_two_commits(book: Book) -> None:
     book.deploy(deployment_node_id="1")
     other = Book(book.file.parent)
     other.deploy(deployment_node_id="2", service="web")

@@ -60,7 +60,7 @@ async def record(
     return Response(
         replace(answer, warnings=warnings),
         status_code=200 if recording.repeated else 201,
-        headers={"Location": f"{PATH}/{answer.id}"},
+        headers={"Location": service.settings.link(f"{PATH}/{answer.id}")},
     )
 
 
@@ -110,6 +110,7 @@ def list_all(request: CallerRequest, service: Service) -> Response[ListAnswer[De
     )
     return page_answer(
         request,
+        service.settings,
         list_deployments(service.engine, wanted),
         lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)),
     )

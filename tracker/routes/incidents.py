@@ -39,7 +39,7 @@ async def report(
     return Response(
         answer,
         status_code=200 if outcome.repeated else 201,
-        headers={"Location": f"{PATH}/{answer.id}"},
+        headers={"Location": service.settings.link(f"{PATH}/{answer.id}")},
     )
 
 
@@ -81,6 +81,7 @@ def list_all(request: CallerRequest, service: Service) -> Response[ListAnswer[In
     )
     return page_answer(
         request,
+        service.settings,
         list_incidents(service.engine, wanted),
         lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from metrics.parameters import QueryParameters
 from tracker.auth import Caller
 from tracker.lists import Page
+from tracker.settings import Settings
 
 T = TypeVar("T")
 LARGEST_PAGE = 500
@@ -39,12 +40,12 @@ class ListAnswer(Generic[T]):
 
 
 def page_answer(
-    request: CallerRequest, page: Page[Row[Any]], answer: Callable[[Row[Any]], T]
+    request: CallerRequest, settings: Settings, page: Page[Row[Any]], answer: Callable[[Row[Any]], T]
 ) -> Response[ListAnswer[T]]:
     """The page as a body, with the link to the next one."""
     headers = {}
     if page.next_cursor is not None:
         pairs = [(name, text) for name, text in request.query_params.multi_items() if name != "cursor"]
         query = urlencode([*pairs, ("cursor", page.next_cursor)])
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        headers["Link"] = f'<{settings.link(request.url.path)}?{query}>; rel="next"'
     return Response(ListAnswer([answer(row) for row in page.items]), headers=headers)
