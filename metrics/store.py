@@ -18,7 +18,8 @@ import duckdb
 
 from metrics.catalog import CATALOG, MetricName, read_sql
 from metrics.query import Answer, Question, ask
-from metrics.replicate import FACTS, PULLED, RecordDatabase, catch_up
+from metrics.replicate import FACTS, catch_up
+from metrics.sources import PULLED, RecordDatabase
 
 _MACROS = ("asked_deployments", "asked_incidents")
 
@@ -50,6 +51,7 @@ class Store:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            self._records.close()
             if self._slot is not None:
                 self._slot.release()
 

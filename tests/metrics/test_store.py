@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from metrics.replicate import SqliteRecords
 from metrics.store import Store
-from tests.conftest import Book
+from tests.conftest import Book, sqlite_url
+from tracker.database import follow, write_transaction
 
 WINDOW = {"from_": "2026-03-02", "to": "2026-03-03"}
 
@@ -18,14 +18,14 @@ def deployments(book: Book, **parameters: str) -> int:
 
 def reopen(book: Book) -> None:
     book.store.close()
-    book.store = Store(SqliteRecords(book.file), book.file.parent / "stores")
+    book.open_store()
 
 
 @pytest.fixture
 def store_file(book: Book) -> Path:
     book.deploy(finished_at="2026-03-02T10:00:00Z")
     assert deployments(book) == 1
-    return book.file.parent / "stores" / "0.duckdb"
+    return book.folder / "stores" / "0.duckdb"
 
 
 def test_a_store_that_was_closed_goes_on_where_it_was(book: Book, store_file: Path) -> None:
@@ -50,26 +50,29 @@ def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str
 
             with duckdb.connect(str(store_file)) as connection:
                 connection.execute("update definitions set fingerprint = 'older'")
-    book.store = Store(SqliteRecords(book.file), store_file.parent)
+    book.open_store()
     assert deployments(book) == 1
 
 
-def test_a_database_that_was_replaced_is_followed_anew(book: Book, store_file: Path, tmp_path: Path) -> None:
+def test_a_database_that_was_replaced_is_followed_anew(book: Book, tmp_path: Path) -> None:
+    book.deploy(finished_at="2026-03-02T10:00:00Z")
+    assert deployments(book) == 1
     book.store.close()
     (tmp_path / "other").mkdir()
-    other = Book(tmp_path / "other")
+    other = Book(sqlite_url(tmp_path / "other"), tmp_path / "other")
     other.store.close()
     for minute in range(3):
         other.deploy(finished_at=f"2026-03-02T10:0{minute}:00Z")
-    other.store = Store(SqliteRecords(other.file), store_file.parent)
+    other.folder = book.folder
+    other.open_store()
     assert deployments(other) == 3
     other.close()
-    book.store = Store(SqliteRecords(book.file), store_file.parent)
+    book.open_store()
     assert deployments(book) == 1
 
 
 def test_two_stores_in_one_folder_have_a_file_each(book: Book, store_file: Path) -> None:
-    with Store(SqliteRecords(book.file), store_file.parent):
+    with Store(follow(book.url), store_file.parent):
         assert (store_file.parent / "1.duckdb").exists()
     book.deploy(finished_at="2026-03-02T11:00:00Z")
     assert deployments(book) == 2
@@ -111,6 +114,6 @@ def test_a_change_replaces_what_the_store_had(book: Book) -> None:
 
 def test_the_pull_waits_for_no_writer(book: Book) -> None:
     book.deploy(finished_at="2026-03-02T10:00:00Z")
-    with book.engine.connect().execution_options(tracker_writes=True) as connection, connection.begin():
-        connection.exec_driver_sql("update organizations set slug = slug")
+    with write_transaction(book.engine) as connection:
+        connection.exec_driver_sql("update deployments set title = 'not committed'")
         assert deployments(book) == 1

@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from tests.conftest import Postgres
 from tests.server import Server
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("service")) as running:
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    environment = {}
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        environment["TRACKER_DATABASE_URL"] = postgres.database()
+    with Server(tmp_path_factory.mktemp("service"), **environment) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.server import Server, deployment, run_tracker
+from tests.server import Server, deployment
 from tracker.auth import Authenticator, Claims, Scope, mint, verify
 from tracker.errors import Unauthenticated
 from tracker.keys import KeyRing, KeyRingError, generate, load, load_or_create
@@ -149,9 +149,7 @@ def test_who_may_not_call_is_not_told_whether_the_body_was_right(client_with: Cl
 
 
 def test_a_token_comes_from_the_command_line_alone_on_standard_output(server: Server) -> None:
-    done = run_tracker(
-        server.folder, "token", "--org", "cli-org", "--scope", "deployments:write", "--days", "7"
-    )
+    done = server.run("token", "--org", "cli-org", "--scope", "deployments:write", "--days", "7")
     assert done.returncode == 0
     assert done.stderr == ""
     token = done.stdout.removesuffix("\n")
@@ -167,7 +165,7 @@ def test_a_revoked_token_is_refused_within_five_seconds(server: Server) -> None:
     token_id = jwt.decode(token, options={"verify_signature": False})["jti"]
     with server.client(token) as client:
         assert client.get(PATH).status_code == 200
-        done = run_tracker(server.folder, "token", "revoke", token_id)
+        done = server.run("token", "revoke", token_id)
         assert (done.returncode, done.stdout) == (0, f"Revoked {token_id}.\n")
         deadline = time.monotonic() + 5
         while (answered := client.get(PATH)).status_code == 200 and time.monotonic() < deadline:

@@ -1,0 +1,224 @@
+"""Where records are pulled from: the record database, on SQLite or on PostgreSQL, read in one snapshot.
+
+SQLite is read through Python's own `sqlite3`: a second SQLite library in one process breaks the locks
+of the first, and acknowledged commits are lost.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pyarrow as pa
+
+
+class Kind(Enum):
+    """What a column of the record database holds, and how Arrow carries it."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    JSON = "json"
+
+    def array(self, values: Sequence[object]) -> pa.Array:
+        """A column of such values; flags come in as 0 and 1."""
+        if self is Kind.FLAG:
+            return pa.array(values, pa.int64()).cast(pa.bool_())
+        return pa.array(values, pa.int64() if self is Kind.NUMBER else pa.string())
+
+
+_VERSION = {
+    "revision": Kind.NUMBER,
+    "superseded_revision": Kind.NUMBER,
+    "first_revision": Kind.NUMBER,
+    "organization": Kind.TEXT,
+    "id": Kind.TEXT,
+}
+# The tables of the record database, and of each the columns that the metrics need.
+PULLED: Mapping[str, Mapping[str, Kind]] = {
+    "deployments": {
+        **_VERSION,
+        "repository_key": Kind.TEXT,
+        "repository_host": Kind.TEXT,
+        "repository_path": Kind.TEXT,
+        "service": Kind.TEXT,
+        "environment_key": Kind.TEXT,
+        "status": Kind.TEXT,
+        "commit_id": Kind.TEXT,
+        "version": Kind.TEXT,
+        "branch": Kind.TEXT,
+        "started_at": Kind.NUMBER,
+        "finished_at": Kind.NUMBER,
+        "is_fix": Kind.FLAG,
+        "is_hotfix": Kind.FLAG,
+        "is_rollback": Kind.FLAG,
+        "remediates": Kind.TEXT,
+        "team": Kind.TEXT,
+        "deployment_node_id": Kind.TEXT,
+        "commits": Kind.JSON,
+    },
+    "incidents": {
+        **_VERSION,
+        "started_at": Kind.NUMBER,
+        "resolved_at": Kind.NUMBER,
+        "environment_key": Kind.TEXT,
+        "repository_key": Kind.TEXT,
+        "service": Kind.TEXT,
+        "deployment": Kind.TEXT,
+        "commit_id": Kind.TEXT,
+        "change_related": Kind.FLAG,
+    },
+    "repositories": {
+        **_VERSION,
+        "repository_key": Kind.TEXT,
+        "repository_host": Kind.TEXT,
+        "repository_path": Kind.TEXT,
+        "service": Kind.TEXT,
+        "team": Kind.TEXT,
+    },
+    "organization_settings": {
+        **_VERSION,
+        "timezone": Kind.TEXT,
+        "production_environments": Kind.JSON,
+        "failure_signals": Kind.JSON,
+        "attribution_gap_days": Kind.NUMBER,
+        "benchmark": Kind.NUMBER,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the history of a record database: a revision, and the id of the record that has it."""
+
+    revision: int
+    record_id: str
+
+
+START = Position(0, "")
+
+
+class RecordsUnavailable(Exception):
+    """The record database cannot be read just now."""
+
+
+Run = Callable[[str, Sequence[object]], Sequence[Sequence[Any]]]
+"""Runs a statement with positional parameters, written `?`, and gives all its rows."""
+
+
+class Snapshot:
+    """The record database as it was at one moment."""
+
+    def __init__(self, run: Run, select: Mapping[Kind, str]) -> None:
+        """`select` says how a column of a kind is selected, so that every database gives the same values."""
+        self._run = run
+        self._select = select
+
+    def head(self) -> Position:
+        """The last revision there is."""
+        newest = (
+            self._run(f"select revision, id from {table} order by revision desc limit 1", ())
+            for table in PULLED
+        )
+        return max(
+            (Position(*rows[0]) for rows in newest if rows), key=lambda one: one.revision, default=START
+        )
+
+    def holds(self, position: Position) -> bool:
+        """Whether this history has passed through the position: false for another or a restored database."""
+        return position == START or any(
+            self._run(
+                f"select 1 from {table} where revision = ? and id = ?",
+                (position.revision, position.record_id),
+            )
+            for table in PULLED
+        )
+
+    def rows(self, table: str, after: int) -> pa.Table:
+        """The versions of a table with a revision after the one given, as Arrow."""
+        columns = PULLED[table]
+        selected = ", ".join(self._select[kind].format(name) for name, kind in columns.items())
+        rows = self._run(f"select {selected} from {table} where revision > ? order by revision", (after,))
+        by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
+        return pa.table(
+            [kind.array(values) for kind, values in zip(columns.values(), by_column, strict=True)],
+            names=list(columns),
+        )
+
+
+class RecordDatabase(Protocol):
+    """A record database that can be followed."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteRecords:
+    """The record database in a SQLite file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        try:
+            with closing(sqlite3.connect(f"{self._file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                connection.isolation_level = None
+                connection.execute("begin")
+                yield Snapshot(
+                    lambda sql, given: connection.execute(sql, given).fetchall(),
+                    dict.fromkeys(Kind, "{}"),
+                )
+        except sqlite3.Error as error:
+            raise RecordsUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        """Nothing is kept open between snapshots."""
+
+
+class PostgresRecords:
+    """The record database on a PostgreSQL server, over one connection that is made again when it breaks."""
+
+    _SELECT: Mapping[Kind, str] = {
+        Kind.TEXT: "{}",
+        Kind.NUMBER: "{}",
+        Kind.FLAG: "{}::integer",
+        Kind.JSON: "{}::text",
+    }
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: psycopg.Connection | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        try:
+            connection = self._connected()
+            with connection.transaction():
+                yield Snapshot(
+                    lambda sql, given: connection.execute(sql.replace("?", "%s"), given).fetchall(),
+                    self._SELECT,
+                )
+        except psycopg.Error as error:
+            self.close()
+            raise RecordsUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._conninfo)
+            self._connection.read_only = True
+            # Head and rows must be of one moment; revisions are committed in order, so it is a prefix.
+            self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return self._connection
