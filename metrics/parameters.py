@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from metrics.calendar import midnight
 from metrics.query import Question
-from metrics.records import FailureSignal
+from metrics.records import FailureSignal, OrganizationSettings
 
 Model = TypeVar("Model", bound="QueryParameters")
 
@@ -87,7 +87,10 @@ class MetricParameters(QueryParameters):
 
     from_: str | None = Field(None, alias="from", description="Date or instant; default 91 days before `to`.")
     to: str | None = Field(None, description="Date or instant, not included; default now.")
-    tz: str = Field("UTC", description="IANA time zone in which dates are local midnights.")
+    tz: str | None = Field(
+        None,
+        description="IANA time zone in which dates are local midnights; default the organization's, UTC.",
+    )
     environment: tuple[str, ...] = Field(
         (), description="Compared case-folded; default the production environments; repeatable."
     )
@@ -97,9 +100,16 @@ class MetricParameters(QueryParameters):
         None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
 
-    def question(self, organization: str, *, now: datetime, visible: Sequence[str] | None = None) -> Question:
-        """The question that the parameters ask. Raises `ParameterError`."""
-        zone = _zone(self.tz)
+    def question(
+        self,
+        organization: str,
+        settings: OrganizationSettings,
+        *,
+        now: datetime,
+        visible: Sequence[str] | None = None,
+    ) -> Question:
+        """The question that the parameters ask of an organization. Raises `ParameterError`."""
+        zone = _zone(settings.timezone if self.tz is None else self.tz)
         to_at = now if self.to is None else _instant("to", self.to, zone)
         from_at = to_at - DEFAULT_WINDOW if self.from_ is None else _instant("from", self.from_, zone)
         if from_at >= to_at:
@@ -108,6 +118,7 @@ class MetricParameters(QueryParameters):
             raise ParameterError([("from", "must not be more than 50 years before to")])
         return Question(
             organization=organization,
+            settings=settings,
             from_at=from_at,
             to_at=to_at,
             zone=zone,

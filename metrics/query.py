@@ -11,9 +11,8 @@ import duckdb
 from metrics.calendar import local_days
 from metrics.catalog import CATALOG, Definition, MetricName, Unit
 from metrics.records import (
-    DEFAULT_FAILURE_SIGNALS,
-    DEFAULT_PRODUCTION_ENVIRONMENTS,
     FailureSignal,
+    OrganizationSettings,
     RepositoryIdentity,
     environment_key,
     matches_repository,
@@ -25,11 +24,12 @@ from metrics.rows import MetricRow
 class Question:
     """What is asked. The window is half-open, in aware instants; None means "not limited by this".
 
-    `environments` None means the organization's production environments, `signals` None the signals
-    that it has set. `visible` are the repository patterns that a token is limited to.
+    `settings` are the organization's; `environments` None means its production environments, `signals`
+    None the signals that it has set. `visible` are the repository patterns that a token is limited to.
     """
 
     organization: str
+    settings: OrganizationSettings
     from_at: datetime
     to_at: datetime
     zone: ZoneInfo
@@ -60,14 +60,37 @@ class _Bound:
     signals: Sequence[FailureSignal]
 
 
-def ask(cursor: duckdb.DuckDBPyConnection, question: Question, metrics: Iterable[MetricName]) -> list[Answer]:
-    """The answers to a question, in the order asked, all from one state of the records."""
-    cursor.begin()
-    try:
-        bound = _bind(cursor, question)
-        return [_answer(cursor, CATALOG[name], question, bound) for name in metrics]
-    finally:
-        cursor.rollback()
+class Reading:
+    """One state of the records, as long as it is held."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def settings(self, organization: str) -> OrganizationSettings:
+        """What the organization has set; the defaults where that is nothing."""
+        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchone()
+        if found is None:
+            return OrganizationSettings()
+        timezone, production_environments, failure_signals, gap_days, benchmark = found
+        return OrganizationSettings(
+            timezone=timezone,
+            production_environments=tuple(production_environments),
+            failure_signals=tuple(FailureSignal(name) for name in failure_signals),
+            attribution_gap_days=gap_days,
+            benchmark=benchmark,
+        )
+
+    def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
+        """The answers to a question, in the order asked."""
+        bound = _bind(self._cursor, question)
+        return [_answer(self._cursor, CATALOG[name], question, bound) for name in metrics]
+
+
+_SETTINGS = """
+    select timezone, production_environments, failure_signals, attribution_gap_days, benchmark
+    from organization_settings
+    where organization = $organization
+"""
 
 
 def _answer(
@@ -90,21 +113,18 @@ def _answer(
 
 
 def _bind(cursor: duckdb.DuckDBPyConnection, question: Question) -> _Bound:
-    production, signals = _settings(cursor, question.organization)
-    if question.signals is not None:
-        signals = tuple(question.signals)
-    environments = production
+    settings = question.settings
+    signals = settings.failure_signals if question.signals is None else question.signals
+    environments = settings.production_environments
     if question.environments is not None:
-        environments = [environment_key(name) for name in question.environments]
+        environments = tuple(environment_key(name) for name in question.environments)
     parameters = {
         "question": {
             "organization": question.organization,
             "from_at": question.from_at,
             "to_at": question.to_at,
-            "environments": production
-            if environments is None
-            else [environment_key(e) for e in environments],
-            "production_environments": production,
+            "environments": environments,
+            "production_environments": settings.production_environments,
             "repository_keys": _repository_keys(cursor, question),
             "services": question.services,
             "signals": [signal.value for signal in signals],
@@ -113,19 +133,6 @@ def _bind(cursor: duckdb.DuckDBPyConnection, question: Question) -> _Bound:
         "days": [asdict(day) for day in local_days(question.from_at, question.to_at, question.zone)],
     }
     return _Bound(parameters, [signal for signal in FailureSignal if signal in signals])
-
-
-def _settings(
-    cursor: duckdb.DuckDBPyConnection, organization: str
-) -> tuple[list[str], tuple[FailureSignal, ...]]:
-    """The organization's production environments and failure signals."""
-    found = cursor.execute(
-        "select production_environments, failure_signals from settings where organization = $organization",
-        {"organization": organization},
-    ).fetchone()
-    if found is None:
-        return list(DEFAULT_PRODUCTION_ENVIRONMENTS), DEFAULT_FAILURE_SIGNALS
-    return found[0], tuple(FailureSignal(signal) for signal in found[1])
 
 
 def _repository_keys(cursor: duckdb.DuckDBPyConnection, question: Question) -> list[str] | None:

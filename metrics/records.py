@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+DAY_MICROSECONDS = 86_400 * 1_000_000
 
 DEFAULT_ENVIRONMENT = "production"
 DEFAULT_PRODUCTION_ENVIRONMENTS = ("production", "prod", "live")
 DEFAULT_ATTRIBUTION_GAP_DAYS = 30
+# The last report whose levels are monotone.
+DEFAULT_BENCHMARK_YEAR = 2023
 
 
 class Status(StrEnum):
@@ -47,6 +50,21 @@ DEFAULT_FAILURE_SIGNALS = (
     FailureSignal.HOTFIX,
     FailureSignal.FIX,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationSettings:
+    """What an organization has set; a new one has the defaults."""
+
+    timezone: str = "UTC"
+    """IANA name; in it dates are local midnights where a question names no other."""
+    production_environments: tuple[str, ...] = DEFAULT_PRODUCTION_ENVIRONMENTS
+    """Case-folded: what metrics look at where a question names no environment."""
+    failure_signals: tuple[FailureSignal, ...] = DEFAULT_FAILURE_SIGNALS
+    attribution_gap_days: int = DEFAULT_ATTRIBUTION_GAP_DAYS
+    """How far back a failure without a link may look for the deployment that caused it, in days."""
+    benchmark: int = DEFAULT_BENCHMARK_YEAR
+    """The year of the DORA report that levels are taken from."""
 
 
 def to_microseconds(instant: datetime) -> int:

@@ -9,15 +9,15 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Self
 
 import duckdb
 
-from metrics.catalog import CATALOG, MetricName, read_sql
-from metrics.query import Answer, Question, ask
+from metrics.catalog import CATALOG, read_sql
+from metrics.query import Reading
 from metrics.replicate import FACTS, catch_up
 from metrics.sources import PULLED, RecordDatabase
 
@@ -37,16 +37,18 @@ class Store:
         self._slot = None if folder is None else _Slot.take(folder)
         self._connection = self._open()
 
-    def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> Sequence[Answer]:
-        """The answers, in the order asked, from every record acknowledged before the call."""
-        with self._fresh_cursor() as cursor:
-            return ask(cursor, question, metrics)
-
-    def _fresh_cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of the caller's own, on a store that has taken in what has been recorded."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """One state of the records, with every one that was acknowledged before the call."""
         with self._lock:
             catch_up(self._connection, self._records)
-            return self._connection.cursor()
+            cursor = self._connection.cursor()
+        with cursor:
+            cursor.begin()
+            try:
+                yield Reading(cursor)
+            finally:
+                cursor.rollback()
 
     def close(self) -> None:
         with self._lock:

@@ -72,8 +72,9 @@ class Book:
 
     def ask(self, *, org: str = "acme", **parameters: Any) -> Mapping[str, Answer]:
         given = {name.removesuffix("_"): value for name, value in parameters.items()}
-        question = MetricParameters.of(given).question(org, now=NOW)
-        return {answer.metric: answer for answer in self.store.ask(question)}
+        with self.store.reading() as reading:
+            question = MetricParameters.of(given).question(org, reading.settings(org), now=NOW)
+            return {answer.metric: answer for answer in reading.ask(question)}
 
 
 class Postgres:

@@ -14,7 +14,8 @@ from typing import Any, Self
 import httpx
 
 from tracker.auth import Scope, mint
-from tracker.keys import load
+from tracker.keys import load_keys
+from tracker.settings import Settings
 
 TRACKER = Path(sys.executable).with_name("tracker")
 START_SECONDS = 30
@@ -72,7 +73,7 @@ class Server:
     ) -> str:
         """A token as `tracker token` makes it, without the wait for a process."""
         return mint(
-            load(self.folder / "data" / "keys.json"),
+            load_keys(Settings(keys_file=self.folder / "data" / "keys.json")),
             organization=org,
             subject=subject,
             scopes=[Scope(name) for name in scope.split()],

@@ -16,26 +16,36 @@ from pydantic import BaseModel
 from metrics.api.endpoints import Reader, metrics_router
 from metrics.store import Store
 from tracker.auth import Authenticator, Scope, requires
-from tracker.database import connect, follow
-from tracker.keys import load_or_create
+from tracker.database import connect, follow, require_head
+from tracker.keys import load_or_create_keys
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
 from tracker.routes import batch, deployments, health, incidents, repositories
+from tracker.routes import settings as settings_routes
 from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import Body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
 
+# Of one path, the handler that runs on a thread comes last: litestar takes up a path's handlers anew with
+# each one that is added, and wraps such a handler each time.
 ROUTES = [
     deployments.record,
-    deployments.read,
     deployments.list_all,
+    deployments.revise,
+    deployments.remove,
+    deployments.read,
+    deployments.history,
     batch.record_batch,
     incidents.report,
+    incidents.list_all,
     incidents.revise,
     incidents.read,
-    incidents.list_all,
+    incidents.history,
+    repositories.change,
     repositories.list_all,
+    settings_routes.change,
+    settings_routes.read,
     health.alive,
     health.alive_head,
     health.ready,
@@ -44,9 +54,13 @@ ROUTES = [
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application over a migrated record database; keys are made where there are none."""
+    """The application over a migrated record database; keys are made where there are none.
+
+    Raises `SchemaError` where the schema is not at head.
+    """
     engine = connect(settings.record_database_url)
-    ring = load_or_create(settings.key_ring_file, settings.signing_algorithm)
+    require_head(engine)
+    ring = load_or_create_keys(settings)
     authenticator = Authenticator(ring, revoked_tokens(engine))
     store = Store(follow(settings.record_database_url), settings.stores_dir)
     service = Service(settings, engine, Recorder(engine), authenticator, store)

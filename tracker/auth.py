@@ -132,6 +132,11 @@ class Caller:
             named = repository.path if repository else "a record that names no repository"
             raise InsufficientScope(f"insufficient_scope: the token does not reach {named}")
 
+    def require_unlimited(self, why: str) -> None:
+        """Raises `InsufficientScope` where the token is limited to some repositories."""
+        if self.repositories is not None:
+            raise InsufficientScope(f"insufficient_scope: the token is limited to repositories; {why}")
+
     def require_read(self, repository: RepositoryIdentity | None, what: str) -> None:
         """Raises `NotFound` where the token may not see the repository."""
         if not self.may_use(repository):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from tracker.commands.common import CommandFailed
-from tracker.database import DatabaseUrlError
+from tracker.database import DatabaseUrlError, SchemaError
 from tracker.errors import Problem
 from tracker.keys import KeyRingError
 
@@ -23,6 +23,8 @@ _COMMANDS = {
     "serve": "tracker.commands.service:serve",
     "migrate": "tracker.commands.service:migrate",
     "token": "tracker.commands.tokens:token",
+    "keys": "tracker.commands.keys:keys",
+    "settings": "tracker.commands.settings:settings",
     "import": "tracker.commands.records:import_records",
     "metrics": "tracker.commands.metrics:metrics",
 }
@@ -59,7 +61,7 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as failure:
         _fail(failure.format_message(), failure.exit_code)
-    except (Problem, KeyRingError, DatabaseUrlError, CommandFailed, OSError) as failure:
+    except (Problem, KeyRingError, DatabaseUrlError, SchemaError, CommandFailed, OSError) as failure:
         _fail(str(failure))
     except DBAPIError as failure:
         _fail(f"the record database cannot be used: {failure.orig}")

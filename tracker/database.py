@@ -1,6 +1,6 @@
 """The record database: engines, transactions that write, and its schema."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -119,11 +120,35 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
+class SchemaError(Exception):
+    """The schema cannot be used or changed by this program; the message says what to do."""
+
+
 def migrate(engine: Engine, revision: str = "head") -> bool:
-    """Bring the schema to `head`, safe to call at every start. Returns whether it changed."""
+    """Bring the schema up to `head`, safe to call at every start. Returns whether it changed.
+
+    Raises `SchemaError` where the schema is one that this program does not know.
+    """
+    return _move(engine, command.upgrade, revision)
+
+
+def migrate_down(engine: Engine, revision: str) -> bool:
+    """Take the schema back to an earlier revision, or `base`; what it has no place for is lost.
+
+    Returns whether it changed. Raises `SchemaError`.
+    """
+    return _move(engine, command.downgrade, revision)
+
+
+def _move(engine: Engine, move: Callable[[Config, str], None], revision: str) -> bool:
     with write_transaction(engine) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
-        command.upgrade(_alembic(connection), revision)
+        try:
+            move(_alembic(connection), revision)
+        except CommandError as error:
+            raise SchemaError(
+                f"the schema is at {before or 'nothing'} and cannot be brought to {revision}: {error}"
+            ) from error
         return MigrationContext.configure(connection).get_current_revision() != before
 
 
@@ -132,3 +157,9 @@ def is_at_head(engine: Engine) -> bool:
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         return current == ScriptDirectory.from_config(_alembic(connection)).get_current_head()
+
+
+def require_head(engine: Engine) -> None:
+    """Raises `SchemaError` where the schema is not the one this program was written for."""
+    if not is_at_head(engine):
+        raise SchemaError("the database's schema is not at head: run 'tracker migrate'")

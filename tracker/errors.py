@@ -97,6 +97,18 @@ class Contradiction(Problem):
     status, code, title = 409, "contradicts-record", "The repeat contradicts what is recorded"
 
 
+class KeyUnderWay(Problem):
+    """The first request with this idempotency key has not been answered yet."""
+
+    status, code, title = 409, "idempotency-key-under-way", "The first request with this key is under way"
+
+
+class KeyReused(Problem):
+    """The idempotency key was first used with another body."""
+
+    status, code, title = 422, "idempotency-key-reused", "The key was used with another body"
+
+
 class TooLarge(Problem):
     """The body is larger than the service is set to accept."""
 

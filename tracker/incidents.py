@@ -1,6 +1,6 @@
 """Incidents: what one says, and how it is reported, repeated and revised."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from metrics.records import RepositoryIdentity, environment_key
 from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
+from tracker.facts import Reaches, everything, with_merged_labels
 from tracker.ledger import Author, Ledger, Version, repository_columns, repository_of
 from tracker.models import INCIDENTS
 from tracker.repeats import contradiction, fill_empty
@@ -75,14 +76,6 @@ class Report:
     repeated: bool
 
 
-Reaches = Callable[[RepositoryIdentity | None], bool]
-"""Whether a caller may touch what belongs to a repository, or to none."""
-
-
-def everything(_: RepositoryIdentity | None) -> bool:
-    return True
-
-
 def report_incident(ledger: Ledger, author: Author, facts: IncidentFacts, carried: frozenset[str]) -> Report:
     """Record an incident; with a `key` that is known, fill what the record lacks.
 
@@ -106,7 +99,7 @@ def revise_incident(
     ledger: Ledger,
     author: Author,
     incident_id: str,
-    changes: Mapping[str, object],
+    changes: Mapping[str, Any],
     reaches: Reaches = everything,
 ) -> RecordedIncident:
     """Correct or resolve an incident. Raises `NotFound`, or `InvalidRequest` where times do not agree.
@@ -116,7 +109,7 @@ def revise_incident(
     current = _current(ledger, author, INCIDENTS.c.id == incident_id)
     if current is None or not reaches(current.facts.repository):
         raise NotFound(f"There is no incident {incident_id}.")
-    facts = replace(current.facts, **changes)  # type: ignore[arg-type]  # the body has checked the types
+    facts = replace(current.facts, **with_merged_labels(current.facts.labels, changes))
     if not reaches(facts.repository):
         raise InsufficientScope("insufficient_scope: the token does not reach that repository")
     return _revise(ledger, author, current, facts)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tracker.deployments import Recording, SentDeployment, record_deployments
+from tracker.deployments import Recording, record_deployments
 from tracker.errors import Contradiction, Problem
+from tracker.facts import SentDeployment
 from tracker.ledger import Author, Ledger
 from tracker.schemas.deployments import NewDeployment
 

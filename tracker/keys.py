@@ -1,11 +1,13 @@
 """The key ring: which keys sign and verify tokens. A JSON Web Key Set in a file that only its owner reads."""
 
+import contextlib
+import fcntl
 import json
 import os
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from tracker.settings import SigningAlgorithm
+from tracker.settings import Settings, SigningAlgorithm
 
 
 class KeyRingError(Exception):
@@ -49,23 +51,72 @@ class KeyRing:
         raise KeyRingError("the key ring holds no private key: tokens can be verified but not made")
 
 
-def load_or_create(file: Path, algorithm: SigningAlgorithm) -> KeyRing:
-    """The key ring of the file; on the first start, a file with one new key, readable by its owner alone."""
-    if not file.exists():
-        _create(file, algorithm)
-    return load(file)
+def load_or_create_keys(settings: Settings) -> KeyRing:
+    """The key ring that is set; on the first start, a file with one new key, readable by its owner alone.
+
+    Raises `KeyRingError`.
+    """
+    file = settings.key_ring_file
+    if settings.keys is None and not file.exists():
+        with contextlib.suppress(FileExistsError):  # Another process was first; its key is the one.
+            _write(file, [generate(settings.signing_algorithm)], replace=False)
+    return load_keys(settings)
 
 
-def load(file: Path) -> KeyRing:
-    """Read a key ring. Raises `KeyRingError`."""
+def load_keys(settings: Settings) -> KeyRing:
+    """The key ring that is set, from TRACKER_KEYS or from its file. Raises `KeyRingError`."""
+    if settings.keys is not None:
+        return _read_ring(settings.keys.get_secret_value(), "TRACKER_KEYS")
+    return _read_ring(_read_file(settings.key_ring_file), str(settings.key_ring_file))
+
+
+def rotate(file: Path, algorithm: SigningAlgorithm) -> str:
+    """Add a new key, which signs from now on; the others still verify. Returns its `kid`.
+
+    Raises `KeyRingError`.
+    """
+    key = generate(algorithm)
+    _change(file, lambda keys: [*keys, key])
+    return str(key["kid"])
+
+
+def remove(file: Path, key_id: str) -> None:
+    """Take a key out: tokens that it has signed are no longer honoured. Raises `KeyRingError`."""
+    _change(file, lambda keys: _without(keys, key_id))
+
+
+def _without(keys: list[dict[str, Any]], key_id: str) -> list[dict[str, Any]]:
+    left = [key for key in keys if key.get("kid") != key_id]
+    if len(left) == len(keys):
+        raise KeyRingError(f"the key ring holds no key {key_id}")
+    if not left:
+        raise KeyRingError("this is the only key: rotate first, then remove it")
+    return left
+
+
+def _change(file: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    """Change the file, one process after the other."""
+    with open(file.with_name(f".{file.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        text = _read_file(file)
+        _read_ring(text, str(file))
+        _write(file, change(json.loads(text)["keys"]), replace=True)
+
+
+def _read_file(file: Path) -> str:
     try:
-        document = json.loads(file.read_bytes())
-        entries = document["keys"]
-        keys = [_read_key(entry) for entry in entries]
-    except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
-        raise KeyRingError(f"{file} is no usable key ring (a JSON Web Key Set): {error}") from error
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyRingError(f"the key ring {file} cannot be read: {error}") from error
+
+
+def _read_ring(text: str, source: str) -> KeyRing:
+    try:
+        keys = [_read_key(entry) for entry in json.loads(text)["keys"]]
+    except (ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
+        raise KeyRingError(f"{source} is no usable key ring (a JSON Web Key Set): {error}") from error
     if not keys:
-        raise KeyRingError(f"{file} holds no key")
+        raise KeyRingError(f"{source} holds no key")
     return KeyRing({key.key_id: key for key in keys})
 
 
@@ -85,21 +136,22 @@ def _read_key(entry: Mapping[str, Any]) -> Key:
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi"})
 
 
-def _create(file: Path, algorithm: SigningAlgorithm) -> None:
-    """Write the file whole or not at all, also when two processes start at the same moment."""
+def _write(file: Path, keys: list[dict[str, Any]], *, replace: bool) -> None:
+    """Write the file whole or not at all. Raises `FileExistsError` where it must not be replaced."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as stream:
-            json.dump({"keys": [generate(algorithm)]}, stream, indent=2)
+            json.dump({"keys": keys}, stream, indent=2)
             stream.flush()
             os.fsync(stream.fileno())
-        os.link(draft, file)
-    except FileExistsError:
-        pass  # The other process was first; its key is the one.
+        if replace:
+            os.replace(draft, file)
+        else:
+            os.link(draft, file)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def generate(algorithm: SigningAlgorithm) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from operator import itemgetter
-from typing import Self
+from typing import Self, TypeVar
 
 from msgspec.json import encode as encode_json
 from sqlalchemy import (
@@ -25,8 +25,18 @@ from uuid_utils import uuid7
 from metrics.records import RepositoryIdentity
 from tracker.models import ORGANIZATIONS, REPOSITORIES, VERSIONED
 
-KnownRepositories = set[tuple[str, str, str]]
-"""Organization, repository key and service of what has a row in `repositories`."""
+RepositoryName = tuple[str, str, str]
+"""Organization, repository key and service."""
+
+
+@dataclass(slots=True)
+class KnownRepositories:
+    """What has a row in `repositories`, known as long as nobody else writes."""
+
+    head: tuple[int, int] = (0, 0)
+    """The last revision and its time, as the one who remembers has left them."""
+    names: set[RepositoryName] = field(default_factory=set)
+
 
 # The last revision given, and its time. Each branch reads one row off a primary key.
 _HEAD = union_all(
@@ -80,6 +90,10 @@ class Version:
         """The version columns of a row."""
         return cls(**{name: columns[name] for name in _VERSION_COLUMNS})
 
+    def closed_at_birth(self) -> Self:
+        """The version as a deletion: it stands in the history and is never current."""
+        return replace(self, superseded_revision=self.revision)
+
 
 _VERSION_COLUMNS = tuple(column.name for column in fields(Version))
 
@@ -114,13 +128,16 @@ class Ledger:
     def __init__(self, connection: Connection, known_repositories: KnownRepositories) -> None:
         self._connection = connection
         self._unwritten: dict[str, list[dict[str, object]]] = {}
-        self.new_repositories: KnownRepositories = set()
-        self._known_repositories = known_repositories
         heads = connection.execute(_HEAD).all()
-        self._revision: int
-        self._revision, last_recorded_at = max((tuple(head) for head in heads), default=(0, 0))
+        self._head: tuple[int, int] = max((tuple(head) for head in heads), default=(0, 0))
+        self._revision = self._head[0]
         # A clock that was set back must not make history run backwards.
-        self.now = max(time.time_ns() // 1_000, last_recorded_at)
+        self.now = max(time.time_ns() // 1_000, self._head[1])
+        if known_repositories.head != self._head:
+            # Another process has written, or the database was restored.
+            known_repositories.names.clear()
+        self._known_repositories = known_repositories
+        self._new_repositories: set[RepositoryName] = set()
 
     def first_version(self, author: Author) -> Version:
         """The next revision, as the first version of a new thing."""
@@ -181,9 +198,9 @@ class Ledger:
             for identity, service in repositories
             for name in {"", service}
         }
-        for key in sorted(wanted.keys() - self._known_repositories - self.new_repositories):
+        for key in sorted(wanted.keys() - self._known_repositories.names - self._new_repositories):
             self._ensure_repository(author, wanted[key], service=key[2])
-            self.new_repositories.add(key)
+            self._new_repositories.add(key)
 
     def _ensure_repository(self, author: Author, identity: RepositoryIdentity, service: str) -> None:
         found = self.connection.execute(
@@ -212,6 +229,13 @@ class Ledger:
             .on_conflict_do_nothing()
         )
 
+    def remember(self) -> None:
+        """After the commit: what it has recorded is known from now on."""
+        self._known_repositories.names |= self._new_repositories
+        self._known_repositories.head = (
+            self._head if self._revision == self._head[0] else (self._revision, self.now)
+        )
+
     def _next_revision(self) -> int:
         self._revision += 1
         return self._revision
@@ -236,3 +260,8 @@ def repository_of(columns: RowMapping) -> RepositoryIdentity | None:
     return RepositoryIdentity(
         columns["repository_host"], columns["repository_path"], columns["repository_url"]
     )
+
+
+T = TypeVar("T")
+Act = Callable[[Ledger], T]
+"""Something to record. It decides first and writes last: raising a `Problem`, it has written nothing."""

@@ -138,6 +138,21 @@ class RevokedToken(SQLModel, table=True):
     revoked_at: int = Field(sa_type=BigInteger)
 
 
+class IdempotencyKey(SQLModel, table=True):
+    """The first answer to an `Idempotency-Key`, per organization and route."""
+
+    __tablename__ = "idempotency_keys"
+
+    organization: str = Field(primary_key=True)
+    route: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    fingerprint: str
+    status_code: int
+    location: str
+    body: str
+    created_at: int = Field(sa_type=BigInteger, index=True)
+
+
 def table(model: type[SQLModel]) -> Table:
     """The SQLAlchemy table of a model."""
     found = model.__table__  # type: ignore[attr-defined]
@@ -151,6 +166,7 @@ REPOSITORIES = table(Repository)
 ORGANIZATION_SETTINGS = table(OrganizationSettings)
 ORGANIZATIONS = table(Organization)
 REVOKED_TOKENS = table(RevokedToken)
+IDEMPOTENCY_KEYS = table(IdempotencyKey)
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
 
 

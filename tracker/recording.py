@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,11 +18,9 @@ from sqlalchemy.exc import OperationalError
 
 from tracker.database import write_transaction
 from tracker.errors import Problem
-from tracker.ledger import KnownRepositories, Ledger
+from tracker.ledger import Act, KnownRepositories, Ledger
 
 T = TypeVar("T")
-Act = Callable[[Ledger], T]
-"""Something to record. It decides first and writes last: raising a `Problem`, it has written nothing."""
 
 _LARGEST_GROUP = 256
 
@@ -39,7 +37,7 @@ class Recorder:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
-        self._known_repositories: KnownRepositories = set()
+        self._known_repositories = KnownRepositories()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
     def start(self) -> None:
@@ -99,7 +97,7 @@ class Recorder:
             if len(group) == 1:
                 return [error]
             return [self._commit([submission])[0] for submission in group]
-        self._known_repositories |= ledger.new_repositories
+        ledger.remember()
         return outcomes
 
 

@@ -2,23 +2,32 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from litestar import Request
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from metrics.records import OrganizationSettings, to_microseconds
 from metrics.store import Store
 from tracker.auth import Authenticator, Caller
-from tracker.keys import load
+from tracker.idempotency import KeysUnderWay, forget_old_keys
+from tracker.keys import KeyRingError, load_keys
 from tracker.ledger import Author
 from tracker.models import REVOKED_TOKENS
+from tracker.organizations import read_all_settings
 from tracker.recording import Recorder
 from tracker.settings import Settings
 
 # A revocation or a new key is honoured within this time, and well within the five seconds promised.
-RELOAD_SECONDS = 2.0
+REFRESH_SECONDS = 2.0
+CLEAN_UP_SECONDS = 3_600.0
+
+_log = structlog.get_logger("tracker")
 
 
 class RawRequest(Request[Caller, Any, Any]):
@@ -37,27 +46,45 @@ class Service:
     recorder: Recorder
     authenticator: Authenticator
     store: Store
+    keys_under_way: KeysUnderWay = field(default_factory=KeysUnderWay)
+    _settings_seen: dict[str, OrganizationSettings] = field(default_factory=dict)
 
-    def reload_authentication(self) -> None:
-        """Take up keys and revocations as they now are."""
-        self.authenticator.reload(load(self.settings.key_ring_file), revoked_tokens(self.engine))
+    def settings_of(self, organization: str) -> OrganizationSettings:
+        """The organization's settings as they were a moment ago: good enough to word a warning."""
+        return self._settings_seen.get(organization, OrganizationSettings())
 
-    async def keep_authentication_fresh(self) -> None:
+    def refresh(self) -> None:
+        """Take up keys, revocations and settings as they now are."""
+        self.authenticator.reload(load_keys(self.settings), revoked_tokens(self.engine))
+        with self.engine.connect() as connection:
+            self._settings_seen.update(read_all_settings(connection))
+
+    def clean_up(self) -> None:
+        """Remove what is kept for some time only."""
+        forget_old_keys(self.engine, to_microseconds(datetime.now(UTC)))
+
+    async def _repeat(self, act: Callable[[], None], every_seconds: float) -> None:
         while True:
-            await asyncio.sleep(RELOAD_SECONDS)
-            # While the file or the database cannot be read, what was known before stays in force.
-            with contextlib.suppress(Exception):
-                await asyncio.to_thread(self.reload_authentication)
+            try:
+                await asyncio.to_thread(act)
+            except (SQLAlchemyError, KeyRingError) as failure:
+                # While the database or the key ring cannot be read, what was known before stays in force.
+                _log.warning("could not be done, will be tried again", act=act.__name__, failure=str(failure))
+            await asyncio.sleep(every_seconds)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The service while it serves: the recorder works, and stops only with everything committed."""
         self.recorder.start()
-        refresher = asyncio.create_task(self.keep_authentication_fresh())
+        chores = [
+            asyncio.create_task(self._repeat(self.refresh, REFRESH_SECONDS)),
+            asyncio.create_task(self._repeat(self.clean_up, CLEAN_UP_SECONDS)),
+        ]
         try:
             yield
         finally:
-            refresher.cancel()
+            for chore in chores:
+                chore.cancel()
             await asyncio.to_thread(self.recorder.stop)
             self.store.close()
             self.engine.dispose()

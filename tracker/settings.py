@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(
         None, description="Key ring, a JSON Web Key Set. Default: keys.json in the data folder."
     )
+    keys: SecretStr | None = Field(
+        None,
+        description="Key ring itself, a JSON Web Key Set, where hosts share one; used in place of the file.",
+    )
     signing_algorithm: SigningAlgorithm = Field(
         SigningAlgorithm.HS256, description="Algorithm of the key that is made on the first start."
     )

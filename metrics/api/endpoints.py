@@ -46,8 +46,20 @@ def _answers(
     request: AnyRequest, reader: Reader, store: Store, metrics: Sequence[MetricName]
 ) -> Mapping[MetricName, dict[str, object]]:
     parameters = MetricParameters.read(request.query_params.multi_items())
-    question = parameters.question(reader.organization, now=datetime.now(UTC), visible=reader.visible)
-    return {answer.metric: answer_body(answer) for answer in store.ask(question, metrics)}
+    answers = answer(parameters, reader, store, metrics)
+    return {answer.metric: answer_body(answer) for answer in answers}
+
+
+def answer(
+    parameters: MetricParameters, reader: Reader, store: Store, metrics: Sequence[MetricName]
+) -> Sequence[Answer]:
+    """What the reader is answered now. Raises `ParameterError`."""
+    with store.reading() as reading:
+        settings = reading.settings(reader.organization)
+        question = parameters.question(
+            reader.organization, settings, now=datetime.now(UTC), visible=reader.visible
+        )
+        return reading.ask(question, metrics)
 
 
 @get("/", operation_class=documents(MetricParameters), sync_to_thread=True)

@@ -15,8 +15,8 @@ import pytest
 from tests.server import Server, deployment
 from tracker.auth import Authenticator, Claims, Scope, mint, verify
 from tracker.errors import Unauthenticated
-from tracker.keys import KeyRing, KeyRingError, generate, load, load_or_create
-from tracker.settings import SigningAlgorithm
+from tracker.keys import KeyRing, KeyRingError, generate, load_keys, load_or_create_keys
+from tracker.settings import Settings, SigningAlgorithm
 
 PATH = "/api/v1/deployments"
 Client = Callable[..., httpx.Client]
@@ -174,17 +174,66 @@ def test_a_revoked_token_is_refused_within_five_seconds(server: Server) -> None:
         assert "revoked" in answered.json()["detail"]
 
 
+def wait_for_status(client: httpx.Client, status: int) -> float:
+    """Seconds until the service answers with the status; 5 is what is promised."""
+    began = time.monotonic()
+    while client.get(PATH).status_code != status and time.monotonic() - began < 10:
+        time.sleep(0.1)
+    assert client.get(PATH).status_code == status
+    return time.monotonic() - began
+
+
+def test_a_rotated_key_signs_and_a_removed_one_is_not_honoured(tmp_path: Path) -> None:
+    with Server(tmp_path) as running:
+        early = running.token()
+        old = running.run("keys", "list").stdout.split("  ")[0]
+        assert running.run("keys", "rotate", "--algorithm", "EdDSA").returncode == 0
+        lines = [line.split("  ") for line in running.run("keys", "list").stdout.splitlines()]
+        assert [line[1:] for line in lines] == [["HS256", "signed before"], ["EdDSA", "signs"]]
+        late = running.run("token", "--org", "acme", "--scope", "admin").stdout.strip()
+        assert jwt.get_unverified_header(late)["kid"] == lines[1][0]
+        with running.client(early) as before, running.client(late) as after:
+            assert wait_for_status(after, 200) < 5
+            assert before.get(PATH).status_code == 200
+            assert running.run("keys", "remove", old).returncode == 0
+            assert wait_for_status(before, 401) < 5
+            assert after.get(PATH).status_code == 200
+        last = running.run("keys", "remove", lines[1][0])
+        assert (last.returncode, last.stdout) == (1, "")
+        assert "the only key" in last.stderr
+        assert (tmp_path / "data" / "keys.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_hosts_share_keys_by_a_setting(tmp_path: Path) -> None:
+    keys = json.dumps({"keys": [generate(SigningAlgorithm.ES256)]})
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    with Server(folders[0], TRACKER_KEYS=keys) as one, Server(folders[1], TRACKER_KEYS=keys) as two:
+        token = one.run("token", "--org", "acme", "--scope", "admin").stdout.strip()
+        with two.client(token) as client:
+            assert client.get(PATH).status_code == 200
+        refused = one.run("keys", "rotate")
+        assert refused.returncode == 1
+        assert "TRACKER_KEYS" in refused.stderr
+        assert not (folders[0] / "data" / "keys.json").exists()
+        assert json.loads(one.run("keys", "generate").stdout)["alg"] == "HS256"
+
+
 @pytest.mark.parametrize("algorithm", SigningAlgorithm)
 def test_every_algorithm_signs_and_verifies(tmp_path: Path, algorithm: SigningAlgorithm) -> None:
-    ring = load_or_create(tmp_path / "keys.json", algorithm)
+    ring = load_or_create_keys(Settings(data_dir=tmp_path, signing_algorithm=algorithm))
     claims = verify(token_of(ring), ring)
     assert claims == Claims("ci", "acme", frozenset({"admin"}), claims.token_id, claims.expires_at)
     assert ring.newest.algorithm == algorithm
-    assert load_or_create(tmp_path / "keys.json", algorithm).newest.key_id == ring.newest.key_id
+    assert (
+        load_or_create_keys(Settings(data_dir=tmp_path, signing_algorithm=algorithm)).newest.key_id
+        == ring.newest.key_id
+    )
 
 
 def test_the_key_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    load_or_create(tmp_path / "new" / "keys.json", SigningAlgorithm.HS256)
+    load_or_create_keys(Settings(data_dir=tmp_path / "new"))
     assert (tmp_path / "new" / "keys.json").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["keys.json"]
 
@@ -216,7 +265,7 @@ def test_a_public_key_alone_verifies_and_does_not_sign(tmp_path: Path) -> None:
 
 def test_a_token_does_not_choose_its_algorithm(tmp_path: Path) -> None:
     """The classic confusion: an HMAC made with the public key of an asymmetric one."""
-    ring = load_or_create(tmp_path / "keys.json", SigningAlgorithm.HS256)
+    ring = load_or_create_keys(Settings(data_dir=tmp_path))
     token = jwt.encode({"sub": "x"}, "s" * 48, algorithm="HS384", headers={"kid": ring.newest.key_id})
     with pytest.raises(Unauthenticated):
         verify(token, ring)
@@ -233,13 +282,17 @@ def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path, text: str) -> N
 
 
 def test_a_revocation_holds_whatever_the_signature(tmp_path: Path) -> None:
-    ring = load_or_create(tmp_path / "keys.json", SigningAlgorithm.HS256)
+    ring = load_or_create_keys(Settings(data_dir=tmp_path))
     token = token_of(ring)
     authenticator = Authenticator(ring)
     caller = authenticator.authenticate(f"Bearer {token}")
     authenticator.reload(ring, {caller.claims.token_id})
     with pytest.raises(Unauthenticated, match="revoked"):
         authenticator.authenticate(f"Bearer {token}")
+
+
+def load(file: Path) -> KeyRing:
+    return load_keys(Settings(keys_file=file))
 
 
 def token_of(ring: KeyRing) -> str:

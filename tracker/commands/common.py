@@ -6,8 +6,11 @@ import rich_click as click
 from sqlalchemy import Engine, make_url
 
 from tracker.auth import ORGANIZATION_SLUG
-from tracker.database import connect, is_at_head
+from tracker.database import connect, require_head
 from tracker.settings import Settings
+
+# Who has recorded, where a command of `tracker` has.
+CLI_SUBJECT = "cli"
 
 
 class CommandFailed(Exception):
@@ -15,15 +18,14 @@ class CommandFailed(Exception):
 
 
 def migrated_database(settings: Settings) -> Engine:
-    """The record database, with its schema at head. Raises `CommandFailed` where it is not."""
+    """The record database, with its schema at head. Raises `CommandFailed`, `SchemaError`."""
     url = make_url(settings.record_database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise CommandFailed(
             f"there is no database at {url.database}: run 'tracker migrate' or 'tracker serve'"
         )
     engine = connect(settings.record_database_url)
-    if not is_at_head(engine):
-        raise CommandFailed("the database's schema is not at head: run 'tracker migrate'")
+    require_head(engine)
     return engine
 
 

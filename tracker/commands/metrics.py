@@ -1,6 +1,7 @@
 """`tracker metrics`: the figures, as a table or as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,10 +9,11 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from metrics.api.endpoints import answer_body
+from metrics.api.endpoints import Reader, answer, answer_body
 from metrics.catalog import CATALOG, MetricName, Unit
 from metrics.parameters import MetricParameters, ParameterError
-from metrics.query import Answer, Question
+from metrics.query import Answer
+from metrics.records import OrganizationSettings
 from metrics.rows import (
     ChangeFailureRate,
     DeploymentFrequency,
@@ -32,7 +34,7 @@ from tracker.settings import Settings
 @organization_option
 @click.option("--from", "from_", metavar="DATE", help="Date or instant; default 91 days before --to.")
 @click.option("--to", metavar="DATE", help="Date or instant, not included; default now.")
-@click.option("--tz", default="UTC", show_default=True, help="IANA time zone of dates.")
+@click.option("--tz", help="IANA time zone of dates; default the organization's.")
 @click.option("--environment", multiple=True, help="Default: production environments; repeatable.")
 @click.option("--repository", multiple=True, metavar="OWNER/NAME", help="Repeatable.")
 @click.option("--service", multiple=True, help="Repeatable.")
@@ -43,7 +45,7 @@ def metrics(
     organization: str,
     from_: str | None,
     to: str | None,
-    tz: str,
+    tz: str | None,
     environment: tuple[str, ...],
     repository: tuple[str, ...],
     service: tuple[str, ...],
@@ -65,21 +67,27 @@ def metrics(
         "service": service,
         "failure_signals": failure_signals,
     }
-    question = _question(organization, {name: value for name, value in given.items() if value is not None})
+    with _naming_options():
+        parameters = MetricParameters.of({name: value for name, value in given.items() if value is not None})
+        # Before the database is looked for: what is wrong with the command line is said first.
+        parameters.question(organization, OrganizationSettings(), now=datetime.now(UTC))
     settings = Settings()
     migrated_database(settings).dispose()
-    with Store(follow(settings.record_database_url), settings.stores_dir) as store:
-        answers = store.ask(question, [MetricName(name) for name in names] or list(MetricName))
+    wanted = [MetricName(name) for name in names] or list(MetricName)
+    with Store(follow(settings.record_database_url), settings.stores_dir) as store, _naming_options():
+        answers = answer(parameters, Reader(organization, visible=None), store, wanted)
     if as_json:
-        body = {answer.metric: answer_body(answer) for answer in answers}
+        body = {one.metric: answer_body(one) for one in answers}
         click.echo(msgspec.json.format(msgspec.json.encode({"metrics": body}), indent=2))
     else:
         _print_table(organization, answers)
 
 
-def _question(organization: str, given: Mapping[str, object]) -> Question:
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """Makes of what is wrong with a parameter what is wrong with its option."""
     try:
-        return MetricParameters.of(given).question(organization, now=datetime.now(UTC))
+        yield
     except ParameterError as error:
         name, detail = error.errors[0]
         raise click.BadParameter(detail, param_hint=f"--{name.replace('_', '-')}") from None
@@ -95,8 +103,8 @@ def _print_table(organization: str, answers: Sequence[Answer]) -> None:
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("out of")
-    for answer in answers:
-        table.add_row(CATALOG[answer.metric].title, _value(answer), _detail(answer))
+    for one in answers:
+        table.add_row(CATALOG[one.metric].title, _value(one), _detail(one))
     Console().print(table)
 
 

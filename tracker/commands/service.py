@@ -10,7 +10,7 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import Engine, select
 
-from tracker.database import connect
+from tracker.database import connect, migrate_down, require_head
 from tracker.database import migrate as migrate_schema
 from tracker.models import DEPLOYMENTS
 from tracker.settings import Settings
@@ -32,7 +32,14 @@ and read a metric:
 @click.command()
 @click.option("--host", help="Address to listen on; TRACKER_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one; TRACKER_PORT.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--migrate/--no-migrate",
+    "migrates",
+    default=True,
+    show_default=True,
+    help="Bring the schema to head first; without, a schema that is not at head is refused.",
+)
+def serve(host: str | None, port: int | None, migrates: bool) -> None:
     """Run the service until it is told to stop.
 
     Brings the schema to head first, and makes a signing key on the first start. SIGTERM and Ctrl-C
@@ -48,7 +55,9 @@ def serve(host: str | None, port: int | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     engine = connect(settings.record_database_url)
-    migrate_schema(engine)
+    if migrates:
+        migrate_schema(engine)
+    require_head(engine)
     is_empty = _is_empty(engine)
     engine.dispose()
 
@@ -76,9 +85,34 @@ def _is_empty(engine: Engine) -> bool:
         return connection.execute(select(DEPLOYMENTS.c.revision).limit(1)).first() is None
 
 
-@click.command()
-def migrate() -> None:
-    """Bring the record database's schema to head. Safe to repeat."""
-    settings = Settings()
-    changed = migrate_schema(connect(settings.record_database_url))
-    click.echo("The schema is now at head." if changed else "The schema was at head; nothing changed.")
+@click.group(invoke_without_command=True)
+@click.pass_context
+def migrate(context: click.Context) -> None:
+    """Bring the record database's schema to head. Safe to repeat.
+
+    [b]tracker migrate up REVISION[/b] stops at a revision, [b]tracker migrate down REVISION[/b] goes back.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(up)
+
+
+@migrate.command()
+@click.argument("revision", default="head")
+def up(revision: str) -> None:
+    """Bring the schema up to REVISION, head by default."""
+    _report(revision, migrate_schema(connect(Settings().record_database_url), revision))
+
+
+@migrate.command()
+@click.argument("revision")
+@click.confirmation_option(prompt="What the earlier schema has no place for is lost. Go on?")
+def down(revision: str) -> None:
+    """Take the schema back to REVISION: its number, -1 for one step, base for nothing.
+
+    Take a backup first, and stop every service: a running one refuses what is not at head.
+    """
+    _report(revision, migrate_down(connect(Settings().record_database_url), revision))
+
+
+def _report(revision: str, changed: bool) -> None:
+    click.echo(f"The schema is now at {revision}." if changed else f"The schema was at {revision} already.")

@@ -9,7 +9,7 @@ from metrics.records import to_microseconds
 from tracker.auth import Scope, mint
 from tracker.commands.common import check_organization, migrated_database
 from tracker.database import connect, migrate, write_transaction
-from tracker.keys import load_or_create
+from tracker.keys import load_or_create_keys
 from tracker.models import REVOKED_TOKENS
 from tracker.recording import Recorder
 from tracker.settings import Settings
@@ -58,7 +58,7 @@ def token(
     engine = connect(settings.record_database_url)
     migrate(engine)
     Recorder(engine).record_now(lambda ledger: ledger.ensure_organization(slug))
-    ring = load_or_create(settings.key_ring_file, settings.signing_algorithm)
+    ring = load_or_create_keys(settings)
     patterns = tuple(name.strip() for group in repositories for name in group.split(",") if name.strip())
     click.echo(
         mint(

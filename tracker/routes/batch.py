@@ -8,9 +8,10 @@ from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
 from tracker.auth import Scope, requires
-from tracker.deployments import SentDeployment
-from tracker.errors import InvalidRequest
+from tracker.errors import FieldError, InvalidRequest
+from tracker.facts import SentDeployment
 from tracker.ingestion import Chunk, InputError, LineError, LineReader, Tally, read_chunk
+from tracker.routes.answers import KEY_HEADER
 from tracker.routes.deployments import PATH
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service, author_of
@@ -50,6 +51,9 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
     be sent again; the others would be recorded twice.
     """
     author = author_of(request.user)
+    if KEY_HEADER in request.headers:
+        detail = "is for single records; give each line a deployment_node_id, and the batch may be sent again"
+        raise InvalidRequest.of([FieldError(KEY_HEADER, detail)])
 
     def reaches(sent: SentDeployment) -> None:
         request.user.require_write(sent.facts.repository)

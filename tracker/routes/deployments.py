@@ -1,24 +1,34 @@
-"""`/api/v1/deployments`: record one, read one, list."""
+"""`/api/v1/deployments`: record, read, list, correct, delete, and the history of one."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
-from litestar import Response, get, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
 from metrics.parameters import QueryParameters
 from metrics.records import Status
-from tracker.auth import Scope, requires
-from tracker.deployments import RecordedDeployment, preview_deployment, record_deployment
+from tracker.auth import Caller, Scope, requires
+from tracker.deployments import (
+    RecordedDeployment,
+    delete_deployment,
+    preview_deployment,
+    record_deployment,
+    revise_deployment,
+)
 from tracker.errors import NotFound
+from tracker.facts import DeploymentFacts
+from tracker.history import entries, find_versions
+from tracker.ledger import Ledger
 from tracker.lists import DeploymentFilter, find, list_deployments
 from tracker.models import DEPLOYMENTS
+from tracker.routes.answers import PASSED_OVER, HistoryAnswer, Posted, history_answer, record_once
 from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
 from tracker.schemas.deployment_answers import DeploymentAnswer, Warning, warnings_of
-from tracker.schemas.deployments import NewDeployment
+from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.service import Service, author_of
 
 PATH = "/api/v1/deployments"
@@ -45,22 +55,66 @@ class RecordAnswer(DeploymentAnswer):
 async def record(
     data: JSONBody[NewDeployment], request: CallerRequest, service: Service
 ) -> Response[RecordAnswer]:
-    """Record a deployment: 201. A repeat under its `deployment_node_id`, and a dry run: 200."""
+    """Record a deployment: 201. A repeat under its `deployment_node_id`, and a dry run: 200.
+
+    With the header `Idempotency-Key`, the same request again gets the first answer again.
+    """
     parameters = RecordParameters.read(request.query_params.multi_items())
     caller, author = request.user, author_of(request.user)
     sent = data.sent(triggered_by="api", now=datetime.now(UTC))
     caller.require_write(sent.facts.repository)
-    warnings = tuple(warnings_of(sent.facts))
+    warnings = _warnings(service, caller, sent.facts)
     if parameters.dry_run:
         facts = await service.recorder.record(lambda ledger: preview_deployment(ledger, author, sent))
         dry = RecordAnswer.of_facts(facts, caller.organization)
         return Response(replace(dry, warnings=warnings), status_code=200)
-    recording = await service.recorder.record(lambda ledger: record_deployment(ledger, author, sent))
-    answer = RecordAnswer.of(recording.deployment)
-    return Response(
-        replace(answer, warnings=warnings),
-        status_code=200 if recording.repeated else 201,
-        headers={"Location": service.settings.link(f"{PATH}/{answer.id}")},
+
+    def act(ledger: Ledger) -> Posted[RecordAnswer]:
+        recording = record_deployment(ledger, author, sent)
+        answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
+        return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
+
+    return await record_once(request, service, PATH, act)
+
+
+def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple[Warning, ...]:
+    settings = service.settings_of(caller.organization)
+    return tuple(warnings_of(facts, settings.production_environments))
+
+
+@patch(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+async def revise(
+    deployment_id: FromPath[str], data: JSONBody[DeploymentChange], request: CallerRequest, service: Service
+) -> RecordAnswer:
+    """Finish or correct a deployment: a merge patch. What it was before stays in its history."""
+    author, reaches = author_of(request.user), request.user.may_use
+    correction = data.correction(datetime.now(UTC))
+    revised = await service.recorder.record(
+        lambda ledger: revise_deployment(ledger, author, deployment_id, correction, reaches)
+    )
+    warnings = _warnings(service, request.user, revised.facts)
+    return replace(RecordAnswer.of(revised), warnings=warnings)
+
+
+@delete(PATH + "/{deployment_id:str}", guards=[requires(Scope.ADMIN)])
+async def remove(deployment_id: FromPath[str], request: CallerRequest, service: Service) -> None:
+    """Delete a deployment: it is in no list and no metric any more, and its history says so."""
+    author, reaches = author_of(request.user), request.user.may_use
+    await service.recorder.record(lambda ledger: delete_deployment(ledger, author, deployment_id, reaches))
+
+
+@get(PATH + "/{deployment_id:str}/history", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True)
+def history(
+    deployment_id: FromPath[str], request: CallerRequest, service: Service
+) -> HistoryAnswer[DeploymentAnswer]:
+    """Every version of a deployment, the first one first, with who changed what; also once it is deleted."""
+    what = f"There is no deployment {deployment_id}."
+    rows = find_versions(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
+    if not rows:
+        raise NotFound(what)
+    request.user.require_read(RecordedDeployment.from_row(rows[-1]).facts.repository, what)
+    return history_answer(
+        entries(rows, lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)), PASSED_OVER)
     )
 
 

@@ -7,9 +7,12 @@ from pydantic import Field
 from metrics.api.documents import documents
 from tracker.auth import Scope, requires
 from tracker.errors import NotFound
+from tracker.history import entries, find_versions
 from tracker.incidents import RecordedIncident, report_incident, revise_incident
+from tracker.ledger import Ledger
 from tracker.lists import IncidentFilter, find, list_incidents
 from tracker.models import INCIDENTS
+from tracker.routes.answers import PASSED_OVER, HistoryAnswer, Posted, history_answer, record_once
 from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
 from tracker.schemas.incidents import IncidentAnswer, IncidentChange, NewIncident
 from tracker.service import Service, author_of
@@ -31,16 +34,16 @@ class IncidentListParameters(ListParameters):
 async def report(
     data: JSONBody[NewIncident], request: CallerRequest, service: Service
 ) -> Response[IncidentAnswer]:
-    """Report an incident: 201. A repeat under its `key`: 200."""
+    """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
     author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
     request.user.require_write(facts.repository)
-    outcome = await service.recorder.record(lambda ledger: report_incident(ledger, author, facts, carried))
-    answer = IncidentAnswer.of(outcome.incident)
-    return Response(
-        answer,
-        status_code=200 if outcome.repeated else 201,
-        headers={"Location": service.settings.link(f"{PATH}/{answer.id}")},
-    )
+
+    def act(ledger: Ledger) -> Posted[IncidentAnswer]:
+        outcome = report_incident(ledger, author, facts, carried)
+        answer = IncidentAnswer.of(outcome.incident)
+        return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
+
+    return await record_once(request, service, PATH, act)
 
 
 @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
@@ -65,6 +68,22 @@ def read(incident_id: FromPath[str], request: CallerRequest, service: Service) -
     recorded = RecordedIncident.from_row(row)
     request.user.require_read(recorded.facts.repository, what)
     return IncidentAnswer.of(recorded)
+
+
+@get(PATH + "/{incident_id:str}/history", guards=[_READERS], sync_to_thread=True)
+def history(
+    incident_id: FromPath[str], request: CallerRequest, service: Service
+) -> HistoryAnswer[IncidentAnswer]:
+    """Every version of an incident, the first one first, with who changed what."""
+    what = f"There is no incident {incident_id}."
+    rows = find_versions(service.engine, INCIDENTS, request.user.organization, incident_id)
+    if not rows:
+        raise NotFound(what)
+    for row in rows:
+        request.user.require_read(RecordedIncident.from_row(row).facts.repository, what)
+    return history_answer(
+        entries(rows, lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)), PASSED_OVER)
+    )
 
 
 @get(

@@ -1,15 +1,21 @@
 """`/api/v1/repositories`: the repositories and services that records have named."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from litestar import get
+from litestar import get, patch
+from litestar.params import FromPath, JSONBody
 
 from metrics.records import from_microseconds
 from tracker.auth import Scope, requires
+from tracker.errors import FieldError, InvalidRequest
 from tracker.lists import list_repositories
+from tracker.organizations import set_team
 from tracker.routes.listing import CallerRequest, ListAnswer
-from tracker.service import Service
+from tracker.schemas.organizations import RepositoryChange
+from tracker.service import Service, author_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +33,39 @@ class RepositoryAnswer:
     updated_at: datetime
 
 
-@get("/api/v1/repositories", guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
+PATH = "/api/v1/repositories"
+
+
+def _answer(columns: Mapping[str, Any]) -> RepositoryAnswer:
+    return RepositoryAnswer(
+        id=columns["id"],
+        organization=columns["organization"],
+        repository=columns["repository_path"],
+        repository_url=columns["repository_url"],
+        host=columns["repository_host"],
+        service=columns["service"],
+        team=columns["team"],
+        created_at=from_microseconds(columns["created_at"]),
+        updated_at=from_microseconds(columns["recorded_at"]),
+    )
+
+
+@get(PATH, guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
 def list_all(request: CallerRequest, service: Service) -> ListAnswer[RepositoryAnswer]:
     """Every repository and service that a record has named, by path."""
     rows = list_repositories(service.engine, request.user.organization, request.user.repositories)
-    return ListAnswer(
-        [
-            RepositoryAnswer(
-                id=row.id,
-                organization=row.organization,
-                repository=row.repository_path,
-                repository_url=row.repository_url,
-                host=row.repository_host,
-                service=row.service,
-                team=row.team,
-                created_at=from_microseconds(row.created_at),
-                updated_at=from_microseconds(row.recorded_at),
-            )
-            for row in rows
-        ]
+    return ListAnswer([_answer(dict(row._mapping)) for row in rows])
+
+
+@patch(PATH + "/{repository_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+async def change(
+    repository_id: FromPath[str], data: JSONBody[RepositoryChange], request: CallerRequest, service: Service
+) -> RepositoryAnswer:
+    """Set the team of a repository, or of one of its services: it holds for records that name none."""
+    author, reaches = author_of(request.user), request.user.may_use
+    if "team" not in data.model_fields_set:
+        raise InvalidRequest.of([FieldError("/team", "is required")])
+    changed = await service.recorder.record(
+        lambda ledger: set_team(ledger, author, repository_id, data.team, reaches)
     )
+    return _answer(changed)

@@ -28,6 +28,7 @@ from metrics.records import (
     to_microseconds,
 )
 from tracker.errors import COMMIT_PATTERN, TEXT_PATTERN, FieldError, InvalidRequest
+from tracker.facts import MOST_LABELS
 
 LARGEST_INTEGER = 2**31 - 1
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -70,7 +71,8 @@ Url = Annotated[str, Constraints(max_length=4_000, pattern=TEXT_PATTERN)]
 Name = Annotated[str, Constraints(strip_whitespace=True, min_length=1, max_length=250, pattern=TEXT_PATTERN)]
 ServiceName = Annotated[str, Constraints(strip_whitespace=True, max_length=250, pattern=TEXT_PATTERN)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
-Labels = Annotated[dict[Name, ShortText], Field(max_length=20)]
+Labels = Annotated[dict[Name, ShortText], Field(max_length=MOST_LABELS)]
+LabelChanges = dict[Name, ShortText | None]
 
 
 class Body(BaseModel):

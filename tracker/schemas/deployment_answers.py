@@ -1,12 +1,13 @@
 """Deployments as they are answered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from metrics.records import DEFAULT_PRODUCTION_ENVIRONMENTS, Status, from_microseconds
-from tracker.deployments import DeploymentFacts, RecordedDeployment
+from metrics.records import Status, from_microseconds
+from tracker.deployments import RecordedDeployment
+from tracker.facts import DeploymentFacts
 from tracker.schemas.base import instant_of
 
 SHORT_COMMIT_DIGITS = 40
@@ -122,12 +123,12 @@ class DeploymentAnswer:
         )
 
 
-def warnings_of(facts: DeploymentFacts) -> list[Warning]:
-    """What a sender may not have meant, from the record alone."""
+def warnings_of(facts: DeploymentFacts, production_environments: Collection[str]) -> list[Warning]:
+    """What a sender may not have meant, from the record alone. Environments are given case-folded."""
     found = []
     if not facts.status.is_final:
         found.append(Warning("in_progress", "It enters the metrics once it finishes: send the final status."))
-    if facts.environment_key not in DEFAULT_PRODUCTION_ENVIRONMENTS:
+    if facts.environment_key not in production_environments:
         found.append(
             Warning(
                 "not_production", f"{facts.environment} is no production environment: metrics leave it out."

@@ -1,9 +1,11 @@
 """Deployments as clients send them and as they are answered."""
 
-from datetime import datetime, timedelta
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from metrics.records import (
     DEFAULT_ENVIRONMENT,
@@ -12,8 +14,10 @@ from metrics.records import (
     environment_key,
     to_microseconds,
 )
-from tracker.deployments import (
+from tracker.facts import (
     AGREEMENT_MICROSECONDS,
+    FURTHEST_AHEAD_MICROSECONDS,
+    Correction,
     DeploymentFacts,
     SentDeployment,
 )
@@ -22,6 +26,7 @@ from tracker.schemas.base import (
     CommitId,
     Count,
     Instant,
+    LabelChanges,
     Labels,
     LongText,
     Name,
@@ -35,7 +40,6 @@ from tracker.schemas.base import (
 )
 
 LONGEST_DURATION_SECONDS = 366 * 86_400
-_MAX_AHEAD = timedelta(days=1)
 
 
 class NewCommit(Body):
@@ -43,6 +47,10 @@ class NewCommit(Body):
 
     sha: CommitId
     committed_at: Instant = Field(description="When the change was written: the author's date.")
+
+
+Commits = Annotated[list[NewCommit], Field(max_length=10_000)]
+Duration = Annotated[float, Field(ge=0, le=LONGEST_DURATION_SECONDS)]
 
 
 class NewDeployment(Body):
@@ -66,7 +74,7 @@ class NewDeployment(Body):
     changelog: LongText | None = None
     started_at: Instant | None = None
     finished_at: Instant | None = Field(None, description="Default, for a final status: now.")
-    duration_seconds: Annotated[float, Field(ge=0, le=LONGEST_DURATION_SECONDS)] | None = Field(
+    duration_seconds: Duration | None = Field(
         None, description="Of start, finish and duration any two give the third; all three must agree."
     )
     is_fix: bool | None = Field(None, description="It repairs something, not urgently.")
@@ -78,7 +86,7 @@ class NewDeployment(Body):
         description="The deployment that this one repairs: its id, its deployment_node_id or its release.",
     )
     commits_count: Count | None = None
-    commits: Annotated[list[NewCommit], Field(max_length=10_000)] | None = None
+    commits: Commits | None = None
     pull_request_number: Count | None = None
     member_id: ShortText | None = None
     team: Name | None = Field(None, description="Default: the team set for the service or the repository.")
@@ -123,10 +131,7 @@ class NewDeployment(Body):
                 is_rollback=self.is_rollback,
                 remediates=self.remediates,
                 commits_count=self.commits_count,
-                commits=[
-                    {"sha": commit.sha, "committed_at": to_microseconds(commit.committed_at)}
-                    for commit in self.commits or ()
-                ],
+                commits=_kept(self.commits or ()),
                 pull_request_number=self.pull_request_number,
                 member_id=self.member_id,
                 team=self.team,
@@ -140,10 +145,10 @@ class NewDeployment(Body):
 
     def _times(self, status: Status, now: datetime, finish_required: bool) -> tuple[int | None, int | None]:
         """Start and finish in microseconds UTC, each worked out from the other and the duration."""
-        for name, instant in (("started_at", self.started_at), ("finished_at", self.finished_at)):
-            if instant is not None and instant - now > _MAX_AHEAD:
-                raise invalid_field(name, "must not be more than a day ahead")
         started_at, finished_at = microseconds(self.started_at), microseconds(self.finished_at)
+        for name, instant in (("started_at", started_at), ("finished_at", finished_at)):
+            if instant is not None:
+                _require_not_ahead(name, instant, now)
         duration = span(self.duration_seconds)
         if not status.is_final:
             if finished_at is not None:
@@ -160,6 +165,7 @@ class NewDeployment(Body):
                 )
             else:
                 finished_at = to_microseconds(now)
+            _require_not_ahead("finished_at", finished_at, now)
         if started_at is None and duration is not None:
             started_at = finished_at - duration
         if started_at is not None:
@@ -168,3 +174,65 @@ class NewDeployment(Body):
             if duration is not None and abs(finished_at - started_at - duration) > AGREEMENT_MICROSECONDS:
                 raise invalid_field("duration_seconds", "must agree with started_at and finished_at")
         return started_at, finished_at
+
+
+def _unchangeable(_: object) -> object:
+    raise PydanticCustomError("unchangeable", "cannot change; delete the record and post it anew")
+
+
+Unchangeable = Annotated[object, AfterValidator(_unchangeable)]
+
+
+class DeploymentChange(Body):
+    """A merge patch of a deployment: what is absent stays, null clears."""
+
+    repository_url: Unchangeable = None
+    service: Unchangeable = None
+    environment: Unchangeable = None
+    deployment_node_id: Unchangeable = None
+    commit_id: CommitId | None = None
+    version: Name | None = None
+    status: Annotated[Status, Field(strict=False)] | None = Field(
+        None, description="Not back to in_progress."
+    )
+    branch: ShortText | None = None
+    title: ShortText | None = None
+    url: Url | None = None
+    changelog: LongText | None = None
+    started_at: Instant | None = None
+    finished_at: Instant | None = Field(None, description="Default, where the status becomes final: now.")
+    duration_seconds: Duration | None = Field(None, description="Alone, it moves the start.")
+    is_fix: bool | None = None
+    is_hotfix: bool | None = None
+    is_forced: bool | None = None
+    is_rollback: bool | None = None
+    remediates: Name | None = None
+    commits_count: Count | None = None
+    commits: Commits | None = None
+    pull_request_number: Count | None = None
+    member_id: ShortText | None = None
+    team: Name | None = None
+    labels: LabelChanges | None = Field(None, description="Null removes a label, or all.")
+
+    def correction(self, now: datetime) -> Correction:
+        """What the patch sets. Raises `InvalidRequest`."""
+        given: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        if "status" in given and given["status"] is None:
+            raise invalid_field("status", "cannot be cleared")
+        for name in ("started_at", "finished_at"):
+            if given.get(name) is not None:
+                given[name] = to_microseconds(given[name])
+                _require_not_ahead(name, given[name], now)
+        if "commits" in given:
+            given["commits"] = _kept(self.commits or ())
+        duration = span(given.pop("duration_seconds", None))
+        return Correction(given, duration)
+
+
+def _require_not_ahead(name: str, instant: int, now: datetime) -> None:
+    if instant - to_microseconds(now) > FURTHEST_AHEAD_MICROSECONDS:
+        raise invalid_field(name, "must not be more than a day ahead")
+
+
+def _kept(commits: Sequence[NewCommit]) -> list[dict[str, str | int]]:
+    return [{"sha": commit.sha, "committed_at": to_microseconds(commit.committed_at)} for commit in commits]

@@ -12,6 +12,7 @@ from tracker.schemas.base import (
     Body,
     CommitId,
     Instant,
+    LabelChanges,
     Labels,
     Name,
     RepositoryUrl,
@@ -24,8 +25,8 @@ from tracker.schemas.base import (
 )
 
 
-class IncidentChange(Body):
-    """A merge patch of an incident: what is absent stays, null clears, `resolved_at` resolves."""
+class _IncidentFields(Body):
+    """What a report and a correction of an incident share."""
 
     title: ShortText | None = None
     started_at: Instant | None = None
@@ -41,7 +42,12 @@ class IncidentChange(Body):
     change_related: bool | None = Field(None, description="False says that no deployment caused it.")
     severity: ShortText | None = None
     url: Url | None = None
-    labels: Labels | None = None
+
+
+class IncidentChange(_IncidentFields):
+    """A merge patch of an incident: what is absent stays, null clears, `resolved_at` resolves."""
+
+    labels: LabelChanges | None = Field(None, description="Null removes a label, or all.")
 
     def changes(self) -> dict[str, object]:
         """The facts that the patch sets. Raises `InvalidRequest` where a fact that must be is cleared."""
@@ -57,16 +63,15 @@ class IncidentChange(Body):
             given["repository"] = None if url is None else RepositoryIdentity.parse(url)
         if "service" in given:
             given["service"] = given["service"] or ""
-        if "labels" in given:
-            given["labels"] = given["labels"] or {}
         return given
 
 
-class NewIncident(IncidentChange):
+class NewIncident(_IncidentFields):
     """An incident, as a person or an alert reports it."""
 
     key: Name | None = Field(None, description="The sender's own id of it; posting it again is a repeat.")
     started_at: Instant
+    labels: Labels | None = None
 
     def facts(self) -> IncidentFacts:
         """The facts to record. Raises `InvalidRequest` where the end lies before the start."""

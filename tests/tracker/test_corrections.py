@@ -1,0 +1,174 @@
+"""PATCH, DELETE and the history of a deployment, over HTTP against a running service."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.server import deployment
+
+PATH = "/api/v1/deployments"
+START, FINISH = "2026-03-02T10:00:00Z", "2026-03-02T10:05:00Z"
+
+
+def post(client: httpx.Client, **fields: object) -> dict[str, object]:
+    return dict(client.post(PATH, json=deployment(**fields)).raise_for_status().json())
+
+
+def test_a_patch_corrects_what_it_names_and_leaves_the_rest(client: httpx.Client) -> None:
+    record = post(client, branch="main", title="One", labels={"a": "1", "b": "2"}, is_fix=True)
+    answered = client.patch(
+        f"{PATH}/{record['id']}",
+        json={"title": None, "branch": "release", "labels": {"a": None, "c": "3"}, "is_fix": False},
+    )
+    assert answered.status_code == 200
+    corrected = answered.json()
+    assert (corrected["branch"], corrected["title"], corrected["is_fix"]) == ("release", None, False)
+    assert corrected["labels"] == {"b": "2", "c": "3"}
+    unchanged = ["id", "commit_id", "finished_at", "created_at", "environment", "triggered_by"]
+    assert [corrected[name] for name in unchanged] == [record[name] for name in unchanged]
+    assert corrected["updated_at"] > record["updated_at"]
+    read = client.get(f"{PATH}/{record['id']}").json()
+    assert read == {name: value for name, value in corrected.items() if name != "warnings"}
+
+
+@pytest.mark.parametrize(
+    ("given", "patch", "times"),
+    [
+        ({"status": "in_progress", "started_at": START}, {"status": "fail", "finished_at": FINISH}, (START, FINISH)),
+        ({"status": "in_progress", "started_at": START}, {"status": "fail", "duration_seconds": 300}, (START, FINISH)),
+        ({"status": "in_progress"}, {"status": "success", "started_at": START, "duration_seconds": 300}, (START, FINISH)),
+        ({"finished_at": FINISH}, {"duration_seconds": 300}, (START, FINISH)),
+        ({"finished_at": "2026-03-02T09:00:00Z"}, {"started_at": START, "duration_seconds": 300}, (START, FINISH)),
+        ({"started_at": START, "finished_at": "2026-03-02T11:00:00Z"}, {"finished_at": FINISH}, (START, FINISH)),
+        ({"started_at": START, "finished_at": FINISH}, {"started_at": None}, (None, FINISH)),
+        ({"started_at": START, "finished_at": FINISH}, {"duration_seconds": 300.4}, (START, FINISH)),
+    ],
+)  # fmt: skip
+def test_a_patch_finishes_and_moves_times(
+    client: httpx.Client, given: dict[str, object], patch: dict[str, object], times: tuple[str | None, str]
+) -> None:
+    corrected = client.patch(f"{PATH}/{post(client, **given)['id']}", json=patch).json()
+    assert (corrected["started_at"], corrected["finished_at"]) == times
+
+
+@pytest.mark.parametrize(
+    ("given", "patch", "pointer"),
+    [
+        ({}, {"repository_url": "https://github.com/acme/shop"}, "/repository_url"),
+        ({}, {"service": None}, "/service"),
+        ({}, {"environment": "staging"}, "/environment"),
+        ({}, {"deployment_node_id": "2"}, "/deployment_node_id"),
+        ({}, {"status": "in_progress"}, "/status"),
+        ({}, {"status": None}, "/status"),
+        ({}, {"commit_id": None}, "/commit_id"),
+        ({}, {"finished_at": None}, "/finished_at"),
+        ({}, {"colour": "red"}, "/colour"),
+        ({}, {"is_fix": "yes"}, "/is_fix"),
+        ({}, {"finished_at": "2126-01-01T00:00:00Z"}, "/finished_at"),
+        ({"status": "in_progress"}, {"finished_at": FINISH}, "/finished_at"),
+        ({"status": "in_progress"}, {"duration_seconds": 5}, "/finished_at"),
+        ({"finished_at": FINISH}, {"started_at": "2026-03-02T11:00:00Z"}, "/finished_at"),
+        ({}, {"started_at": START, "finished_at": FINISH, "duration_seconds": 60}, "/duration_seconds"),
+        ({"labels": {f"n{n}": "" for n in range(20)}}, {"labels": {"one more": ""}}, "/labels"),
+    ],
+)
+def test_a_wrong_patch_names_its_field_and_changes_nothing(
+    client: httpx.Client, given: dict[str, object], patch: dict[str, object], pointer: str
+) -> None:
+    record = post(client, **given)
+    answered = client.patch(f"{PATH}/{record['id']}", json=patch)
+    assert answered.status_code == 400, answered.text
+    assert [error["pointer"] for error in answered.json()["errors"]] == [pointer]
+    assert len(client.get(f"{PATH}/{record['id']}/history").json()["items"]) == 1
+
+
+def test_a_final_status_may_become_the_other_one(client: httpx.Client) -> None:
+    record = post(client, finished_at=FINISH)
+    corrected = client.patch(f"{PATH}/{record['id']}", json={"status": "fail"}).json()
+    assert (corrected["status"], corrected["finished_at"]) == ("fail", FINISH)
+
+
+def test_a_patch_that_changes_nothing_is_no_version(client: httpx.Client) -> None:
+    record = post(client, branch="main")
+    answered = client.patch(f"{PATH}/{record['id']}", json={"branch": "main"})
+    assert (answered.status_code, answered.json()["updated_at"]) == (200, record["updated_at"])
+
+
+def test_the_history_says_who_changed_what(client_with: Callable[..., httpx.Client]) -> None:
+    client = client_with()
+    record = post(client, deployment_node_id="7", status="in_progress", started_at=START)
+    post(client, deployment_node_id="7", finished_at=FINISH, status="success")
+    client.patch(f"{PATH}/{record['id']}", json={"branch": "main"}).raise_for_status()
+    client.delete(f"{PATH}/{record['id']}").raise_for_status()
+    items = client.get(f"{PATH}/{record['id']}/history").json()["items"]
+    assert [item["action"] for item in items] == ["created", "changed", "changed", "deleted"]
+    assert [[change["field"] for change in item["changes"]] for item in items] == [
+        [], ["status", "finished_at", "duration_seconds"], ["branch"], [],
+    ]  # fmt: skip
+    assert items[2]["changes"] == [{"field": "branch", "before": None, "after": "main"}]
+    assert [item["record"]["status"] for item in items] == ["in_progress", "success", "success", "success"]
+    assert {item["recorded_by"] for item in items} == {"test"}
+    assert all(item["token_id"] for item in items)
+    revisions = [item["revision"] for item in items]
+    assert revisions == list(range(revisions[0], revisions[0] + 4))
+    assert [item["recorded_at"] for item in items] == sorted(item["recorded_at"] for item in items)
+
+
+def test_a_deleted_deployment_is_gone_and_its_natural_key_is_free(client: httpx.Client) -> None:
+    record = post(client, deployment_node_id="7", branch="main")
+    answered = client.delete(f"{PATH}/{record['id']}")
+    assert (answered.status_code, answered.content) == (204, b"")
+    for gone in (
+        client.get(f"{PATH}/{record['id']}"),
+        client.patch(f"{PATH}/{record['id']}", json={"branch": "x"}),
+        client.delete(f"{PATH}/{record['id']}"),
+    ):
+        assert gone.status_code == 404
+    assert client.get(PATH).json()["items"] == []
+    assert client.get("/api/v1/metrics/deployment_frequency").json()["deployments"] == 0
+    again = client.post(PATH, json=deployment(deployment_node_id="7", branch="other"))
+    assert again.status_code == 201
+    assert again.json()["id"] != record["id"]
+
+
+def test_what_a_correction_changes_is_in_the_next_answer(client: httpx.Client) -> None:
+    record = post(client)
+    rate = "/api/v1/metrics/change_failure_rate?failure_signals=status"
+    assert client.get(rate).json()["numerator"] == 0
+    client.patch(f"{PATH}/{record['id']}", json={"status": "fail"}).raise_for_status()
+    failed = client.get(rate).json()
+    assert (failed["numerator"], failed["denominator"]) == (1, 1)
+
+
+def test_to_delete_needs_admin_and_to_correct_needs_write(
+    client_with: Callable[..., httpx.Client],
+) -> None:
+    record = post(client_with())
+    path = f"{PATH}/{record['id']}"
+    assert client_with("deployments:write deployments:read").delete(path).status_code == 403
+    assert client_with("deployments:read").patch(path, json={"branch": "x"}).status_code == 403
+    assert client_with("deployments:write").get(f"{path}/history").status_code == 403
+    assert client_with("deployments:write").patch(path, json={"branch": "x"}).status_code == 200
+
+
+def test_a_token_for_another_repository_finds_nothing_to_change(
+    client_with: Callable[..., httpx.Client],
+) -> None:
+    path = f"{PATH}/{post(client_with())['id']}"
+    other = client_with("admin", "acme/other")
+    assert other.patch(path, json={"branch": "x"}).status_code == 404
+    assert other.delete(path).status_code == 404
+    assert other.get(f"{path}/history").status_code == 404
+
+
+def test_an_incident_has_a_history_too(client: httpx.Client) -> None:
+    record = client.post("/api/v1/incidents", json={"started_at": START, "key": "i"}).json()
+    path = f"/api/v1/incidents/{record['id']}"
+    client.patch(path, json={"resolved_at": FINISH, "labels": {"team": "a"}}).raise_for_status()
+    client.patch(path, json={"labels": None}).raise_for_status()
+    items = client.get(f"{path}/history").json()["items"]
+    assert [item["action"] for item in items] == ["created", "changed", "changed"]
+    assert items[1]["changes"][0] == {"field": "resolved_at", "before": None, "after": FINISH}
+    assert items[2]["changes"] == [{"field": "labels", "before": {"team": "a"}, "after": {}}]
+    assert client.get("/api/v1/incidents/unknown/history").status_code == 404

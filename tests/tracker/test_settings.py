@@ -1,0 +1,151 @@
+"""What an organization sets, over HTTP and by the command line, in force for the next answer."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.server import Server, deployment
+
+PATH = "/api/v1/settings"
+DEFAULTS = {
+    "timezone": "UTC",
+    "production_environments": ["production", "prod", "live"],
+    "failure_signals": ["incident", "rollback", "hotfix", "fix"],
+    "attribution_gap_days": 30,
+    "benchmark": 2023,
+}
+FREQUENCY = "/api/v1/metrics/deployment_frequency"
+
+
+def test_a_new_organization_has_the_defaults(client: httpx.Client) -> None:
+    assert client.get(PATH).json() == DEFAULTS
+
+
+def test_a_patch_sets_what_it_names_and_null_brings_the_default_back(client: httpx.Client) -> None:
+    changed = client.patch(
+        PATH, json={"timezone": "Europe/Berlin", "production_environments": ["Blue", "green", "BLUE"]}
+    )
+    assert changed.status_code == 200
+    assert changed.json() == DEFAULTS | {
+        "timezone": "Europe/Berlin",
+        "production_environments": ["blue", "green"],
+    }
+    assert client.patch(PATH, json={"production_environments": None}).json() == DEFAULTS | {
+        "timezone": "Europe/Berlin"
+    }
+    assert client.get(PATH).json() == DEFAULTS | {"timezone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("patch", "pointer"),
+    [
+        ({"timezone": "Mars/Olympus"}, "/timezone"),
+        ({"timezone": "../etc/passwd"}, "/timezone"),
+        ({"production_environments": []}, "/production_environments"),
+        ({"production_environments": "production"}, "/production_environments"),
+        ({"failure_signals": []}, "/failure_signals"),
+        ({"failure_signals": ["luck"]}, "/failure_signals/0"),
+        ({"attribution_gap_days": 0}, "/attribution_gap_days"),
+        ({"attribution_gap_days": "30"}, "/attribution_gap_days"),
+        ({"benchmark": 1999}, "/benchmark"),
+        ({"colour": "red"}, "/colour"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_is_set(
+    client: httpx.Client, patch: dict[str, object], pointer: str
+) -> None:
+    answered = client.patch(PATH, json={"benchmark": 2022} | patch)
+    assert answered.status_code == 400
+    assert [error["pointer"] for error in answered.json()["errors"]] == [pointer]
+    assert client.get(PATH).json() == DEFAULTS
+
+
+def test_settings_need_admin_and_the_whole_organization(client_with: Callable[..., httpx.Client]) -> None:
+    writer = client_with("deployments:write deployments:read metrics:read")
+    assert (writer.get(PATH).status_code, writer.patch(PATH, json={}).status_code) == (403, 403)
+    assert client_with("admin", "acme/shop").patch(PATH, json={"benchmark": 2022}).status_code == 403
+
+
+def test_the_next_answer_follows_the_settings(client: httpx.Client) -> None:
+    for environment in ("production", "blue"):
+        client.post(PATH.replace("settings", "deployments"), json=deployment(environment=environment))
+    client.patch(PATH, json={"production_environments": ["blue", "production"], "timezone": "Asia/Kolkata"})
+    answer = client.get(FREQUENCY).json()
+    assert (answer["deployments"], answer["tz"]) == (2, "Asia/Kolkata")
+    client.patch(PATH, json={"production_environments": ["nowhere"], "timezone": None})
+    answer = client.get(FREQUENCY).json()
+    assert (answer["deployments"], answer["tz"]) == (0, "UTC")
+
+
+def test_a_date_is_a_local_midnight_of_the_organization(client: httpx.Client) -> None:
+    client.patch(PATH, json={"timezone": "America/New_York"})
+    answer = client.get(FREQUENCY, params={"from": "2026-03-02", "to": "2026-03-03"}).json()
+    assert (answer["from"], answer["to"]) == ("2026-03-02T05:00:00Z", "2026-03-03T05:00:00Z")
+    answer = client.get(FREQUENCY, params={"from": "2026-03-02", "to": "2026-03-03", "tz": "UTC"}).json()
+    assert answer["from"] == "2026-03-02T00:00:00Z"
+
+
+def test_failure_signals_and_the_attribution_gap_are_the_organizations(client: httpx.Client) -> None:
+    deployments = PATH.replace("settings", "deployments")
+    client.post(deployments, json=deployment(commit_id="a" * 40, finished_at="2026-03-02T10:00:00Z"))
+    client.post(
+        deployments, json=deployment(commit_id="b" * 40, finished_at="2026-03-12T10:00:00Z", is_fix=True)
+    )
+    rate = "/api/v1/metrics/change_failure_rate?from=2026-03-01&to=2026-04-01"
+    assert client.get(rate).json()["numerator"] == 1
+    client.patch(PATH, json={"attribution_gap_days": 5})
+    assert client.get(rate).json()["numerator"] == 0
+    client.patch(PATH, json={"attribution_gap_days": 10})
+    assert client.get(rate).json()["numerator"] == 1
+    client.patch(PATH, json={"failure_signals": ["hotfix"]})
+    assert client.get(rate).json()["by_signal"] == {"hotfix": 0}
+
+
+def test_the_command_line_shows_and_sets(server: Server, client: httpx.Client, organization: str) -> None:
+    shown = server.run(
+        "settings", "--org", organization, "timezone=Asia/Tokyo", "failure_signals=fix,incident"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert client.get(PATH).json() == DEFAULTS | {
+        "timezone": "Asia/Tokyo",
+        "failure_signals": ["incident", "fix"],
+    }
+    assert client.get(FREQUENCY).json()["tz"] == "Asia/Tokyo"
+    assert server.run("settings", "--org", organization, "timezone=").returncode == 0
+    assert client.get(PATH).json()["timezone"] == "UTC"
+
+
+@pytest.mark.parametrize("argument", ["timezone", "timezone=Mars", "benchmark=soon", "colour=red"])
+def test_the_command_line_names_what_is_wrong(server: Server, organization: str, argument: str) -> None:
+    failed = server.run("settings", "--org", organization, argument)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert argument.partition("=")[0] in failed.stderr
+
+
+def test_a_team_is_set_for_a_repository_and_for_a_service(client: httpx.Client) -> None:
+    deployments = "/api/v1/deployments"
+    client.post(deployments, json=deployment())
+    client.post(deployments, json=deployment(service="web"))
+    client.post(deployments, json=deployment(service="web", team="own"))
+    whole, web = client.get("/api/v1/repositories").json()["items"]
+    assert (whole["service"], web["service"], whole["team"]) == ("", "web", None)
+    assert client.patch(f"/api/v1/repositories/{whole['id']}", json={"team": "shop"}).json()["team"] == "shop"
+    of = lambda team: len(client.get(deployments, params={"team": team}).json()["items"])  # noqa: E731
+    assert (of("shop"), of("own")) == (2, 1)
+    client.patch(f"/api/v1/repositories/{web['id']}", json={"team": "frontend"}).raise_for_status()
+    assert (of("shop"), of("frontend"), of("own")) == (1, 1, 1)
+    client.patch(f"/api/v1/repositories/{web['id']}", json={"team": None}).raise_for_status()
+    assert (of("shop"), of("frontend")) == (2, 0)
+
+
+def test_a_team_needs_a_field_a_repository_and_the_right_to_it(
+    client_with: Callable[..., httpx.Client],
+) -> None:
+    client = client_with()
+    client.post("/api/v1/deployments", json=deployment())
+    path = f"/api/v1/repositories/{client.get('/api/v1/repositories').json()['items'][0]['id']}"
+    assert client.patch(path, json={}).json()["errors"][0]["pointer"] == "/team"
+    assert client.patch("/api/v1/repositories/none", json={"team": "x"}).status_code == 404
+    assert client_with("metrics:read").patch(path, json={"team": "x"}).status_code == 403
+    assert client_with("admin", "acme/other").patch(path, json={"team": "x"}).status_code == 404

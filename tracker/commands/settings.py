@@ -1,0 +1,65 @@
+"""`tracker settings`: what an organization sets."""
+
+import msgspec
+import rich_click as click
+
+from tracker.commands.common import CLI_SUBJECT, migrated_database, organization_option
+from tracker.errors import Problem
+from tracker.ledger import Author, Ledger
+from tracker.organizations import change_settings, read_settings
+from tracker.recording import Recorder
+from tracker.schemas.organizations import SettingsAnswer, SettingsChange
+from tracker.settings import Settings
+
+_LISTS = ("production_environments", "failure_signals")
+_NUMBERS = ("attribution_gap_days", "benchmark")
+
+
+@click.command()
+@click.argument("assignments", nargs=-1, metavar="[NAME=VALUE]...")
+@organization_option
+def settings(assignments: tuple[str, ...], organization: str) -> None:
+    """Show an organization's settings as JSON, after setting those that are given.
+
+    [b]tracker settings --org acme timezone=Europe/Berlin production_environments=production,live[/b]
+
+    Names: timezone, production_environments, failure_signals, attribution_gap_days, benchmark. Lists are
+    comma-separated; an empty VALUE brings the default back. In force for the next answer of every process.
+    """
+    engine = migrated_database(Settings())
+    if assignments:
+        changes = _read(assignments)
+        author = Author(organization, CLI_SUBJECT)
+
+        def act(ledger: Ledger) -> None:
+            ledger.ensure_organization(organization)
+            change_settings(ledger, author, changes)
+
+        Recorder(engine).record_now(act)
+    with engine.connect() as connection:
+        answer = SettingsAnswer.of(read_settings(connection, organization))
+    click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
+
+
+def _read(assignments: tuple[str, ...]) -> dict[str, object]:
+    """The changes that the assignments say. Raises `click.UsageError`."""
+    given: dict[str, object] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise click.UsageError(f"{assignment}: write NAME=VALUE, as in timezone=Europe/Berlin")
+        given[name] = _value(name, text)
+    try:
+        return SettingsChange.parse(msgspec.json.encode(given)).changes()
+    except Problem as problem:
+        raise click.UsageError("; ".join(f"{e.pointer[1:]} {e.detail}" for e in problem.errors)) from None
+
+
+def _value(name: str, text: str) -> object:
+    if not text:
+        return None
+    if name in _LISTS:
+        return [part.strip() for part in text.split(",")]
+    if name in _NUMBERS and text.isdecimal():
+        return int(text)
+    return text

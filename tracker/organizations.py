@@ -1,0 +1,102 @@
+"""What an organization sets: its settings, and the teams that its repositories belong to."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from metrics.records import FailureSignal, OrganizationSettings
+from tracker.errors import NotFound
+from tracker.facts import Reaches, everything
+from tracker.ledger import Author, Ledger, Version, repository_of
+from tracker.models import ORGANIZATION_SETTINGS, REPOSITORIES
+
+
+def read_settings(connection: Connection, organization: str) -> OrganizationSettings:
+    """The organization's settings; the defaults where it has set nothing."""
+    row = _settings_row(connection, organization)
+    return OrganizationSettings() if row is None else settings_of(row)
+
+
+def read_all_settings(connection: Connection) -> Mapping[str, OrganizationSettings]:
+    """The settings of every organization that has set something."""
+    rows = connection.execute(
+        select(ORGANIZATION_SETTINGS).where(ORGANIZATION_SETTINGS.c.superseded_revision.is_(None))
+    )
+    return {row.organization: settings_of(row) for row in rows}
+
+
+def change_settings(ledger: Ledger, author: Author, changes: Mapping[str, Any]) -> OrganizationSettings:
+    """Set what `changes` names, and return all settings as they then are."""
+    row = _settings_row(ledger.connection, author.organization)
+    before = OrganizationSettings() if row is None else settings_of(row)
+    after = replace(before, **changes)
+    if after != before:
+        _record_settings(ledger, author, None if row is None else Version.from_columns(row._mapping), after)
+    return after
+
+
+def _record_settings(
+    ledger: Ledger, author: Author, current: Version | None, settings: OrganizationSettings
+) -> None:
+    columns = {
+        "timezone": settings.timezone,
+        "production_environments": list(settings.production_environments),
+        "failure_signals": [signal.value for signal in settings.failure_signals],
+        "attribution_gap_days": settings.attribution_gap_days,
+        "benchmark": settings.benchmark,
+    }
+    if current is None:
+        version = replace(ledger.first_version(author), id=author.organization)
+        ledger.insert(ORGANIZATION_SETTINGS, {**vars(version), **columns})
+    else:
+        version = ledger.next_version(author, current)
+        ledger.supersede(ORGANIZATION_SETTINGS, current, {**vars(version), **columns})
+
+
+def _settings_row(connection: Connection, organization: str) -> Row[Any] | None:
+    columns = ORGANIZATION_SETTINGS.c
+    return connection.execute(
+        select(ORGANIZATION_SETTINGS).where(columns.id == organization, columns.superseded_revision.is_(None))
+    ).first()
+
+
+def settings_of(row: Row[Any]) -> OrganizationSettings:
+    return OrganizationSettings(
+        timezone=row.timezone,
+        production_environments=tuple(row.production_environments),
+        failure_signals=tuple(FailureSignal(name) for name in row.failure_signals),
+        attribution_gap_days=row.attribution_gap_days,
+        benchmark=row.benchmark,
+    )
+
+
+def set_team(
+    ledger: Ledger,
+    author: Author,
+    repository_id: str,
+    team: str | None,
+    reaches: Reaches = everything,
+) -> Mapping[str, Any]:
+    """Say which team a repository, or a service of one, belongs to; its row as it then is.
+
+    Raises `NotFound`.
+    """
+    columns = REPOSITORIES.c
+    row = ledger.connection.execute(
+        select(REPOSITORIES).where(
+            columns.id == repository_id,
+            columns.organization == author.organization,
+            columns.superseded_revision.is_(None),
+        )
+    ).first()
+    if row is None or not reaches(repository_of(row._mapping)):
+        raise NotFound(f"There is no repository {repository_id}.")
+    before = dict(row._mapping)
+    if before["team"] == team:
+        return before
+    current = Version.from_columns(row._mapping)
+    after = {**before, **vars(ledger.next_version(author, current)), "team": team}
+    ledger.supersede(REPOSITORIES, current, after)
+    return after

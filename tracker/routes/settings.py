@@ -1,0 +1,33 @@
+"""`/api/v1/settings`: what an organization sets."""
+
+from litestar import get, patch
+from litestar.params import JSONBody
+
+from metrics.records import OrganizationSettings
+from tracker.auth import Scope, requires
+from tracker.ledger import Ledger
+from tracker.organizations import change_settings, read_settings
+from tracker.routes.listing import CallerRequest
+from tracker.schemas.organizations import SettingsAnswer, SettingsChange
+from tracker.service import Service, author_of
+
+PATH = "/api/v1/settings"
+
+
+@get(PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
+def read(request: CallerRequest, service: Service) -> SettingsAnswer:
+    """The organization's settings, defaults included."""
+    with service.engine.connect() as connection:
+        return SettingsAnswer.of(read_settings(connection, request.user.organization))
+
+
+@patch(PATH, guards=[requires(Scope.ADMIN)])
+async def change(data: JSONBody[SettingsChange], request: CallerRequest, service: Service) -> SettingsAnswer:
+    """Change settings: a merge patch, in force for the next answer of every process."""
+    request.user.require_unlimited("settings are the whole organization's")
+    author, changes = author_of(request.user), data.changes()
+
+    def act(ledger: Ledger) -> OrganizationSettings:
+        return change_settings(ledger, author, changes)
+
+    return SettingsAnswer.of(await service.recorder.record(act))
