@@ -1,5 +1,5 @@
--- The incidents that a question is about: started in the window, in its environments, repositories and
--- services. An incident without an environment belongs to the production environments.
+-- The incidents that a question is about: started in the window, in its environments and repositories,
+-- of any service. An incident without an environment belongs to the production environments.
 create or replace macro asked_incidents(question) as table
 select
     incidents.id,
@@ -20,8 +20,4 @@ where
     and (
         question['repository_keys'] is null
         or coalesce(list_contains(question['repository_keys'], incidents.repository_key), false)
-    )
-    and (
-        question['services'] is null
-        or list_contains(question['services'], incidents.service)
     );

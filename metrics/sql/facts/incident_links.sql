@@ -2,6 +2,7 @@
 --
 -- 1. `explicit`: the incident names it, by id, by node id in its repository, or by repository and
 --    commit: the latest such in its environment that started (where not known: finished) by its start.
+--    Of several with one node id or commit, one of the service that the incident names comes first.
 -- 2. `nearest`: the last of its stream to have started by then, unless that finished more than the
 --    attribution gap before. An incident without an environment looks in the production environments.
 -- An incident that no rule fits, or that no change caused, has no row.
@@ -43,7 +44,7 @@ named as (
         finished.finished_at,
         finished.first_revision,
         2,
-        (finished.service = linkable.service)::integer
+        (finished.service = linkable.service and linkable.service <> '')::integer
         + coalesce((finished.environment_key = linkable.environment_key)::integer, 0)
     from linkable
     join finished on
@@ -57,7 +58,7 @@ named as (
         finished.finished_at,
         finished.first_revision,
         3,
-        0
+        (finished.service = linkable.service and linkable.service <> '')::integer
     from linkable
     join finished on
         finished.organization = linkable.organization
@@ -65,8 +66,7 @@ named as (
         and finished.commit_id = linkable.commit_id
         and finished.under_way_at <= linkable.started_at
     where
-        (linkable.service = '' or finished.service = linkable.service)
-        and case
+        case
             when linkable.environment_key is not null then finished.environment_key = linkable.environment_key
             else list_contains(linkable.production_environments, finished.environment_key)
         end
