@@ -80,6 +80,18 @@ class Reading:
             benchmark=benchmark,
         )
 
+    def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Of each table the number of rows and a sum over their hashes: equal where the content is."""
+        counts = (
+            self._cursor.execute(
+                f"select count(*), coalesce(sum(hash(rows_of_it)), 0) from {table} as rows_of_it"
+            ).fetchone()
+            for table in tables
+        )
+        return {
+            table: (count[0], int(count[1])) for table, count in zip(tables, counts, strict=True) if count
+        }
+
     def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
         """The answers to a question, in the order asked."""
         bound = _bind(self._cursor, question)

@@ -18,8 +18,8 @@ import duckdb
 
 from metrics.catalog import CATALOG, read_sql
 from metrics.query import Reading
-from metrics.replicate import FACTS, catch_up
-from metrics.sources import PULLED, RecordDatabase
+from metrics.replicate import FACTS, catch_up, position_of
+from metrics.sources import PULLED, RecordDatabase, RecordsUnavailable
 
 _MACROS = ("asked_deployments", "asked_incidents")
 
@@ -49,6 +49,14 @@ class Store:
                 yield Reading(cursor)
             finally:
                 cursor.rollback()
+
+    def lag(self) -> int | None:
+        """How many revisions the store has not taken in yet; None where the records cannot be read."""
+        try:
+            with self._lock, self._records.snapshot() as snapshot:
+                return snapshot.head().revision - position_of(self._connection).revision
+        except RecordsUnavailable:
+            return None
 
     def close(self) -> None:
         with self._lock:

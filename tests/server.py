@@ -60,9 +60,9 @@ class Server:
         threading.Thread(target=self._read, daemon=True).start()
         self.url = self._wait_for("Serving at ").removeprefix("Serving at ").strip()
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command of `tracker` on the service's data."""
-        return run_tracker(self.folder, *arguments, **self.environment)
+        return run_tracker(self.folder, *arguments, stdin=stdin, **self.environment)
 
     def token(
         self,

@@ -7,7 +7,6 @@ from typing import Any, TypeGuard
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
 from litestar.di import Provide
-from litestar.logging import LoggingConfig
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.pydantic import PydanticInitPlugin
@@ -17,7 +16,9 @@ from metrics.api.endpoints import Reader, metrics_router
 from metrics.store import Store
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head
+from tracker.figures import report_lag
 from tracker.keys import load_or_create_keys
+from tracker.observation import Observation
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
 from tracker.routes import batch, deployments, health, incidents, repositories
@@ -50,6 +51,8 @@ ROUTES = [
     health.alive_head,
     health.ready,
     health.ready_head,
+    health.figures_head,
+    health.figures,
 ]
 
 
@@ -86,9 +89,11 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.max_body_bytes,
         signature_types=[Service],
         plugins=[RawBodies()],
-        logging_config=LoggingConfig(log_exceptions="never"),
+        logging_config=None,
     )
     app.state.authenticator = authenticator
+    app.asgi_handler = Observation(app.asgi_handler)
+    report_lag(store.lag)
     return app
 
 

@@ -26,7 +26,11 @@ _COMMANDS = {
     "keys": "tracker.commands.keys:keys",
     "settings": "tracker.commands.settings:settings",
     "import": "tracker.commands.records:import_records",
+    "export": "tracker.commands.records:export_records",
     "metrics": "tracker.commands.metrics:metrics",
+    "verify": "tracker.commands.operations:verify",
+    "backup": "tracker.commands.operations:backup",
+    "restore": "tracker.commands.operations:restore",
 }
 
 

@@ -12,10 +12,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError, TimeoutError
 
 if TYPE_CHECKING:
     from metrics.sources import RecordDatabase
+
+# What SQLAlchemy raises where the database is away, full, read-only or too busy, and not the statement wrong.
+UNAVAILABLE = (OperationalError, InterfaceError, InternalError, TimeoutError)
 
 _WRITES = "tracker_writes"
 # Any fixed number: it names the one lock that orders all writers of a PostgreSQL database.

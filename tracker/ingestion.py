@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from tracker.deployments import Recording, record_deployments
 from tracker.errors import Contradiction, Problem
 from tracker.facts import SentDeployment
+from tracker.figures import REFUSED_RECORDS
 from tracker.ledger import Author, Ledger
 from tracker.schemas.deployments import NewDeployment
 
@@ -64,6 +65,7 @@ class Chunk:
         failures = list(self.errors)
         for line, outcome in zip(self.line_numbers, outcomes, strict=True):
             if isinstance(outcome, Contradiction):
+                REFUSED_RECORDS.labels(outcome.code).inc()
                 failures.append(LineError(line, outcome.detail))
             elif outcome.repeated:
                 tally.repeated += 1
@@ -85,6 +87,7 @@ def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, check: Che
             one = body.sent(triggered_by=triggered_by, now=now, finish_required=True)
             check(one)
         except Problem as problem:
+            REFUSED_RECORDS.labels(problem.code).inc()
             errors.append(LineError(number, problem.detail))
         else:
             numbers.append(number)

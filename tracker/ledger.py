@@ -139,6 +139,11 @@ class Ledger:
         self._known_repositories = known_repositories
         self._new_repositories: set[RepositoryName] = set()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has ever been recorded."""
+        return self._revision == 0
+
     def first_version(self, author: Author) -> Version:
         """The next revision, as the first version of a new thing."""
         revision = self._next_revision()

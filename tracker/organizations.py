@@ -40,13 +40,7 @@ def change_settings(ledger: Ledger, author: Author, changes: Mapping[str, Any]) 
 def _record_settings(
     ledger: Ledger, author: Author, current: Version | None, settings: OrganizationSettings
 ) -> None:
-    columns = {
-        "timezone": settings.timezone,
-        "production_environments": list(settings.production_environments),
-        "failure_signals": [signal.value for signal in settings.failure_signals],
-        "attribution_gap_days": settings.attribution_gap_days,
-        "benchmark": settings.benchmark,
-    }
+    columns = settings_columns(settings)
     if current is None:
         version = replace(ledger.first_version(author), id=author.organization)
         ledger.insert(ORGANIZATION_SETTINGS, {**vars(version), **columns})
@@ -60,6 +54,17 @@ def _settings_row(connection: Connection, organization: str) -> Row[Any] | None:
     return connection.execute(
         select(ORGANIZATION_SETTINGS).where(columns.id == organization, columns.superseded_revision.is_(None))
     ).first()
+
+
+def settings_columns(settings: OrganizationSettings) -> dict[str, object]:
+    """The columns that hold settings; the inverse of `settings_of`."""
+    return {
+        "timezone": settings.timezone,
+        "production_environments": list(settings.production_environments),
+        "failure_signals": [signal.value for signal in settings.failure_signals],
+        "attribution_gap_days": settings.attribution_gap_days,
+        "benchmark": settings.benchmark,
+    }
 
 
 def settings_of(row: Row[Any]) -> OrganizationSettings:

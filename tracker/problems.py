@@ -1,22 +1,32 @@
 """What each failure becomes in HTTP: problem details, RFC 9457. The one place that maps them."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from sqlalchemy.exc import OperationalError
 
 from metrics.parameters import ParameterError
 from metrics.sources import RecordsUnavailable
-from tracker.errors import FieldError, InvalidRequest, NotFound, Problem, TooLarge, Unavailable
+from tracker.database import UNAVAILABLE
+from tracker.errors import (
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from tracker.figures import FAILED_LOGINS, REFUSED_RECORDS
 
 AnyRequest = Request[Any, Any, Any]
 
-_log = logging.getLogger("tracker")
+_log = structlog.get_logger("tracker")
+_WRITING = frozenset({"POST", "PATCH", "DELETE"})
 _UNAVAILABLE = "The record database does not answer. Nothing was recorded; try again shortly."
 
 
@@ -47,7 +57,11 @@ def _respond(
     )
 
 
-def answer_problem(_: AnyRequest, problem: Problem) -> Response[ProblemDetails]:
+def answer_problem(request: AnyRequest, problem: Problem) -> Response[ProblemDetails]:
+    if isinstance(problem, Unauthenticated):
+        FAILED_LOGINS.inc()
+    elif request.method in _WRITING:
+        REFUSED_RECORDS.labels(problem.code).inc()
     return _respond(
         problem.status, problem.code, problem.title, problem.detail, problem.errors, problem.headers
     )
@@ -58,7 +72,7 @@ def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Respon
 
 
 def answer_database_failure(request: AnyRequest, failure: Exception) -> Response[ProblemDetails]:
-    _log.warning("the record database does not answer: %s", failure)
+    _log.warning("the record database does not answer", failure=str(failure))
     return answer_problem(request, Unavailable(_UNAVAILABLE))
 
 
@@ -86,7 +100,7 @@ def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Respo
 
 def answer_fault(request: AnyRequest, fault: Exception) -> Response[ProblemDetails]:
     """A fault of the service itself: its log has the traceback, the answer has not."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=fault)
+    _log.error("fault", method=request.method, path=request.url.path, exc_info=fault)
     detail = f"{request.method} {request.url.path} failed; the log of the service says why."
     return _respond(500, "internal", "The service failed", detail)
 
@@ -94,7 +108,7 @@ def answer_fault(request: AnyRequest, fault: Exception) -> Response[ProblemDetai
 EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[ProblemDetails]]] = {
     Problem: answer_problem,
     ParameterError: answer_parameter_error,
-    OperationalError: answer_database_failure,
+    **dict.fromkeys(UNAVAILABLE, answer_database_failure),
     RecordsUnavailable: answer_database_failure,
     HTTPException: answer_framework_refusal,
     500: answer_fault,

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
-from tracker.database import write_transaction
+from tracker.database import UNAVAILABLE, write_transaction
 from tracker.errors import Problem
+from tracker.figures import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
 from tracker.ledger import Act, KnownRepositories, Ledger
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Recorder:
     async def record(self, act: Act[T]) -> T:
         """Run the act in the next commit and return its result once that is on disk.
 
-        Raises the act's `Problem`, or `OperationalError` where the database cannot be written.
+        Raises the act's `Problem`, or one of `UNAVAILABLE` where the database cannot be written.
         """
         future: Future[T] = Future()
         self._waiting.put(_Submission(act, future))
@@ -87,17 +87,19 @@ class Recorder:
     def _commit(self, group: Sequence[_Submission]) -> list[Any]:
         """The result, or the exception, of each act; all that succeeded are committed."""
         try:
-            with write_transaction(self._engine) as connection:
+            with COMMIT_SECONDS.time(), write_transaction(self._engine) as connection:
                 ledger = Ledger(connection, self._known_repositories)
                 outcomes = [_attempt(submission.act, ledger) for submission in group]
                 ledger.flush()
-        except OperationalError as error:
+        except UNAVAILABLE as error:
+            FAILED_COMMITS.inc()
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001 - the writer must outlive any act; each is told its own fault
             if len(group) == 1:
                 return [error]
             return [self._commit([submission])[0] for submission in group]
         ledger.remember()
+        COMMIT_ACTS.observe(len(group))
         return outcomes
 
 

@@ -16,6 +16,23 @@ class SigningAlgorithm(StrEnum):
     EDDSA = "EdDSA"
 
 
+class LogFormat(StrEnum):
+    """How log events are written; `auto` is JSON unless a person is watching."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class Settings(BaseSettings):
     """The service's settings; each field is `TRACKER_<NAME>` in the environment."""
 
@@ -48,6 +65,11 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(
         1_000_000_000, ge=1_000, description="Largest batch, in bytes after decompression."
     )
+
+    log_format: LogFormat = Field(
+        LogFormat.AUTO, description="Logs on standard error: json, console, or auto."
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
 
     @property
     def record_database_url(self) -> str:

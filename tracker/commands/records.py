@@ -1,19 +1,23 @@
-"""`tracker import`: history from a file."""
+"""`tracker import` and `tracker export`: history from a file and into one."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import gzip
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tracker.commands.common import CommandFailed, organization_option
+from tracker.commands.common import CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
+from tracker.export import export_lines
 from tracker.ingestion import InputError, LineReader, Tally, read_chunk
 from tracker.ledger import Author
 from tracker.recording import Recorder
+from tracker.replay import Replay, is_exported, read_exported
 from tracker.settings import Settings
 
 _PIECE_BYTES = 1 << 18
@@ -27,16 +31,23 @@ _GZIP_MAGIC = b"\x1f\x8b"
 def import_records(file: Path, organization: str) -> None:
     """Record history from FILE, or from standard input with [b]-[/b].
 
-    NDJSON, one deployment a line with the fields of POST /api/v1/deployments, plain or gzip. Good lines
-    are kept; bad ones are reported with their numbers, and the exit code is then 1. Safe to repeat where
-    the lines carry a deployment_node_id.
+    NDJSON, plain or gzip: one deployment a line with the fields of POST /api/v1/deployments, or what
+    [b]tracker export[/b] has written. Good lines are kept; bad ones are reported with their numbers, and the
+    exit code is then 1. Safe to repeat for an export, and where the lines carry a deployment_node_id.
     """
     engine = connect(Settings().record_database_url)
     migrate(engine)
     recorder, author, tally = Recorder(engine), Author(organization, "import"), Tally()
     recorder.record_now(lambda ledger: ledger.ensure_organization(organization))
+    replay = Replay(organization, tally)
 
     def record(lines: list[tuple[int, bytes]]) -> None:
+        if not lines:
+            return
+        if replay.has_begun or is_exported(lines[0][1]):
+            read = read_exported(lines)
+            recorder.record_now(lambda ledger: replay.record(ledger, read))
+            return
         chunk = read_chunk(lines, "import", check=lambda _: None)
         chunk.count(recorder.record_now(lambda ledger: chunk.record(ledger, author)), tally)
 
@@ -49,6 +60,46 @@ def import_records(file: Path, organization: str) -> None:
     click.echo(f"{tally.recorded} recorded, {tally.repeated} repeated, {tally.failed} failed")
     if tally.failed:
         raise CommandFailed(f"not everything was recorded: {tally.failed} of the lines are wrong")
+
+
+@click.command("export")
+@organization_option
+@click.option("--all-versions", is_flag=True, help="The whole history, in place of what is current.")
+@click.option(
+    "--output",
+    "-o",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Default: standard output.",
+)
+def export_records(organization: str, all_versions: bool, file: Path | None) -> None:
+    """Write everything that an organization has recorded, as NDJSON.
+
+    Deployments, incidents, teams and settings, one a line; [b]tracker import[/b] takes it in again, with
+    the same ids and the same answers. A FILE whose name ends in .gz is compressed.
+    """
+    engine = migrated_database(Settings())
+    with engine.connect() as connection, _output(file) as stream:
+        count = 0
+        for line in export_lines(connection, organization, all_versions=all_versions):
+            stream.write(line)
+            count += 1
+    click.echo(f"{count} lines exported", err=True)
+
+
+@contextmanager
+def _output(file: Path | None) -> Iterator[IO[bytes]]:
+    """Standard output, or a file that is there only when it is whole."""
+    if file is None:
+        yield click.get_binary_stream("stdout")  # type: ignore[operator]  # untyped in rich-click
+        return
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with gzip.open(draft, "wb") if file.suffix == ".gz" else draft.open("wb") as stream:
+            yield cast(IO[bytes], stream)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read_all(

@@ -1,6 +1,5 @@
 """`tracker serve` and `tracker migrate`."""
 
-import logging
 import os
 import shlex
 import shutil
@@ -46,14 +45,14 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
     finish what was taken before the process ends.
     """
     from tracker.app import create_app
+    from tracker.observation import configure_logging
     from tracker.server import serve as serve_app
 
     settings = Settings()
     settings = settings.model_copy(
         update={"host": host or settings.host, "port": settings.port if port is None else port}
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    configure_logging(settings)
     engine = connect(settings.record_database_url)
     if migrates:
         migrate_schema(engine)

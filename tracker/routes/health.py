@@ -1,12 +1,14 @@
-"""Whether the process lives, and whether it can do its work. Open to everybody; they tell nothing else."""
+"""Whether the process lives, whether it can do its work, and its figures. Open; no organization is named."""
 
 import asyncio
 from dataclasses import dataclass
 
 from litestar import Response, get, head
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracker.database import is_at_head
+from tracker.figures import exposition
 from tracker.service import Service
 
 
@@ -52,3 +54,15 @@ async def ready(service: Service) -> Response[Health]:
 async def ready_head(service: Service) -> Response[None]:
     """As GET, without a body."""
     return Response(None, status_code=_status_code(await asyncio.to_thread(_readiness, service)))
+
+
+@head("/metrics", sync_to_thread=False)
+def figures_head() -> None:
+    """The figures can be read."""
+
+
+# The framework adds the charset.
+@get("/metrics", media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"), sync_to_thread=True)
+def figures() -> bytes:
+    """The service's own figures, for Prometheus."""
+    return exposition()

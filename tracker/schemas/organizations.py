@@ -41,9 +41,10 @@ class SettingsChange(Body):
         None, description="Year of the DORA report that levels are taken from."
     )
 
-    def changes(self) -> dict[str, object]:
+    def changes(self) -> dict[str, Any]:
         """The settings that the patch names, in the form in which they are kept."""
-        given: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        named = self.model_fields_set & SettingsChange.model_fields.keys()
+        given: dict[str, Any] = {name: getattr(self, name) for name in named}
         cleared = {name: _DEFAULTS[name] for name, value in given.items() if value is None}
         if self.production_environments is not None:
             keys = (environment_key(name) for name in self.production_environments)

@@ -1,0 +1,57 @@
+"""Everything that an organization has recorded, as lines that `tracker import` takes in again."""
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Table, select
+
+from tracker.deployments import RecordedDeployment
+from tracker.incidents import RecordedIncident
+from tracker.ledger import Version
+from tracker.models import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED
+from tracker.schemas.exported import LineType, deployment_fields, incident_fields, version_fields
+
+_ROWS_AT_ONCE = 1_000
+
+
+def export_lines(connection: Connection, organization: str, *, all_versions: bool) -> Iterator[bytes]:
+    """The organization's lines, in the order in which an import has to record them.
+
+    Current versions come in the order in which things were first recorded, all versions in their own:
+    that order decides between two deployments that finished at the same moment.
+    """
+    streams = [_rows(connection, table, organization, all_versions) for table in VERSIONED]
+    for _, table_name, row in heapq.merge(*streams, key=lambda entry: entry[0]):
+        yield _line(table_name, row, with_history=all_versions)
+
+
+def _rows(
+    connection: Connection, table: Table, organization: str, all_versions: bool
+) -> Iterator[tuple[int, str, Row[Any]]]:
+    columns = table.c
+    order = columns.revision if all_versions else columns.first_revision
+    query = select(table).where(columns.organization == organization).order_by(order)
+    if not all_versions:
+        query = query.where(columns.superseded_revision.is_(None))
+    for row in connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)):
+        yield row._mapping[order], table.name, row
+
+
+def _line(table_name: str, row: Row[Any], *, with_history: bool) -> bytes:
+    fields = version_fields(Version.from_columns(row._mapping), with_history=with_history)
+    fields = _fields(table_name, row) | fields
+    return msgspec.json.encode({"type": fields.pop("type"), **fields}) + b"\n"
+
+
+def _fields(table_name: str, row: Row[Any]) -> dict[str, Any]:
+    if table_name == DEPLOYMENTS.name:
+        return deployment_fields(RecordedDeployment.from_row(row))
+    if table_name == INCIDENTS.name:
+        return incident_fields(RecordedIncident.from_row(row))
+    if table_name == REPOSITORIES.name:
+        named = ("repository_url", "service", "team")
+        return {"type": LineType.REPOSITORY} | {name: row._mapping[name] for name in named}
+    own = [column.name for column in ORGANIZATION_SETTINGS.c if column.name not in Version.__annotations__]
+    return {"type": LineType.SETTINGS} | {name: row._mapping[name] for name in own}

@@ -1,0 +1,114 @@
+"""What is written down about each request: one event in the log, and the figures."""
+
+import logging
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from litestar.enums import ScopeType
+from uuid_utils import uuid7
+
+from tracker.auth import Caller
+from tracker.figures import REQUEST_SECONDS, REQUESTS
+from tracker.settings import LogFormat, Settings
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+    from structlog.typing import EventDict, Processor
+
+REQUEST_ID_HEADER = b"x-request-id"
+_REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
+# Where somebody has put a token into a path by mistake.
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+# Asked every few seconds by machines.
+_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_log = structlog.get_logger("tracker.request")
+
+
+class Observation:
+    """Gives each request an id, which its answer and every log event of it carry, and counts it."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        status = 500
+
+        async def observed_send(message: "Message") -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, request_id)]
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        path = scope["path"]
+        try:
+            await self._app(scope, receive, observed_send)
+        finally:
+            _write_down(scope, path, status, time.perf_counter() - began)
+            structlog.contextvars.clear_contextvars()
+
+
+def _request_id(scope: "Scope") -> bytes:
+    """The id that a proxy or client has given the request, where it is a sane one, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID_HEADER), b"")
+    return given if _REQUEST_ID.fullmatch(given) else uuid7().hex.encode()
+
+
+def _write_down(scope: "HTTPScope", path: str, status: int, seconds: float) -> None:
+    method = scope["method"]
+    # Templates are few; what clients make up is not.
+    template = scope.get("path_template", "") or "unknown"
+    REQUESTS.labels(method, template, status).inc()
+    REQUEST_SECONDS.labels(method, template).observe(seconds)
+    caller = scope.get("user")
+    fields: dict[str, object] = {}
+    if isinstance(caller, Caller):
+        claims = caller.claims
+        fields = {"organization": claims.organization, "subject": claims.subject, "token_id": claims.token_id}
+    write = _log.debug if path in _QUIET_PATHS else _log.info
+    write("request", method=method, path=_TOKEN.sub("<token>", path), status=status, seconds=round(seconds, 6), **fields)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Logs on standard error: as JSON, or for a person where one is watching."""
+    is_json = settings.log_format is LogFormat.JSON or (
+        settings.log_format is LogFormat.AUTO and not sys.stderr.isatty()
+    )
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: list[Processor] = (
+        [structlog.processors.format_exc_info, _render_json] if is_json else [structlog.dev.ConsoleRenderer()]
+    )
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # What libraries write, in the same form; only what an operator has to know.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+def _render_json(_: Any, __: str, event: "EventDict") -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -1,0 +1,232 @@
+"""Records an export again: each line as the version of its record that it is, with the id that it had."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, Table, select
+
+from metrics.records import OrganizationSettings, RepositoryIdentity, to_microseconds
+from tracker.deployments import RecordedDeployment
+from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
+from tracker.incidents import RecordedIncident
+from tracker.ingestion import Tally
+from tracker.ledger import Author, Ledger, Version, repository_columns
+from tracker.models import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES
+from tracker.organizations import settings_columns
+from tracker.schemas.exported import (
+    EXPORTED,
+    ExportedDeployment,
+    ExportedIncident,
+    ExportedLine,
+    ExportedRepository,
+    ExportedSettings,
+    LineType,
+)
+
+_VERSION_COLUMNS = frozenset(Version.__annotations__)
+
+
+class _Type(msgspec.Struct):
+    type: str | None = None
+
+
+def is_exported(line: bytes) -> bool:
+    """Whether a line is of an export, and not the body of a deployment."""
+    try:
+        return msgspec.json.decode(line, type=_Type).type is not None
+    except msgspec.DecodeError:
+        return False
+
+
+ReadLine = tuple[int, ExportedLine | Problem]
+"""The number of a line, and what it says or what is wrong with it."""
+
+
+def read_exported(lines: Iterable[tuple[int, bytes]]) -> list[ReadLine]:
+    """Validate numbered lines of an export; empty ones are passed over."""
+    return [(number, _read_or_refuse(line)) for number, line in lines if line.strip()]
+
+
+def _read_or_refuse(line: bytes) -> ExportedLine | Problem:
+    try:
+        return read_line(line)
+    except Problem as problem:
+        return problem
+
+
+def read_line(line: bytes) -> ExportedLine:
+    """Validate a line of an export. Raises `InvalidRequest`."""
+    try:
+        kind = LineType(str(msgspec.json.decode(line, type=_Type).type))
+    except (msgspec.DecodeError, ValueError):
+        detail = f"must be one of {', '.join(LineType)}, as tracker export writes them"
+        raise InvalidRequest.of([FieldError("/type", detail)]) from None
+    return EXPORTED[kind].parse(line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a line says about its record, and how the record is found."""
+
+    table: Table
+    columns: Mapping[str, Any]
+    identity: ColumnElement[bool]
+    """The record's own: repositories and settings go by their key, the others by their id."""
+    name: str
+    repository: tuple[RepositoryIdentity, str] | None
+
+
+@dataclass(slots=True)
+class Replay:
+    """Records the lines of one export into an organization."""
+
+    organization: str
+    tally: Tally = field(default_factory=Tally)
+    _lines_of: Counter[str] = field(default_factory=Counter)
+    _keeps_times: bool | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._keeps_times is not None
+
+    def record(self, ledger: Ledger, lines: Iterable[ReadLine]) -> None:
+        """Record a part of the lines. One that cannot be recorded is counted, and changes nothing."""
+        if self._keeps_times is None:
+            # Into an empty database history moves as it was; elsewhere it becomes known just now.
+            self._keeps_times = ledger.is_empty
+        for number, line in lines:
+            try:
+                if isinstance(line, Problem):
+                    raise line
+                self._record_line(ledger, line)
+            except Problem as problem:
+                self.tally.fail(number, problem.detail)
+
+    def _record_line(self, ledger: Ledger, line: ExportedLine) -> None:
+        content = _content(line, self.organization)
+        versions = _versions(ledger, content)
+        self._lines_of[content.name] += 1
+        position = self._lines_of[content.name]
+        if len(versions) >= position:
+            if versions[0].organization != self.organization:
+                raise Contradiction(f"{line.type} {content.name}: another organization has recorded it")
+            if not any(_says_the_same(version, content, line.deleted) for version in versions):
+                raise Contradiction(f"{line.type} {content.name}: another content is recorded under this id")
+            self.tally.repeated += 1
+            return
+        if content.repository is not None:
+            ledger.ensure_repositories(Author(self.organization, "import"), [content.repository])
+        self._append(ledger, line, content, versions)
+        self.tally.recorded += 1
+
+    def _append(
+        self, ledger: Ledger, line: ExportedLine, content: _Content, versions: Sequence[Row[Any]]
+    ) -> None:
+        author = Author(self.organization, line.recorded_by or "import", line.token_id)
+        if not versions:
+            _require_free(ledger, content, line, self.organization)
+            version = replace(
+                ledger.first_version(author),
+                id=line.id if content.table in (DEPLOYMENTS, INCIDENTS, REPOSITORIES) else self.organization,
+                created_at=to_microseconds(line.created_at),
+            )
+        else:
+            version = ledger.next_version(author, Version.from_columns(versions[-1]._mapping))
+        if self._keeps_times:
+            version = replace(version, recorded_at=to_microseconds(line.recorded_at or line.created_at))
+        if line.deleted:
+            version = version.closed_at_birth()
+        row = {**vars(version), **content.columns}
+        if versions:
+            ledger.supersede(content.table, Version.from_columns(versions[-1]._mapping), row)
+        else:
+            ledger.insert(content.table, row)
+
+
+def _content(line: ExportedLine, organization: str) -> _Content:
+    """Raises `InvalidRequest`."""
+    match line:
+        case ExportedDeployment():
+            facts = line.sent(
+                triggered_by=line.triggered_by, now=datetime.now(UTC), finish_required=True
+            ).facts
+            blank = _blank_version(organization, line)
+            columns = RecordedDeployment(blank, facts).to_row()
+            return _of_id(DEPLOYMENTS, columns, line.id, (facts.repository, facts.service))
+        case ExportedIncident():
+            incident = line.facts()
+            columns = RecordedIncident(_blank_version(organization, line), incident).to_row()
+            named = None if incident.repository is None else (incident.repository, incident.service)
+            return _of_id(INCIDENTS, columns, line.id, named)
+        case ExportedRepository():
+            repository = RepositoryIdentity.parse(line.repository_url)
+            found = REPOSITORIES.c
+            return _Content(
+                REPOSITORIES,
+                {**repository_columns(repository), "service": line.service, "team": line.team},
+                (found.organization == organization)
+                & (found.repository_key == repository.key)
+                & (found.service == line.service),
+                f"{repository.path} {line.service}".strip(),
+                None,
+            )
+        case ExportedSettings():
+            return _Content(
+                ORGANIZATION_SETTINGS,
+                settings_columns(replace(OrganizationSettings(), **line.changes())),
+                ORGANIZATION_SETTINGS.c.organization == organization,
+                "settings",
+                None,
+            )
+
+
+def _of_id(
+    table: Table,
+    columns: Mapping[str, Any],
+    record_id: str,
+    repository: tuple[RepositoryIdentity, str] | None,
+) -> _Content:
+    own = {name: value for name, value in columns.items() if name not in _VERSION_COLUMNS}
+    return _Content(table, own, table.c.id == record_id, record_id, repository)
+
+
+def _blank_version(organization: str, line: ExportedLine) -> Version:
+    """Only what a row works out from its version: the time of creation."""
+    return Version(0, 0, 0, "", None, organization, line.id, to_microseconds(line.created_at))
+
+
+def _versions(ledger: Ledger, content: _Content) -> Sequence[Row[Any]]:
+    return ledger.connection.execute(
+        select(content.table).where(content.identity).order_by(content.table.c.revision)
+    ).all()
+
+
+def _says_the_same(version: Row[Any], content: _Content, deleted: bool) -> bool:
+    columns = version._mapping
+    was_deleted = columns["superseded_revision"] == columns["revision"]
+    return was_deleted == deleted and all(columns[name] == value for name, value in content.columns.items())
+
+
+def _require_free(ledger: Ledger, content: _Content, line: ExportedLine, organization: str) -> None:
+    """Raises `Contradiction` where the record's natural key is taken by a record with another id."""
+    columns = content.table.c
+    names: tuple[str, ...]
+    if isinstance(line, ExportedDeployment) and line.deployment_node_id is not None:
+        names = ("repository_key", "service", "environment_key", "deployment_node_id")
+    elif isinstance(line, ExportedIncident) and line.key is not None:
+        names = ("key",)
+    else:
+        return
+    taken = ledger.connection.execute(
+        select(columns.id).where(
+            columns.organization == organization,
+            columns.superseded_revision.is_(None),
+            *(columns[name] == content.columns[name] for name in names),
+        )
+    ).first()
+    if taken is not None:
+        raise Contradiction(f"{line.type} {line.id}: its {names[-1]} is recorded as {taken.id} already")
