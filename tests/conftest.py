@@ -17,12 +17,20 @@ from metrics.parameters import MetricParameters
 from metrics.query import Answer
 from metrics.store import Store
 from tracker.database import connect, follow, migrate
-from tracker.deployments import Recording, record_deployment
+from tracker.deployments import (
+    RecordedDeployment,
+    Recording,
+    delete_deployment,
+    record_deployment,
+    revise_deployment,
+)
 from tracker.incidents import RecordedIncident, report_incident, revise_incident
 from tracker.ledger import Author
+from tracker.organizations import change_settings
 from tracker.recording import Recorder
-from tracker.schemas.deployments import NewDeployment
+from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.schemas.incidents import IncidentChange, NewIncident
+from tracker.schemas.organizations import SettingsChange
 
 REPOSITORY = "https://github.com/acme/shop"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -70,6 +78,19 @@ class Book:
             lambda ledger: revise_incident(ledger, Author(org, "test"), incident_id, changes)
         )
 
+    def correct(self, deployment_id: str, *, org: str = "acme", **fields: Any) -> RecordedDeployment:
+        correction = DeploymentChange.parse(json.dumps(fields).encode()).correction(NOW)
+        return self.recorder.record_now(
+            lambda ledger: revise_deployment(ledger, Author(org, "test"), deployment_id, correction)
+        )
+
+    def delete(self, deployment_id: str, *, org: str = "acme") -> None:
+        self.recorder.record_now(lambda ledger: delete_deployment(ledger, Author(org, "test"), deployment_id))
+
+    def set(self, *, org: str = "acme", **fields: Any) -> None:
+        changes = SettingsChange.parse(json.dumps(fields).encode()).changes()
+        self.recorder.record_now(lambda ledger: change_settings(ledger, Author(org, "test"), changes))
+
     def ask(self, *, org: str = "acme", **parameters: Any) -> Mapping[str, Answer]:
         given = {name.removesuffix("_"): value for name, value in parameters.items()}
         with self.store.reading() as reading:
@@ -95,6 +116,10 @@ class Postgres:
         with self._administration() as connection:
             connection.execute(f"create database {name} template migrated")
         return self._url(name)
+
+    def restart(self) -> None:
+        """Start the server again after it was stopped."""
+        self.server.ensure_postgres_running()
 
     def _url(self, name: str) -> str:
         return str(self.server.get_uri()).replace("/postgres?", f"/{name}?")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -45,12 +46,13 @@ def clean_environment() -> dict[str, str]:
 class Server:
     """A service over the data in a folder."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, before: Sequence[str] = (), **environment: str) -> None:
+        """`before` is a command that runs the service's."""
         self.folder, self.environment = folder, environment
         self.lines: queue.Queue[str] = queue.Queue()
         self.output: list[str] = []
         self.process = subprocess.Popen(
-            [TRACKER, "serve", "--port", "0"],
+            [*before, TRACKER, "serve", "--port", "0"],
             cwd=folder,
             env=clean_environment() | {"PYTHONUNBUFFERED": "1"} | environment,
             stdout=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """The record database: engines, transactions that write, and its schema."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -25,7 +26,14 @@ _WRITES = "tracker_writes"
 _WRITER_LOCK = 0x7261636B6572
 _SQLITE_BUSY_SECONDS = 30
 _POSTGRES_POOL = 10
-_POSTGRES_CONNECT_SECONDS = 10
+# A server that is gone without a word is noticed, and a writer does not wait for it for minutes.
+_POSTGRES_ARGUMENTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def connect(url: str) -> Engine:
@@ -39,13 +47,14 @@ def connect(url: str) -> Engine:
             parts,
             pool_pre_ping=True,
             pool_size=_POSTGRES_POOL,
-            connect_args={"connect_timeout": _POSTGRES_CONNECT_SECONDS},
+            connect_args=_POSTGRES_ARGUMENTS,
         )
     assert parts.database is not None
     Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parts, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    _close_on_return_what_was_disposed(engine)
     return engine
 
 
@@ -91,6 +100,31 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.execute("pragma wal_autocheckpoint = 8000")
 
 
+def _close_on_return_what_was_disposed(engine: Engine) -> None:
+    """After `dispose`, close connections that were in use then when they are given back.
+
+    SQLAlchemy leaves that to the garbage collector, and a single connection that was opened while the
+    file was read-only keeps SQLite's shared memory read-only for the whole process.
+    """
+    generation = itertools.count()
+    current = next(generation)
+
+    def remember(_: object, record: Any) -> None:
+        record.info["generation"] = current
+
+    def disposed(_: Engine) -> None:
+        nonlocal current
+        current = next(generation)
+
+    def close_if_old(_: object, record: Any) -> None:
+        if record.info.get("generation") != current:
+            record.invalidate()
+
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "engine_disposed", disposed)
+    event.listen(engine, "checkin", close_if_old)
+
+
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads and then writes is refused at once when another has written.
     immediate = connection.get_execution_options().get(_WRITES, False)
@@ -104,10 +138,25 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
     Revision order is commit order only because of this: on SQLite by `begin immediate`, on
     PostgreSQL by an advisory lock that is held over the transaction.
     """
-    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+    try:
+        with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"select pg_advisory_xact_lock({_WRITER_LOCK})")
+            yield connection
+    except UNAVAILABLE:
+        # A connection that was opened while the file was read-only stays so: the next try gets new ones.
+        engine.dispose()
+        raise
+
+
+def probe(engine: Engine) -> None:
+    """Commit something that changes nothing. Raises one of `UNAVAILABLE` where nothing can be written."""
+    with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"select pg_advisory_xact_lock({_WRITER_LOCK})")
-        yield connection
+            connection.exec_driver_sql("select pg_current_xact_id()")
+        else:
+            version = connection.exec_driver_sql("pragma user_version").scalar_one()
+            connection.exec_driver_sql(f"pragma user_version = {int(version)}")
 
 
 def migrations_folder() -> Path:
@@ -132,6 +181,8 @@ def migrate(engine: Engine, revision: str = "head") -> bool:
 
     Raises `SchemaError` where the schema is one that this program does not know.
     """
+    if revision == "head" and is_at_head(engine):
+        return False
     return _move(engine, command.upgrade, revision)
 
 

@@ -76,7 +76,8 @@ def _write_down(scope: "HTTPScope", path: str, status: int, seconds: float) -> N
         claims = caller.claims
         fields = {"organization": claims.organization, "subject": claims.subject, "token_id": claims.token_id}
     write = _log.debug if path in _QUIET_PATHS else _log.info
-    write("request", method=method, path=_TOKEN.sub("<token>", path), status=status, seconds=round(seconds, 6), **fields)
+    shown_path = _TOKEN.sub("<token>", path)
+    write("request", method=method, path=shown_path, status=status, seconds=round(seconds, 6), **fields)
 
 
 def configure_logging(settings: Settings) -> None:

@@ -72,7 +72,7 @@ def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Respon
 
 
 def answer_database_failure(request: AnyRequest, failure: Exception) -> Response[ProblemDetails]:
-    _log.warning("the record database does not answer", failure=str(failure))
+    _log.warning("the record database does not answer", failure=str(getattr(failure, "orig", failure)))
     return answer_problem(request, Unavailable(_UNAVAILABLE))
 
 

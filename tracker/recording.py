@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from tracker.database import UNAVAILABLE, write_transaction
+from tracker.database import UNAVAILABLE, probe, write_transaction
 from tracker.errors import Problem
 from tracker.figures import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
 from tracker.ledger import Act, KnownRepositories, Ledger
@@ -23,6 +24,8 @@ from tracker.ledger import Act, KnownRepositories, Ledger
 T = TypeVar("T")
 
 _LARGEST_GROUP = 256
+# A database that is nearly full takes a small commit now and then: that does not make it ready.
+_REFUSAL_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,22 @@ class Recorder:
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._known_repositories = KnownRepositories()
+        self._refused_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the record database has refused a commit, and not been seen to take one since."""
+        return self._refused_at is not None
+
+    def try_again(self) -> None:
+        """Commit something that changes nothing; some seconds without a refusal, and that is forgotten.
+
+        Raises one of `UNAVAILABLE`.
+        """
+        probe(self._engine)
+        if self._refused_at is not None and time.monotonic() - self._refused_at > _REFUSAL_SECONDS:
+            self._refused_at = None
 
     def start(self) -> None:
         self._thread.start()
@@ -93,6 +111,7 @@ class Recorder:
                 ledger.flush()
         except UNAVAILABLE as error:
             FAILED_COMMITS.inc()
+            self._refused_at = time.monotonic()
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001 - the writer must outlive any act; each is told its own fault
             if len(group) == 1:

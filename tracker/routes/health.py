@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from litestar import Response, get, head
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy.exc import SQLAlchemyError
 
-from tracker.database import is_at_head
+from tracker.database import UNAVAILABLE, is_at_head
 from tracker.figures import exposition
 from tracker.service import Service
 
@@ -34,8 +33,12 @@ def alive_head() -> None:
 def _readiness(service: Service) -> Health:
     try:
         at_head = is_at_head(service.engine)
-    except SQLAlchemyError:
-        return Health("not ready", "the record database does not answer")
+        if service.recorder.is_refused:
+            service.recorder.try_again()
+    except UNAVAILABLE:
+        return Health("not ready", "the record database cannot be read or written")
+    if service.recorder.is_refused:
+        return Health("not ready", "the record database has just refused a commit")
     return Health("ready") if at_head else Health("not ready", "the schema is not at head: tracker migrate")
 
 

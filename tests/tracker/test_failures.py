@@ -1,0 +1,275 @@
+"""The record database away, full, read-only, busy or shared; services killed: nothing acknowledged is lost."""
+
+import asyncio
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.conftest import Postgres
+from tests.server import Server, deployment, ndjson
+from tests.tracker.test_durability import post_until_the_service_is_gone
+
+PATH = "/api/v1/deployments"
+FREQUENCY = "/api/v1/metrics/deployment_frequency"
+
+
+class Load:
+    """Clients that post one record after the other, through failures, until they are told to stop."""
+
+    def __init__(self, server: Server, clients: int = 4, prefix: str = "") -> None:
+        self.acknowledged: set[str] = set()
+        self.refusals: list[httpx.Response] = []
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._post, args=(server, f"{prefix}{number}"))
+            for number in range(clients)
+        ]
+
+    def _post(self, server: Server, name: str) -> None:
+        with server.client(server.token()) as client:
+            for number in range(1_000_000):
+                if self._stopped.is_set():
+                    return
+                node_id = f"{name}-{number}"
+                answered = client.post(PATH, json=deployment(deployment_node_id=node_id))
+                if answered.status_code == 201:
+                    self.acknowledged.add(node_id)
+                else:
+                    self.refusals.append(answered)
+                    time.sleep(0.05)
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_more(self, count: int = 50) -> None:
+        goal = len(self.acknowledged) + count
+        wait_until(lambda: len(self.acknowledged) >= goal)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def require_refused(answered: httpx.Response) -> None:
+    assert answered.status_code == 503, answered.text
+    assert int(answered.headers["Retry-After"]) > 0
+    assert answered.json()["type"] == "urn:tracker:problem:unavailable"
+
+
+def require_every_one_once(server: Server, acknowledged: set[str], rows: list[str]) -> None:
+    """All acknowledged records are there once, in the figures too, and the database verifies."""
+    assert len(rows) == len(set(rows))
+    assert acknowledged <= set(rows)
+    with server.client(server.token()) as client:
+        assert client.get(FREQUENCY).json()["deployments"] == len(rows)
+    verified = server.run("verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+def sqlite_ids(server: Server) -> list[str]:
+    with sqlite3.connect(server.folder / "data" / "tracker.db") as connection:
+        return [row[0] for row in connection.execute("select deployment_node_id from deployments")]
+
+
+def postgres_ids(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [str(row[0]) for row in connection.execute("select deployment_node_id from deployments")]
+
+
+def test_of_two_processes_on_one_postgresql_one_is_killed(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database()
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    keys = {"TRACKER_DATABASE_URL": url, "TRACKER_KEYS_FILE": str(tmp_path / "data" / "keys.json")}
+    with Server(folders[0], **keys) as one, Server(folders[1], **keys) as two:
+        (folders[0] / "data").mkdir(exist_ok=True)
+        for folder in folders:
+            shutil.copy(tmp_path / "data" / "keys.json", folder / "data" / "keys.json")
+        killed: set[str] = set()
+        with Load(two, prefix="two-") as load:
+
+            async def post_and_kill() -> None:
+                posting = asyncio.create_task(post_until_the_service_is_gone(one, one.token(), killed))
+                while len(killed) < 300:
+                    await asyncio.sleep(0.005)
+                one.process.send_signal(signal.SIGKILL)
+                await posting
+
+            asyncio.run(post_and_kill())
+            load.wait_for_more()
+        assert not load.refusals
+        one.process.wait()
+        with Server(folders[0], **keys) as again:
+            rows = postgres_ids(url)
+            require_every_one_once(two, killed | load.acknowledged, rows)
+            with again.client(again.token()) as first, two.client(two.token()) as second:
+                window = {"from": "2026-01-01", "to": "2027-01-01"}
+                summary = "/api/v1/metrics"
+                assert first.get(summary, params=window).json() == second.get(summary, params=window).json()
+                # Read your writes, whichever process took them.
+                for number in range(20):
+                    writer, reader = (first, second) if number % 2 else (second, first)
+                    writer.post(PATH, json=deployment()).raise_for_status()
+                    assert reader.get(FREQUENCY).json()["deployments"] == len(rows) + number + 1
+
+
+def test_a_service_and_a_busy_command_line_share_one_file(tmp_path: Path) -> None:
+    lines = [
+        deployment(deployment_node_id=f"line-{number}", finished_at="2026-11-02T10:00:00Z", branch="b" * 50)
+        for number in range(12_000)
+    ]
+    (tmp_path / "history.ndjson").write_bytes(ndjson(*lines))
+    with Server(tmp_path) as server:
+        with Load(server) as load:
+            load.wait_for_more()
+            imported = server.run("import", "history.ndjson", "--org", "acme")
+            assert imported.stdout == "12000 recorded, 0 repeated, 0 failed\n", imported.stderr
+            load.wait_for_more()
+        assert not load.refusals
+        wanted = load.acknowledged | {str(line["deployment_node_id"]) for line in lines}
+        require_every_one_once(server, wanted, sqlite_ids(server))
+
+
+_HOLD_AND_DIE = """
+import os, signal, sqlite3, subprocess, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from metrics.store import Store
+from tests.conftest import Book
+from tracker.database import follow, write_transaction
+from tracker.ledger import Author, KnownRepositories, Ledger
+
+folder = Path(sys.argv[1])
+book = Book(f"sqlite:///{folder / 'tracker.db'}", folder)
+book.deploy(deployment_node_id="first")
+other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0.2); c.execute('begin immediate')"
+with write_transaction(book.engine) as connection:
+    ledger = Ledger(connection, KnownRepositories())
+    ledger.ensure_organization("held")
+    for _ in range(3):
+        assert book.ask(from_="2026-01-01", to="2027-01-01")["deployment_frequency"].row.deployments == 1
+        book.store.close()
+        book.open_store()
+    refused = subprocess.run([sys.executable, "-c", other, folder / "tracker.db"], capture_output=True, text=True)
+    assert "database is locked" in refused.stderr, refused
+book.deploy(deployment_node_id="second")
+print("acknowledged", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_pull_leaves_the_lock_of_a_write_under_way_alone(tmp_path: Path) -> None:
+    """Closing a second SQLite library's handle would drop the process's locks, and with them commits."""
+    died = subprocess.run(
+        [sys.executable, "-c", _HOLD_AND_DIE, tmp_path],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert (died.returncode, died.stdout) == (-signal.SIGKILL, "acknowledged\n"), died.stderr
+    with sqlite3.connect(tmp_path / "tracker.db") as connection:
+        assert connection.execute("select deployment_node_id from deployments order by 1").fetchall() == [
+            ("first",), ("second",),
+        ]  # fmt: skip
+        assert connection.execute("select slug from organizations").fetchall() == [("held",)]
+
+
+def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
+    """The limit on a file's size stands for the disk: nothing more can be written to the log or the file."""
+    with Server(tmp_path) as server, server.client(server.token()) as client, Load(server) as load:
+        load.wait_for_more()
+        data = tmp_path / "data"
+        size = max(file.stat().st_size for file in data.glob("tracker.db*"))
+        _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size + 30_000, hard))
+        wait_until(lambda: len(load.refusals) > 10)
+        require_refused(load.refusals[-1])
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        assert client.get(PATH).status_code == 200
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        load.wait_for_more()
+        load.__exit__()
+        require_every_one_once(server, load.acknowledged, sqlite_ids(server))
+
+
+@pytest.fixture
+def without_privileges() -> list[str]:
+    """What has the file modes hold for root too."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("as root this needs setpriv, of the Debian package util-linux")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+def test_a_read_only_file_refuses_and_recovers(tmp_path: Path, without_privileges: list[str]) -> None:
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        client.post(PATH, json=deployment(deployment_node_id="before")).raise_for_status()
+    database = tmp_path / "data" / "tracker.db"
+    database.chmod(0o444)
+    with Server(tmp_path, before=without_privileges) as server, server.client(server.token()) as client:
+        require_refused(client.post(PATH, json=deployment(deployment_node_id="refused")))
+        assert client.get("/readyz").status_code == 503
+        assert client.get(FREQUENCY).json()["deployments"] == 1
+        for file in database.parent.glob("tracker.db*"):  # SQLite gives its log the mode of the file
+            file.chmod(0o644)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        client.post(PATH, json=deployment(deployment_node_id="after")).raise_for_status()
+        require_every_one_once(server, {"before", "after"}, sqlite_ids(server))
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+        running = Postgres(Path(folder) / "data")
+        yield running
+        running.server.cleanup()
+
+
+def test_postgresql_stopped_for_twenty_seconds(own_postgres: Postgres, tmp_path: Path) -> None:
+    url = own_postgres.database()
+    with Server(tmp_path, TRACKER_DATABASE_URL=url) as server, server.client(server.token()) as client:
+        with Load(server) as load:
+            load.wait_for_more()
+            assert client.get(FREQUENCY).status_code == 200
+            own_postgres.server.stop()
+            stopped = time.monotonic()
+            wait_until(lambda: len(load.refusals) > 10)
+            require_refused(load.refusals[-1])
+            for path in (FREQUENCY, PATH):
+                require_refused(client.get(path))
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/metrics").status_code == 200
+            time.sleep(max(0, 20 - (time.monotonic() - stopped)))
+            own_postgres.restart()
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+            load.wait_for_more()
+        assert {refusal.status_code for refusal in load.refusals} == {503}
+        require_every_one_once(server, load.acknowledged, postgres_ids(url))

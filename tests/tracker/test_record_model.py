@@ -1,0 +1,247 @@
+"""Any sequence of posts, repeats, corrections, deletions, incidents and settings, against a plain model."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from metrics.replicate import FACTS
+from metrics.sources import PULLED
+from metrics.store import Store
+from tests.conftest import Book
+from tracker.database import follow
+from tracker.deployments import RecordedDeployment
+from tracker.errors import Contradiction, InvalidRequest
+from tracker.history import Action, entries, find_versions
+from tracker.incidents import RecordedIncident
+from tracker.models import DEPLOYMENTS, INCIDENTS
+from tracker.schemas.deployment_answers import DeploymentAnswer
+from tracker.schemas.incidents import IncidentAnswer
+from tracker.verification import verify_records
+
+ENVIRONMENTS = ["production", "Staging"]
+STARTS = ["2026-03-02T10:00:00Z", "2026-03-02T10:10:00Z"]
+FINISHES = ["2026-03-02T10:20:00Z", "2026-03-02T10:30:00Z"]
+FREE = ("branch", "team", "is_fix")
+WINDOW = {"from_": "2026-03-01", "to": "2026-04-01"}
+
+_organizations = itertools.count()
+
+
+@dataclass
+class Thing:
+    """What the model knows of one record: its fields now, and each version's."""
+
+    id: str
+    fields: dict[str, Any]
+    versions: list[tuple[Action, dict[str, Any]]] = field(default_factory=list)
+
+    def become(self, action: Action, fields: dict[str, Any]) -> None:
+        if action is Action.CHANGED and fields == self.fields:
+            return
+        self.fields = dict(fields)
+        self.versions.append((action, dict(fields)))
+
+
+def repeated(before: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any] | None:
+    """The record after a repeat; None where it contradicts."""
+    after = dict(before)
+    for name in (*FREE, "started_at"):
+        if sent.get(name) is not None:
+            if before[name] not in (None, sent[name]):
+                return None
+            after[name] = sent[name]
+    if before["status"] == "in_progress":
+        if sent["status"] != "in_progress":
+            after |= {"status": sent["status"], "finished_at": sent["finished_at"]}
+    elif sent["status"] != "in_progress" and (
+        (sent["status"], sent["finished_at"]) != (before["status"], before["finished_at"])
+    ):
+        return None
+    return after
+
+
+attempts = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["success", "fail", "in_progress"]),
+        "started_at": st.sampled_from([None, *STARTS]),
+        "branch": st.sampled_from([None, "main", "release"]),
+        "team": st.sampled_from([None, "a", "b"]),
+        "is_fix": st.sampled_from([None, True, False]),
+        "finished_at": st.sampled_from(FINISHES),
+    }
+)
+corrections = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["success", "fail", "in_progress"]),
+        "started_at": st.sampled_from([None, *STARTS]),
+        "branch": st.sampled_from([None, "main", "release"]),
+        "is_fix": st.booleans(),
+        "finished_at": st.sampled_from(FINISHES),
+    },
+)
+keys = st.tuples(st.sampled_from(ENVIRONMENTS), st.sampled_from("12"))
+
+
+class Records(RuleBasedStateMachine):
+    """Does the same to the product and to the model, and compares all that can be seen of them."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__()
+        self.book = book
+        self.org = f"model-{next(_organizations)}"
+        self.deployments: dict[tuple[str, str], Thing] = {}
+        self.incidents: dict[str, Thing] = {}
+        self.deleted: list[Thing] = []
+        self.production = ["production", "prod", "live"]
+
+    @rule(key=keys, sent=attempts)
+    def post(self, key: tuple[str, str], sent: dict[str, Any]) -> None:
+        if sent["status"] == "in_progress":
+            sent = {**sent, "finished_at": None}
+        body = {name: value for name, value in sent.items() if value is not None}
+        known = self.deployments.get(key)
+        after = sent if known is None else repeated(known.fields, sent)
+
+        def post() -> Any:
+            # The version makes each record a release of its own: none is a redeployment or a rollback.
+            environment, node_id = key
+            return self.book.deploy(
+                org=self.org, environment=environment, deployment_node_id=node_id, version=f"{environment}{node_id}", **body
+            )  # fmt: skip
+
+        if after is None:
+            assert refusal_of(post) is Contradiction
+            return
+        recording = post()
+        assert recording.repeated == (known is not None)
+        if known is None:
+            known = self.deployments[key] = Thing(recording.deployment.version.id, {})
+            known.become(Action.CREATED, after)
+        else:
+            assert recording.deployment.version.id == known.id
+            known.become(Action.CHANGED, after)
+
+    @precondition(lambda self: self.deployments)
+    @rule(data=st.data(), sent=corrections)
+    def correct(self, data: st.DataObject, sent: dict[str, Any]) -> None:
+        known = data.draw(st.sampled_from(list(self.deployments.values())))
+        after = {**known.fields, **sent}
+        was_final, is_final = (fields["status"] != "in_progress" for fields in (known.fields, after))
+        if (was_final and not is_final) or (not is_final and "finished_at" in sent):
+            assert refusal_of(lambda: self.book.correct(known.id, org=self.org, **sent)) is InvalidRequest
+            return
+        if is_final and after["finished_at"] is None:
+            sent = {**sent, "finished_at": FINISHES[0]}
+            after["finished_at"] = FINISHES[0]
+        self.book.correct(known.id, org=self.org, **sent)
+        known.become(Action.CHANGED, after)
+
+    @precondition(lambda self: self.deployments)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(list(self.deployments)))
+        known = self.deployments.pop(key)
+        self.book.delete(known.id, org=self.org)
+        known.become(Action.DELETED, known.fields)
+        self.deleted.append(known)
+
+    @rule(key=st.sampled_from("xy"), title=st.sampled_from([None, "down", "slow"]))
+    def report(self, key: str, title: str | None) -> None:
+        body = {"key": key, "started_at": STARTS[0]} | ({} if title is None else {"title": title})
+        known = self.incidents.get(key)
+        if known is None:
+            recorded = self.book.report(org=self.org, **body)
+            known = self.incidents[key] = Thing(recorded.version.id, {})
+            known.become(Action.CREATED, {"title": title, "resolved_at": None})
+        elif title is not None and known.fields["title"] not in (None, title):
+            assert refusal_of(lambda: self.book.report(org=self.org, **body)) is Contradiction
+        else:
+            self.book.report(org=self.org, **body)
+            known.become(Action.CHANGED, {**known.fields, "title": title or known.fields["title"]})
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data(), resolved_at=st.sampled_from([None, *FINISHES]))
+    def resolve(self, data: st.DataObject, resolved_at: str | None) -> None:
+        known = data.draw(st.sampled_from(list(self.incidents.values())))
+        self.book.revise(known.id, org=self.org, resolved_at=resolved_at)
+        known.become(Action.CHANGED, {**known.fields, "resolved_at": resolved_at})
+
+    @rule(environments=st.sampled_from([None, ["staging"], ["Production", "STAGING"]]))
+    def set(self, environments: list[str] | None) -> None:
+        self.book.set(org=self.org, production_environments=environments)
+        self.production = (
+            ["production", "prod", "live"] if environments is None else [e.lower() for e in environments]
+        )
+
+    @rule()
+    def compare_answers(self) -> None:
+        """At any moment, so that the store has followed some changes and not others."""
+        answers = self.book.ask(org=self.org, failure_signals="status", **WINDOW)
+        finished = [
+            known.fields["status"]
+            for (environment, _), known in self.deployments.items()
+            if environment.lower() in self.production and known.fields["status"] != "in_progress"
+        ]
+        frequency: Any = answers["deployment_frequency"].row
+        failures: Any = answers["change_failure_rate"].row
+        recovery: Any = answers["mean_time_to_recover"].row
+        assert frequency.deployments == finished.count("success")
+        assert (failures.numerator, failures.denominator) == (finished.count("fail"), len(finished))
+        assert recovery.incidents == len(self.incidents)
+
+    def teardown(self) -> None:
+        self.compare_answers()
+        for known in [*self.deployments.values(), *self.deleted]:
+            rows = find_versions(self.book.engine, DEPLOYMENTS, self.org, known.id)
+            read = lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row))  # noqa: E731
+            compare_versions(known, rows, read)
+        for known in self.incidents.values():
+            rows = find_versions(self.book.engine, INCIDENTS, self.org, known.id)
+            compare_versions(known, rows, lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)))
+        current = self.book.rows(
+            f"select id from deployments where superseded_revision is null and organization = '{self.org}'"
+        )
+        assert {row[0] for row in current} == {known.id for known in self.deployments.values()}
+
+
+def compare_versions(known: Thing, rows: Any, read: Callable[[Any], Any]) -> None:
+    recorded = entries(rows, read, frozenset())
+    assert [entry.action for entry in recorded] == [action for action, _ in known.versions]
+    for entry, (_, fields) in zip(recorded, known.versions, strict=True):
+        for name, value in fields.items():
+            answered = getattr(entry.record, name)
+            if name.endswith("_at") and answered is not None:
+                answered = answered.isoformat().replace("+00:00", "Z")
+            wanted = bool(value) if name == "is_fix" else value
+            assert answered == wanted, name
+
+
+def refusal_of(act: Callable[[], object]) -> type[Exception]:
+    try:
+        act()
+    except (Contradiction, InvalidRequest) as refusal:
+        return type(refusal)
+    raise AssertionError("it was not refused")
+
+
+def test_records_history_and_answers_are_those_of_a_plain_model(book: Book) -> None:
+    run_state_machine_as_test(
+        lambda: Records(book),
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+    with book.engine.connect() as connection:
+        assert [finding for finding in verify_records(connection) if not finding.holds] == []
+    with book.store.reading() as followed, Store(follow(book.url)) as anew, anew.reading() as rebuilt:
+        tables = (*PULLED, *FACTS)
+        assert followed.digests(tables) == rebuilt.digests(tables)
