@@ -39,6 +39,8 @@ class QueryParameters(BaseModel):
         repeatable = {_alias(name, field): _is_repeatable(field) for name, field in cls.model_fields.items()}
         given: dict[str, str | list[str]] = {}
         for name, text in pairs:
+            if "\x00" in text:
+                raise ParameterError([(name, "must not hold a NUL character")])
             if repeatable.get(name):
                 values = given.setdefault(name, [])
                 assert isinstance(values, list)

@@ -110,11 +110,11 @@ class Postgres:
         migrate(engine)
         engine.dispose()
 
-    def database(self) -> str:
-        """The URL of a new, migrated database."""
+    def database(self, template: str = "migrated") -> str:
+        """The URL of a new database: migrated, unless another template is named."""
         name = f"test_{next(self._numbers)}"
         with self._administration() as connection:
-            connection.execute(f"create database {name} template migrated")
+            connection.execute(f"create database {name} template {template}")
         return self._url(name)
 
     def restart(self) -> None:

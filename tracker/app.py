@@ -1,15 +1,21 @@
 """The wiring: settings in, an application out. It decides nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeGuard
 
-from litestar import Litestar, Router
+from litestar import Controller, Litestar, Router
 from litestar.config.app import AppConfig
+from litestar.datastructures.headers import MutableScopeHeaders
 from litestar.di import Provide
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.pydantic import PydanticInitPlugin
+from litestar.routes import HTTPRoute
+from litestar.types import Message
+from litestar.types import Scope as RequestScope
 from pydantic import BaseModel
 
 from metrics.api.endpoints import Reader, metrics_router
@@ -19,40 +25,28 @@ from tracker.database import connect, follow, require_head
 from tracker.figures import report_lag
 from tracker.keys import load_or_create_keys
 from tracker.observation import Observation
+from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
-from tracker.routes import batch, deployments, health, incidents, repositories
-from tracker.routes import settings as settings_routes
+from tracker.routes.batch import record_batch
+from tracker.routes.deployments import DeploymentsController
+from tracker.routes.health import HealthController
+from tracker.routes.incidents import IncidentsController
 from tracker.routes.listing import CallerRequest
+from tracker.routes.repositories import RepositoriesController
+from tracker.routes.settings import SettingsController
 from tracker.schemas.base import Body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
 
-# Of one path, the handler that runs on a thread comes last: litestar takes up a path's handlers anew with
-# each one that is added, and wraps such a handler each time.
-ROUTES = [
-    deployments.record,
-    deployments.list_all,
-    deployments.revise,
-    deployments.remove,
-    deployments.read,
-    deployments.history,
-    batch.record_batch,
-    incidents.report,
-    incidents.list_all,
-    incidents.revise,
-    incidents.read,
-    incidents.history,
-    repositories.change,
-    repositories.list_all,
-    settings_routes.change,
-    settings_routes.read,
-    health.alive,
-    health.alive_head,
-    health.ready,
-    health.ready_head,
-    health.figures_head,
-    health.figures,
+# Controllers: litestar takes the handlers of one path up together only where they are in one.
+ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
+    DeploymentsController,
+    record_batch,
+    IncidentsController,
+    RepositoriesController,
+    SettingsController,
+    HealthController,
 ]
 
 
@@ -77,6 +71,7 @@ def create_app(settings: Settings) -> Litestar:
         [*ROUTES, _metrics(store)],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
+        before_send=[_name_all_methods],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
             title="Tracker",
@@ -94,7 +89,17 @@ def create_app(settings: Settings) -> Litestar:
     app.state.authenticator = authenticator
     app.asgi_handler = Observation(app.asgi_handler)
     report_lag(store.lag)
+    complete_document(app)
     return app
+
+
+async def _name_all_methods(message: Message, scope: RequestScope) -> None:
+    """Say every method of a path in `Allow`: litestar names those that it knew when it took up the first."""
+    if scope.get("method") == HttpMethod.OPTIONS and message["type"] == "http.response.start":
+        routes = Litestar.from_scope(scope).routes
+        named = [route for route in routes if route.path_format == scope.get("path_template")]
+        methods = {method for route in named if isinstance(route, HTTPRoute) for method in route.methods}
+        MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(methods))
 
 
 def _metrics(store: Store) -> Router:

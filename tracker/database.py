@@ -43,12 +43,11 @@ def connect(url: str) -> Engine:
     """
     parts = _database_url(url)
     if parts.get_backend_name() == "postgresql":
-        return create_engine(
-            parts,
-            pool_pre_ping=True,
-            pool_size=_POSTGRES_POOL,
-            connect_args=_POSTGRES_ARGUMENTS,
+        engine = create_engine(
+            parts, pool_pre_ping=True, pool_size=_POSTGRES_POOL, connect_args=_POSTGRES_ARGUMENTS
         )
+        event.listen(engine, "connect", _configure_postgres)
+        return engine
     assert parts.database is not None
     Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parts, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
@@ -88,6 +87,12 @@ def _database_url(url: str) -> URL:
     if backend not in ("sqlite", "postgresql") or parts.database in (None, "", ":memory:"):
         raise DatabaseUrlError
     return parts.set(drivername="postgresql+psycopg") if backend == "postgresql" else parts
+
+
+def _configure_postgres(connection: Any, _record: object) -> None:
+    # A plan that was made while a table was empty reads all of it once it is full.
+    connection.execute("set plan_cache_mode = force_custom_plan")
+    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

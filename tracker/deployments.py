@@ -158,8 +158,8 @@ def _current_by_natural_key(
     rows = ledger.connection.execute(
         select(DEPLOYMENTS).where(
             columns.organization == organization,
-            columns.repository_key.in_(repository_keys),
-            columns.deployment_node_id.in_(node_ids),
+            ledger.among(columns.repository_key, repository_keys),
+            ledger.among(columns.deployment_node_id, node_ids),
             columns.superseded_revision.is_(None),
         )
     )

@@ -1,19 +1,23 @@
 """One open write transaction: numbers versions in commit order and writes them."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from operator import itemgetter
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
+import psycopg
 from msgspec.json import encode as encode_json
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     Connection,
     RowMapping,
+    String,
     Table,
     bindparam,
+    func,
     insert,
     select,
     union_all,
@@ -24,6 +28,8 @@ from uuid_utils import uuid7
 
 from metrics.records import RepositoryIdentity
 from tracker.models import ORGANIZATIONS, REPOSITORIES, VERSIONED
+
+_FEWEST_TO_COPY = 50
 
 RepositoryName = tuple[str, str, str]
 """Organization, repository key and service."""
@@ -106,6 +112,8 @@ class _InsertStatement:
     """
 
     sql: str
+    copy_sql: str | None
+    """PostgreSQL's COPY of the same columns; None elsewhere."""
     values: Callable[[Mapping[str, object]], tuple[object, ...]]
 
     @classmethod
@@ -119,7 +127,9 @@ class _InsertStatement:
         table = next(table for table in VERSIONED if table.name == table_name)
         compiled = insert(table).compile(dialect=dialect)
         assert compiled.positiontup is not None
-        return cls(str(compiled), itemgetter(*compiled.positiontup))
+        columns = ", ".join(compiled.positiontup)
+        copy_sql = f"copy {table_name} ({columns}) from stdin" if dialect_name == "postgresql" else None
+        return cls(str(compiled), copy_sql, itemgetter(*compiled.positiontup))
 
 
 class Ledger:
@@ -174,6 +184,14 @@ class Ledger:
         self.flush()
         return self._connection
 
+    def among(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+        """Whether the column is one of the values, which may be a thousand."""
+        if self._connection.dialect.name == "sqlite":
+            return column.in_(sorted(values))
+        # One array, whatever its length: a list of parameters is compared one by one once it is prepared.
+        array = bindparam(None, sorted(values), type_=postgresql.ARRAY(String))
+        return column.in_(select(func.unnest(array)))
+
     def insert(self, table: Table, row: dict[str, object]) -> None:
         """Write a new version. Rows are held back and written together: `flush` says when."""
         for name in _JSON_COLUMNS[table.name]:
@@ -191,8 +209,18 @@ class Ledger:
         """Write what is held back: before a read of this transaction, and before its commit."""
         for name, rows in self._unwritten.items():
             statement = _InsertStatement.of(name, self._connection.dialect.name)
-            self._connection.exec_driver_sql(statement.sql, [statement.values(row) for row in rows])
+            values = [statement.values(row) for row in rows]
+            if statement.copy_sql is not None and len(values) >= _FEWEST_TO_COPY:
+                self._copy(statement.copy_sql, values)
+            else:
+                self._connection.exec_driver_sql(statement.sql, values)
         self._unwritten.clear()
+
+    def _copy(self, sql: str, values: Sequence[tuple[object, ...]]) -> None:
+        cursor = cast(psycopg.Cursor, self._connection.connection.cursor())
+        with cursor, cursor.copy(sql) as copy:
+            for row in values:
+                copy.write_row(row)
 
     def ensure_repositories(
         self, author: Author, repositories: Iterable[tuple[RepositoryIdentity, str]]

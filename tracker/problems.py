@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy.exc import DataError
 
 from metrics.parameters import ParameterError
 from metrics.sources import RecordsUnavailable
@@ -76,6 +77,11 @@ def answer_database_failure(request: AnyRequest, failure: Exception) -> Response
     return answer_problem(request, Unavailable(_UNAVAILABLE))
 
 
+def answer_data_error(request: AnyRequest, _: DataError) -> Response[ProblemDetails]:
+    """What a database cannot even compare: a NUL in a path, say. No record is named so."""
+    return answer_problem(request, NotFound(f"There is nothing at {request.url.path!r}."))
+
+
 def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Response[ProblemDetails]:
     """What the framework itself refuses: an unknown path, a method, a body of the wrong form."""
     if isinstance(error, ValidationException):
@@ -108,6 +114,7 @@ def answer_fault(request: AnyRequest, fault: Exception) -> Response[ProblemDetai
 EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[ProblemDetails]]] = {
     Problem: answer_problem,
     ParameterError: answer_parameter_error,
+    DataError: answer_data_error,
     **dict.fromkeys(UNAVAILABLE, answer_database_failure),
     RecordsUnavailable: answer_database_failure,
     HTTPException: answer_framework_refusal,

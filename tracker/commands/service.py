@@ -106,7 +106,7 @@ def up(revision: str) -> None:
 @click.argument("revision")
 @click.confirmation_option(prompt="What the earlier schema has no place for is lost. Go on?")
 def down(revision: str) -> None:
-    """Take the schema back to REVISION: its number, -1 for one step, base for nothing.
+    """Take the schema back to REVISION: its number, or base for nothing at all.
 
     Take a backup first, and stop every service: a running one refuses what is not at head.
     """

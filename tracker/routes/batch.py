@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from litestar import Response, post
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
 from tracker.auth import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
@@ -22,9 +22,10 @@ class BatchOperation(Operation):
     """The body is a stream, which the handler reads itself."""
 
     def __post_init__(self) -> None:
-        schema = Schema(type=OpenAPIType.STRING, description="One deployment a line; gzip too.")
+        # NDJSON has no schema in OpenAPI; each line is a NewDeployment.
+        schema = Schema(description="One deployment a line, as in a single POST; gzip too.")
         self.request_body = RequestBody(
-            required=True, content={"application/x-ndjson": OpenAPIMediaType(schema=schema)}
+            required=False, content={"application/x-ndjson": OpenAPIMediaType(schema=schema)}
         )
 
 

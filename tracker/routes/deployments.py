@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
-from litestar import Response, delete, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from pydantic import AfterValidator, Field
 
@@ -47,87 +47,9 @@ class RecordAnswer(DeploymentAnswer):
     warnings: tuple[Warning, ...] = ()
 
 
-@post(
-    PATH,
-    guards=[requires(Scope.DEPLOYMENTS_WRITE)],
-    operation_class=documents(RecordParameters),
-)
-async def record(
-    data: JSONBody[NewDeployment], request: CallerRequest, service: Service
-) -> Response[RecordAnswer]:
-    """Record a deployment: 201. A repeat under its `deployment_node_id`, and a dry run: 200.
-
-    With the header `Idempotency-Key`, the same request again gets the first answer again.
-    """
-    parameters = RecordParameters.read(request.query_params.multi_items())
-    caller, author = request.user, author_of(request.user)
-    sent = data.sent(triggered_by="api", now=datetime.now(UTC))
-    caller.require_write(sent.facts.repository)
-    warnings = _warnings(service, caller, sent.facts)
-    if parameters.dry_run:
-        facts = await service.recorder.record(lambda ledger: preview_deployment(ledger, author, sent))
-        dry = RecordAnswer.of_facts(facts, caller.organization)
-        return Response(replace(dry, warnings=warnings), status_code=200)
-
-    def act(ledger: Ledger) -> Posted[RecordAnswer]:
-        recording = record_deployment(ledger, author, sent)
-        answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
-        return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
-
-    return await record_once(request, service, PATH, act)
-
-
 def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple[Warning, ...]:
     settings = service.settings_of(caller.organization)
     return tuple(warnings_of(facts, settings.production_environments))
-
-
-@patch(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
-async def revise(
-    deployment_id: FromPath[str], data: JSONBody[DeploymentChange], request: CallerRequest, service: Service
-) -> RecordAnswer:
-    """Finish or correct a deployment: a merge patch. What it was before stays in its history."""
-    author, reaches = author_of(request.user), request.user.may_use
-    correction = data.correction(datetime.now(UTC))
-    revised = await service.recorder.record(
-        lambda ledger: revise_deployment(ledger, author, deployment_id, correction, reaches)
-    )
-    warnings = _warnings(service, request.user, revised.facts)
-    return replace(RecordAnswer.of(revised), warnings=warnings)
-
-
-@delete(PATH + "/{deployment_id:str}", guards=[requires(Scope.ADMIN)])
-async def remove(deployment_id: FromPath[str], request: CallerRequest, service: Service) -> None:
-    """Delete a deployment: it is in no list and no metric any more, and its history says so."""
-    author, reaches = author_of(request.user), request.user.may_use
-    await service.recorder.record(lambda ledger: delete_deployment(ledger, author, deployment_id, reaches))
-
-
-@get(PATH + "/{deployment_id:str}/history", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True)
-def history(
-    deployment_id: FromPath[str], request: CallerRequest, service: Service
-) -> HistoryAnswer[DeploymentAnswer]:
-    """Every version of a deployment, the first one first, with who changed what; also once it is deleted."""
-    what = f"There is no deployment {deployment_id}."
-    rows = find_versions(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
-    if not rows:
-        raise NotFound(what)
-    request.user.require_read(RecordedDeployment.from_row(rows[-1]).facts.repository, what)
-    return history_answer(
-        entries(rows, lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)), PASSED_OVER)
-    )
-
-
-@get(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True)
-def read(deployment_id: FromPath[str], request: CallerRequest, service: Service) -> DeploymentAnswer:
-    """One deployment, as it now is."""
-    what = f"There is no deployment {deployment_id}."
-    row = find(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
-    if row is None:
-        raise NotFound(what)
-    recorded = RecordedDeployment.from_row(row)
-    request.user.require_read(recorded.facts.repository, what)
-    return DeploymentAnswer.of(recorded)
 
 
 def _name_and_text(label: str) -> str:
@@ -148,23 +70,109 @@ class DeploymentListParameters(ListParameters):
     )
 
 
-@get(
-    PATH,
-    guards=[requires(Scope.DEPLOYMENTS_READ)],
-    operation_class=documents(DeploymentListParameters),
-    sync_to_thread=True,
-)
-def list_all(request: CallerRequest, service: Service) -> Response[ListAnswer[DeploymentAnswer]]:
-    """The organization's deployments, newest first."""
-    parameters = DeploymentListParameters.read(request.query_params.multi_items())
-    given = dict(parameters)
-    labels = [(name, text) for name, _, text in (label.partition(":") for label in given.pop("label"))]
-    wanted = DeploymentFilter(
-        organization=request.user.organization, visible=request.user.repositories, label=labels, **given
+class DeploymentsController(Controller):
+    """Record, read, list, correct, delete, and the history of one."""
+
+    @post(
+        PATH,
+        guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+        operation_class=documents(RecordParameters),
     )
-    return page_answer(
-        request,
-        service.settings,
-        list_deployments(service.engine, wanted),
-        lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)),
+    async def record(
+        self, data: JSONBody[NewDeployment], request: CallerRequest, service: Service
+    ) -> Response[RecordAnswer]:
+        """Record a deployment: 201. A repeat under its `deployment_node_id`, and a dry run: 200.
+
+        With the header `Idempotency-Key`, the same request again gets the first answer again.
+        """
+        parameters = RecordParameters.read(request.query_params.multi_items())
+        caller, author = request.user, author_of(request.user)
+        sent = data.sent(triggered_by="api", now=datetime.now(UTC))
+        caller.require_write(sent.facts.repository)
+        warnings = _warnings(service, caller, sent.facts)
+        if parameters.dry_run:
+            facts = await service.recorder.record(lambda ledger: preview_deployment(ledger, author, sent))
+            dry = RecordAnswer.of_facts(facts, caller.organization)
+            return Response(replace(dry, warnings=warnings), status_code=200)
+
+        def act(ledger: Ledger) -> Posted[RecordAnswer]:
+            recording = record_deployment(ledger, author, sent)
+            answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
+            return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
+
+        return await record_once(request, service, PATH, act)
+
+    @patch(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+    async def revise(
+        self,
+        deployment_id: FromPath[str],
+        data: JSONBody[DeploymentChange],
+        request: CallerRequest,
+        service: Service,
+    ) -> RecordAnswer:
+        """Finish or correct a deployment: a merge patch. What it was before stays in its history."""
+        author, reaches = author_of(request.user), request.user.may_use
+        correction = data.correction(datetime.now(UTC))
+        revised = await service.recorder.record(
+            lambda ledger: revise_deployment(ledger, author, deployment_id, correction, reaches)
+        )
+        warnings = _warnings(service, request.user, revised.facts)
+        return replace(RecordAnswer.of(revised), warnings=warnings)
+
+    @delete(PATH + "/{deployment_id:str}", guards=[requires(Scope.ADMIN)])
+    async def remove(self, deployment_id: FromPath[str], request: CallerRequest, service: Service) -> None:
+        """Delete a deployment: it is in no list and no metric any more, and its history says so."""
+        author, reaches = author_of(request.user), request.user.may_use
+        await service.recorder.record(
+            lambda ledger: delete_deployment(ledger, author, deployment_id, reaches)
+        )
+
+    @get(
+        PATH + "/{deployment_id:str}/history", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True
     )
+    def history(
+        self, deployment_id: FromPath[str], request: CallerRequest, service: Service
+    ) -> HistoryAnswer[DeploymentAnswer]:
+        """Every version of a deployment, the first one first, with who changed what; deleted ones too."""
+        what = f"There is no deployment {deployment_id}."
+        rows = find_versions(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
+        if not rows:
+            raise NotFound(what)
+        request.user.require_read(RecordedDeployment.from_row(rows[-1]).facts.repository, what)
+        return history_answer(
+            entries(rows, lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)), PASSED_OVER)
+        )
+
+    @get(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True)
+    def read(
+        self, deployment_id: FromPath[str], request: CallerRequest, service: Service
+    ) -> DeploymentAnswer:
+        """One deployment, as it now is."""
+        what = f"There is no deployment {deployment_id}."
+        row = find(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
+        if row is None:
+            raise NotFound(what)
+        recorded = RecordedDeployment.from_row(row)
+        request.user.require_read(recorded.facts.repository, what)
+        return DeploymentAnswer.of(recorded)
+
+    @get(
+        PATH,
+        guards=[requires(Scope.DEPLOYMENTS_READ)],
+        operation_class=documents(DeploymentListParameters),
+        sync_to_thread=True,
+    )
+    def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[DeploymentAnswer]]:
+        """The organization's deployments, newest first."""
+        parameters = DeploymentListParameters.read(request.query_params.multi_items())
+        given = dict(parameters)
+        labels = [(name, text) for name, _, text in (label.partition(":") for label in given.pop("label"))]
+        wanted = DeploymentFilter(
+            organization=request.user.organization, visible=request.user.repositories, label=labels, **given
+        )
+        return page_answer(
+            request,
+            service.settings,
+            list_deployments(service.engine, wanted),
+            lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)),
+        )

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from litestar import Response, get, head
+from litestar import Controller, Response, get, head
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tracker.database import UNAVAILABLE, is_at_head
@@ -17,17 +17,6 @@ class Health:
 
     status: str
     detail: str | None = None
-
-
-@get("/healthz", sync_to_thread=False)
-def alive() -> Health:
-    """The process answers."""
-    return Health("alive")
-
-
-@head("/healthz", sync_to_thread=False)
-def alive_head() -> None:
-    """The process answers."""
 
 
 def _readiness(service: Service) -> Health:
@@ -46,26 +35,37 @@ def _status_code(health: Health) -> int:
     return 200 if health.status == "ready" else 503
 
 
-@get("/readyz")
-async def ready(service: Service) -> Response[Health]:
-    """The record database answers, and its schema is the one this program was written for."""
-    health = await asyncio.to_thread(_readiness, service)
-    return Response(health, status_code=_status_code(health))
-
-
-@head("/readyz")
-async def ready_head(service: Service) -> Response[None]:
-    """As GET, without a body."""
-    return Response(None, status_code=_status_code(await asyncio.to_thread(_readiness, service)))
-
-
-@head("/metrics", sync_to_thread=False)
-def figures_head() -> None:
-    """The figures can be read."""
-
-
 # The framework adds the charset.
-@get("/metrics", media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"), sync_to_thread=True)
-def figures() -> bytes:
-    """The service's own figures, for Prometheus."""
-    return exposition()
+
+
+class HealthController(Controller):
+    """Open to everybody."""
+
+    @get("/healthz", sync_to_thread=False)
+    def alive(self) -> Health:
+        """The process answers."""
+        return Health("alive")
+
+    @head("/healthz", sync_to_thread=False)
+    def alive_head(self) -> None:
+        """The process answers."""
+
+    @get("/readyz")
+    async def ready(self, service: Service) -> Response[Health]:
+        """The record database answers, and its schema is the one this program was written for."""
+        health = await asyncio.to_thread(_readiness, service)
+        return Response(health, status_code=_status_code(health))
+
+    @head("/readyz")
+    async def ready_head(self, service: Service) -> Response[None]:
+        """As GET, without a body."""
+        return Response(None, status_code=_status_code(await asyncio.to_thread(_readiness, service)))
+
+    @head("/metrics", sync_to_thread=False)
+    def figures_head(self) -> None:
+        """The figures can be read."""
+
+    @get("/metrics", media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"), sync_to_thread=True)
+    def figures(self) -> bytes:
+        """The service's own figures, for Prometheus."""
+        return exposition()

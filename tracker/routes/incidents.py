@@ -1,6 +1,6 @@
 """`/api/v1/incidents`: report one, read, list, resolve or correct."""
 
-from litestar import Response, get, patch, post
+from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
 from pydantic import Field
 
@@ -27,80 +27,83 @@ class IncidentListParameters(ListParameters):
     open: bool | None = Field(None, description="true: only those that are not resolved; false: only others.")
 
 
-@post(
-    PATH,
-    guards=[requires(Scope.DEPLOYMENTS_WRITE)],
-)
-async def report(
-    data: JSONBody[NewIncident], request: CallerRequest, service: Service
-) -> Response[IncidentAnswer]:
-    """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
-    author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
-    request.user.require_write(facts.repository)
+class IncidentsController(Controller):
+    """Report, read, list, resolve or correct, and the history of one."""
 
-    def act(ledger: Ledger) -> Posted[IncidentAnswer]:
-        outcome = report_incident(ledger, author, facts, carried)
-        answer = IncidentAnswer.of(outcome.incident)
-        return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
-
-    return await record_once(request, service, PATH, act)
-
-
-@patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
-async def revise(
-    incident_id: FromPath[str], data: JSONBody[IncidentChange], request: CallerRequest, service: Service
-) -> IncidentAnswer:
-    """Resolve or correct an incident: a merge patch."""
-    author, changes, reaches = author_of(request.user), data.changes(), request.user.may_use
-    revised = await service.recorder.record(
-        lambda ledger: revise_incident(ledger, author, incident_id, changes, reaches)
+    @post(
+        PATH,
+        guards=[requires(Scope.DEPLOYMENTS_WRITE)],
     )
-    return IncidentAnswer.of(revised)
+    async def report(
+        self, data: JSONBody[NewIncident], request: CallerRequest, service: Service
+    ) -> Response[IncidentAnswer]:
+        """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
+        author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
+        request.user.require_write(facts.repository)
 
+        def act(ledger: Ledger) -> Posted[IncidentAnswer]:
+            outcome = report_incident(ledger, author, facts, carried)
+            answer = IncidentAnswer.of(outcome.incident)
+            return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
-@get(PATH + "/{incident_id:str}", guards=[_READERS], sync_to_thread=True)
-def read(incident_id: FromPath[str], request: CallerRequest, service: Service) -> IncidentAnswer:
-    """One incident, as it now is."""
-    what = f"There is no incident {incident_id}."
-    row = find(service.engine, INCIDENTS, request.user.organization, incident_id)
-    if row is None:
-        raise NotFound(what)
-    recorded = RecordedIncident.from_row(row)
-    request.user.require_read(recorded.facts.repository, what)
-    return IncidentAnswer.of(recorded)
+        return await record_once(request, service, PATH, act)
 
+    @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+    async def revise(
+        self,
+        incident_id: FromPath[str],
+        data: JSONBody[IncidentChange],
+        request: CallerRequest,
+        service: Service,
+    ) -> IncidentAnswer:
+        """Resolve or correct an incident: a merge patch."""
+        author, changes, reaches = author_of(request.user), data.changes(), request.user.may_use
+        revised = await service.recorder.record(
+            lambda ledger: revise_incident(ledger, author, incident_id, changes, reaches)
+        )
+        return IncidentAnswer.of(revised)
 
-@get(PATH + "/{incident_id:str}/history", guards=[_READERS], sync_to_thread=True)
-def history(
-    incident_id: FromPath[str], request: CallerRequest, service: Service
-) -> HistoryAnswer[IncidentAnswer]:
-    """Every version of an incident, the first one first, with who changed what."""
-    what = f"There is no incident {incident_id}."
-    rows = find_versions(service.engine, INCIDENTS, request.user.organization, incident_id)
-    if not rows:
-        raise NotFound(what)
-    for row in rows:
-        request.user.require_read(RecordedIncident.from_row(row).facts.repository, what)
-    return history_answer(
-        entries(rows, lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)), PASSED_OVER)
+    @get(PATH + "/{incident_id:str}", guards=[_READERS], sync_to_thread=True)
+    def read(self, incident_id: FromPath[str], request: CallerRequest, service: Service) -> IncidentAnswer:
+        """One incident, as it now is."""
+        what = f"There is no incident {incident_id}."
+        row = find(service.engine, INCIDENTS, request.user.organization, incident_id)
+        if row is None:
+            raise NotFound(what)
+        recorded = RecordedIncident.from_row(row)
+        request.user.require_read(recorded.facts.repository, what)
+        return IncidentAnswer.of(recorded)
+
+    @get(PATH + "/{incident_id:str}/history", guards=[_READERS], sync_to_thread=True)
+    def history(
+        self, incident_id: FromPath[str], request: CallerRequest, service: Service
+    ) -> HistoryAnswer[IncidentAnswer]:
+        """Every version of an incident, the first one first, with who changed what."""
+        what = f"There is no incident {incident_id}."
+        rows = find_versions(service.engine, INCIDENTS, request.user.organization, incident_id)
+        if not rows:
+            raise NotFound(what)
+        for row in rows:
+            request.user.require_read(RecordedIncident.from_row(row).facts.repository, what)
+        return history_answer(
+            entries(rows, lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)), PASSED_OVER)
+        )
+
+    @get(
+        PATH,
+        guards=[_READERS],
+        operation_class=documents(IncidentListParameters),
+        sync_to_thread=True,
     )
-
-
-@get(
-    PATH,
-    guards=[_READERS],
-    operation_class=documents(IncidentListParameters),
-    sync_to_thread=True,
-)
-def list_all(request: CallerRequest, service: Service) -> Response[ListAnswer[IncidentAnswer]]:
-    """The organization's incidents, the latest to start first."""
-    parameters = IncidentListParameters.read(request.query_params.multi_items())
-    wanted = IncidentFilter(
-        organization=request.user.organization, visible=request.user.repositories, **dict(parameters)
-    )
-    return page_answer(
-        request,
-        service.settings,
-        list_incidents(service.engine, wanted),
-        lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)),
-    )
+    def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[IncidentAnswer]]:
+        """The organization's incidents, the latest to start first."""
+        parameters = IncidentListParameters.read(request.query_params.multi_items())
+        wanted = IncidentFilter(
+            organization=request.user.organization, visible=request.user.repositories, **dict(parameters)
+        )
+        return page_answer(
+            request,
+            service.settings,
+            list_incidents(service.engine, wanted),
+            lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)),
+        )

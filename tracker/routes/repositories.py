@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from litestar import get, patch
+from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody
 
 from metrics.records import from_microseconds
@@ -50,22 +50,28 @@ def _answer(columns: Mapping[str, Any]) -> RepositoryAnswer:
     )
 
 
-@get(PATH, guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
-def list_all(request: CallerRequest, service: Service) -> ListAnswer[RepositoryAnswer]:
-    """Every repository and service that a record has named, by path."""
-    rows = list_repositories(service.engine, request.user.organization, request.user.repositories)
-    return ListAnswer([_answer(dict(row._mapping)) for row in rows])
+class RepositoriesController(Controller):
+    """List them, and set the team of one."""
 
+    @get(PATH, guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
+    def list_all(self, request: CallerRequest, service: Service) -> ListAnswer[RepositoryAnswer]:
+        """Every repository and service that a record has named, by path."""
+        rows = list_repositories(service.engine, request.user.organization, request.user.repositories)
+        return ListAnswer([_answer(dict(row._mapping)) for row in rows])
 
-@patch(PATH + "/{repository_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
-async def change(
-    repository_id: FromPath[str], data: JSONBody[RepositoryChange], request: CallerRequest, service: Service
-) -> RepositoryAnswer:
-    """Set the team of a repository, or of one of its services: it holds for records that name none."""
-    author, reaches = author_of(request.user), request.user.may_use
-    if "team" not in data.model_fields_set:
-        raise InvalidRequest.of([FieldError("/team", "is required")])
-    changed = await service.recorder.record(
-        lambda ledger: set_team(ledger, author, repository_id, data.team, reaches)
-    )
-    return _answer(changed)
+    @patch(PATH + "/{repository_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+    async def change(
+        self,
+        repository_id: FromPath[str],
+        data: JSONBody[RepositoryChange],
+        request: CallerRequest,
+        service: Service,
+    ) -> RepositoryAnswer:
+        """Set the team of a repository, or of one of its services: it holds for records that name none."""
+        author, reaches = author_of(request.user), request.user.may_use
+        if "team" not in data.model_fields_set:
+            raise InvalidRequest.of([FieldError("/team", "is required")])
+        changed = await service.recorder.record(
+            lambda ledger: set_team(ledger, author, repository_id, data.team, reaches)
+        )
+        return _answer(changed)

@@ -1,6 +1,6 @@
 """`/api/v1/settings`: what an organization sets."""
 
-from litestar import get, patch
+from litestar import Controller, get, patch
 from litestar.params import JSONBody
 
 from metrics.records import OrganizationSettings
@@ -14,20 +14,24 @@ from tracker.service import Service, author_of
 PATH = "/api/v1/settings"
 
 
-@get(PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
-def read(request: CallerRequest, service: Service) -> SettingsAnswer:
-    """The organization's settings, defaults included."""
-    with service.engine.connect() as connection:
-        return SettingsAnswer.of(read_settings(connection, request.user.organization))
+class SettingsController(Controller):
+    """Read them and change them."""
 
+    @get(PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
+    def read(self, request: CallerRequest, service: Service) -> SettingsAnswer:
+        """The organization's settings, defaults included."""
+        with service.engine.connect() as connection:
+            return SettingsAnswer.of(read_settings(connection, request.user.organization))
 
-@patch(PATH, guards=[requires(Scope.ADMIN)])
-async def change(data: JSONBody[SettingsChange], request: CallerRequest, service: Service) -> SettingsAnswer:
-    """Change settings: a merge patch, in force for the next answer of every process."""
-    request.user.require_unlimited("settings are the whole organization's")
-    author, changes = author_of(request.user), data.changes()
+    @patch(PATH, guards=[requires(Scope.ADMIN)])
+    async def change(
+        self, data: JSONBody[SettingsChange], request: CallerRequest, service: Service
+    ) -> SettingsAnswer:
+        """Change settings: a merge patch, in force for the next answer of every process."""
+        request.user.require_unlimited("settings are the whole organization's")
+        author, changes = author_of(request.user), data.changes()
 
-    def act(ledger: Ledger) -> OrganizationSettings:
-        return change_settings(ledger, author, changes)
+        def act(ledger: Ledger) -> OrganizationSettings:
+            return change_settings(ledger, author, changes)
 
-    return SettingsAnswer.of(await service.recorder.record(act))
+        return SettingsAnswer.of(await service.recorder.record(act))

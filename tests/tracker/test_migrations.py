@@ -1,0 +1,109 @@
+"""The migrations make the models' schema, go down and up with data, and what is not at head is refused."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, inspect
+from sqlmodel import SQLModel
+
+from tests.conftest import Book, Postgres, sqlite_url
+from tests.server import run_tracker
+from tracker.database import SchemaError, connect, is_at_head, migrate, migrate_down, require_head
+from tracker.idempotency import KeptAnswer, KeyedRequest, answer_once
+
+INDEXES = {
+    "sqlite": "select sql from sqlite_master where type = 'index' and sql <> '' and tbl_name <> 'alembic_version'",
+    "postgresql": "select indexdef from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version'",
+}
+
+
+def schema(engine: Engine) -> tuple[set[str], dict[str, dict[str, tuple[str, bool]]]]:
+    """The definitions of all indexes, predicates included, and of each table the columns."""
+    with engine.connect() as connection:
+        indexes = connection.exec_driver_sql(INDEXES[engine.dialect.name]).scalars()
+        found = inspect(connection)
+        columns = {
+            table: {
+                str(column["name"]): (str(column["type"]), bool(column["nullable"]))
+                for column in found.get_columns(table)
+            }
+            for table in found.get_table_names()
+            if table != "alembic_version"
+        }
+        return {index.replace('"', "") for index in indexes}, columns
+
+
+def test_the_migrated_schema_is_the_one_of_the_models(
+    database_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    migrated = connect(database_url)
+    migrate(migrated)
+    if migrated.dialect.name == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        modelled = connect(postgres.database(template="template0"))
+    else:
+        modelled = connect(sqlite_url(tmp_path / "modelled"))
+    SQLModel.metadata.create_all(modelled)
+    (indexes, columns), (wanted_indexes, wanted_columns) = schema(migrated), schema(modelled)
+    assert indexes == wanted_indexes
+    assert columns == wanted_columns
+    assert sum(" WHERE " in index or " where " in index for index in indexes) >= 9
+    migrated.dispose()
+    modelled.dispose()
+
+
+def test_down_and_up_again_with_data(book: Book) -> None:
+    book.deploy(deployment_node_id="1")
+    book.deploy(deployment_node_id="1", branch="main")
+    book.report(started_at="2026-03-02T10:00:00Z", key="i")
+    request = KeyedRequest.of("acme", "/", "k", b"{}")
+    kept = KeptAnswer(201, "/x", "{}")
+    book.recorder.record_now(lambda ledger: answer_once(ledger, request, lambda _: kept))
+    before = [book.rows(f"select * from {table} order by revision") for table in ("deployments", "incidents")]
+
+    assert migrate_down(book.engine, "0001")
+    assert not is_at_head(book.engine)
+    with pytest.raises(SchemaError, match="tracker migrate"):
+        require_head(book.engine)
+    assert migrate(book.engine)
+
+    after = [book.rows(f"select * from {table} order by revision") for table in ("deployments", "incidents")]
+    assert after == before
+    assert book.rows("select * from idempotency_keys") == []
+    assert book.deploy(deployment_node_id="1", team="a").repeated
+    assert book.ask(to="2026-12-01")["deployment_frequency"].row.deployments == 1  # type: ignore[union-attr]
+
+
+def test_down_to_nothing_and_up(book: Book) -> None:
+    book.deploy()
+    assert migrate_down(book.engine, "base")
+    assert migrate(book.engine)
+    assert book.rows("select * from deployments") == []
+
+
+def test_a_schema_of_the_future_is_refused_in_a_plain_line(book: Book, tmp_path: Path) -> None:
+    with book.engine.begin() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(SchemaError, match="9999"):
+        migrate(book.engine)
+    for arguments in (
+        ["migrate"],
+        ["serve", "--port", "0"],
+        ["serve", "--port", "0", "--no-migrate"],
+        ["verify"],
+    ):
+        refused = run_tracker(tmp_path, *arguments, TRACKER_DATABASE_URL=book.url)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("tracker: the ")
+        assert refused.stderr.count("\n") == 1
+
+
+def test_the_command_line_goes_down_and_up(tmp_path: Path) -> None:
+    assert run_tracker(tmp_path, "migrate").stdout == "The schema is now at head.\n"
+    assert run_tracker(tmp_path, "migrate", "down", "0001", stdin="n\n").returncode == 130
+    assert run_tracker(tmp_path, "migrate", "down", "0001", "--yes").stdout == "The schema is now at 0001.\n"
+    refused = run_tracker(tmp_path, "serve", "--port", "0", "--no-migrate")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "not at head" in refused.stderr
+    assert run_tracker(tmp_path, "migrate", "up", "0002").stdout == "The schema is now at 0002.\n"
+    assert run_tracker(tmp_path, "migrate", "down", "nowhere", "--yes").returncode == 1

@@ -1,0 +1,68 @@
+"""The OpenAPI document: what schemathesis makes out of it finds nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import Server, clean_environment, deployment
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+
+
+def test_every_operation_names_its_refusals(client: httpx.Client) -> None:
+    document = client.get("/schema/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if not path.startswith("/api/"):
+                continue
+            refusals = {status for status in operation["responses"] if status >= "400"}
+            assert {"400", "401", "403", "503"} <= refusals, (method, path)
+            assert operation["security"] == [{"token": []}]
+            for status in refusals:
+                assert list(operation["responses"][status]["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.timeout(300)
+def test_schemathesis_finds_nothing(server: Server, organization: str, tmp_path: Path) -> None:
+    """Rules between fields, such as "start before finish", no schema can say: good data may be refused."""
+    with server.client(server.token(org=organization)) as client:
+        client.post("/api/v1/deployments", json=deployment()).raise_for_status()
+    found = subprocess.run(
+        [
+            SCHEMATHESIS, "run", f"{server.url}/schema/openapi.json",
+            "--header", f"Authorization: Bearer {server.token(org=organization)}",
+            "--checks", "all",
+            "--exclude-checks", "positive_data_acceptance",
+            "--max-examples", "15",
+            "--workers", "2",
+            "--seed", "7",
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        env=clean_environment() | {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout[-8000:]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/deployments/%00", 404),
+        ("/api/v1/incidents/%00/history", 404),
+        ("/api/v1/deployments?branch=%00", 400),
+        ("/api/v1/metrics?service=%00", 400),
+    ],
+)
+def test_what_a_database_cannot_compare_is_no_fault(client: httpx.Client, path: str, status: int) -> None:
+    assert client.get(path).status_code == status
+
+
+def test_options_names_every_method(client: httpx.Client) -> None:
+    allowed = client.options("/api/v1/deployments/x").headers["Allow"]
+    assert allowed == "DELETE, GET, OPTIONS, PATCH"

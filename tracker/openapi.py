@@ -1,0 +1,124 @@
+"""The OpenAPI document beyond what the framework reads off the handlers: who may ask, and every refusal."""
+
+from litestar import Litestar
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    PathItem,
+    Reference,
+    Schema,
+    SecurityScheme,
+)
+
+from metrics.catalog import MetricName
+from tracker.idempotency import LONGEST_KEY
+from tracker.routes import deployments, incidents
+
+_BEARER = "token"
+_PROBLEM = "#/components/schemas/ProblemDetails"
+_KEYED = frozenset({deployments.PATH, incidents.PATH})
+_BATCH = f"{deployments.PATH}/batch"
+
+
+def complete_document(app: Litestar) -> None:
+    """Write into the application's OpenAPI document what its users have to know beside the good answers."""
+    document = app.openapi_schema
+    components = document.components = document.components or Components()
+    components.schemas["ProblemDetails"] = _problem_schema()
+    components.security_schemes = {
+        _BEARER: SecurityScheme(
+            type="http", scheme="bearer", bearer_format="JWT", description="tracker token"
+        )
+    }
+    for path, item in (document.paths or {}).items():
+        for method, operation in _operations(item):
+            _complete(path, method, operation)
+
+
+def _operations(item: PathItem) -> list[tuple[str, Operation]]:
+    named = {"get": item.get, "post": item.post, "patch": item.patch, "delete": item.delete}
+    return [(method, operation) for method, operation in named.items() if operation is not None]
+
+
+def _complete(path: str, method: str, operation: Operation) -> None:
+    responses = operation.responses = operation.responses or {}
+    responses.pop("400", None)  # the framework's own form, which is not sent
+    if path == "/readyz":
+        responses["503"] = _like(responses["200"], "Not ready, and why.")
+    if not path.startswith("/api/"):
+        return
+    operation.security = [{_BEARER: []}]
+    responses["400"] = _problem("The body or a parameter is not valid; `errors` names each.")
+    responses["401"] = _problem("No token, or none that can be believed.", "WWW-Authenticate")
+    responses["403"] = _problem("The token does not allow this.", "WWW-Authenticate")
+    responses["503"] = _problem("The record database does not answer; nothing was recorded.", "Retry-After")
+    if path.endswith("/{name}"):
+        _name_metrics(operation)
+    if "{" in path:
+        responses["404"] = _problem("There is no such thing, or it is another organization's.")
+    if method in ("post", "patch"):
+        responses["413"] = _problem("The body is larger than the service is set to accept.")
+    if path == _BATCH:
+        good = responses.pop("201")
+        responses["200"] = _like(good, "All lines were good.")
+        responses["207"] = _like(good, "Some lines were not recorded; `errors` names them.")
+    if path in _KEYED and method == "post":
+        responses["200"] = _like(responses["201"], "Known already, or a dry run.")
+        responses["409"] = _problem("A repeat contradicts the record, or the first request is under way.")
+        responses["422"] = _problem("The Idempotency-Key came with another body first.")
+        operation.parameters = [*(operation.parameters or []), _idempotency_key()]
+
+
+def _name_metrics(operation: Operation) -> None:
+    for parameter in operation.parameters or []:
+        if isinstance(parameter, Parameter) and parameter.name == "name":
+            parameter.schema = Schema(type=OpenAPIType.STRING, enum=[name.value for name in MetricName])
+
+
+def _like(response: OpenAPIResponse | Reference, description: str) -> OpenAPIResponse:
+    content = response.content if isinstance(response, OpenAPIResponse) else None
+    return OpenAPIResponse(description=description, content=content)
+
+
+def _problem(description: str, *headers: str) -> OpenAPIResponse:
+    return OpenAPIResponse(
+        description=description,
+        content={"application/problem+json": OpenAPIMediaType(schema=Reference(ref=_PROBLEM))},
+        headers={name: OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING)) for name in headers},
+    )
+
+
+def _problem_schema() -> Schema:
+    text, number = Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.INTEGER)
+    error = Schema(
+        type=OpenAPIType.OBJECT,
+        properties={"pointer": text, "detail": text},
+        required=["pointer", "detail"],
+    )
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        title="ProblemDetails",
+        description="RFC 9457. `type` and `title` are constant for a kind of problem.",
+        properties={
+            "type": text,
+            "title": text,
+            "status": number,
+            "detail": text,
+            "errors": Schema(type=OpenAPIType.ARRAY, items=error),
+        },
+        required=["type", "title", "status", "detail"],
+    )
+
+
+def _idempotency_key() -> Parameter:
+    return Parameter(
+        name="Idempotency-Key",
+        param_in="header",
+        description="The same request again gets the first answer again, for thirty days.",
+        schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=LONGEST_KEY, pattern="^[ -~]+$"),
+    )
