@@ -1,8 +1,12 @@
-"""Local days as instants. From Python's zoneinfo alone: DuckDB's zone data differ from it at some edges."""
+"""Local days, and the buckets of a series, as instants.
+
+From Python's zoneinfo alone: DuckDB's zone data differ from it at some edges.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 
@@ -58,6 +62,63 @@ def local_days(from_at: datetime, to_at: datetime, zone: ZoneInfo) -> Iterator[L
         ends_at = midnight(day + timedelta(days=1), zone)
         yield LocalDay(day, day - timedelta(days=day.weekday()), starts_at, ends_at)
         day, starts_at = day + timedelta(days=1), ends_at
+
+
+class Interval(StrEnum):
+    """How long the buckets of a series are."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+
+    def start(self, day: date) -> date:
+        """The first day of the bucket that a day lies in; weeks are ISO weeks, from Monday on."""
+        match self:
+            case Interval.DAY:
+                return day
+            case Interval.WEEK:
+                return day - timedelta(days=day.weekday())
+            case Interval.MONTH:
+                return day.replace(day=1)
+            case Interval.QUARTER:
+                return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+
+    def next(self, start: date) -> date:
+        """The first day of the bucket after the one that begins with `start`."""
+        match self:
+            case Interval.DAY:
+                return start + timedelta(days=1)
+            case Interval.WEEK:
+                return start + timedelta(days=7)
+            case Interval.MONTH:
+                return self.start(start + timedelta(days=31))
+            case Interval.QUARTER:
+                return self.start(start + timedelta(days=93))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open span of instants; `is_partial` says that a bucket was cut by the window it belongs to."""
+
+    from_at: datetime
+    to_at: datetime
+    is_partial: bool = False
+
+
+def buckets(from_at: datetime, to_at: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[Window]:
+    """The buckets of a window in order, each clipped to it."""
+    # A day begins with the first of two midnights, when clocks may show the day before once more.
+    start = interval.start(_local_date(from_at, zone))
+    starts_at = midnight(start, zone)
+    while starts_at < to_at:
+        start = interval.next(start)
+        ends_at = midnight(start, zone)
+        # A day that clocks leapt over has no length and is no bucket.
+        if ends_at > max(from_at, starts_at):
+            is_partial = starts_at < from_at or ends_at > to_at
+            yield Window(max(starts_at, from_at), min(ends_at, to_at), is_partial)
+        starts_at = ends_at
 
 
 def _local_date(instant: datetime, zone: ZoneInfo) -> date:

@@ -59,7 +59,7 @@ _DEFINITIONS = (
         title="Deployment frequency",
         unit=Unit.PER_DAY,
         row=DeploymentFrequency,
-        parameters=("days", "question", "windows"),
+        parameters=("days", "groups", "question", "windows"),
         columns=(
             "value",
             "deployments",
@@ -76,7 +76,7 @@ _DEFINITIONS = (
         title="Lead time for changes",
         unit=Unit.SECONDS,
         row=LeadTimeForChanges,
-        parameters=("question", "windows"),
+        parameters=("groups", "question", "windows"),
         columns=("value", "mean", "p90", "commits", "coverage", "negative_lead_times", "deployments"),
     ),
     Definition(
@@ -84,7 +84,7 @@ _DEFINITIONS = (
         title="Change failure rate",
         unit=Unit.RATIO,
         row=ChangeFailureRate,
-        parameters=("question", "windows"),
+        parameters=("groups", "question", "windows"),
         columns=(
             "value",
             "numerator",
@@ -103,7 +103,7 @@ _DEFINITIONS = (
         title="Mean time to recover",
         unit=Unit.SECONDS,
         row=MeanTimeToRecover,
-        parameters=("question", "windows"),
+        parameters=("groups", "question", "windows"),
         columns=(
             "value",
             "median",
@@ -121,7 +121,7 @@ _DEFINITIONS = (
         title="Deployment rework rate",
         unit=Unit.RATIO,
         row=DeploymentReworkRate,
-        parameters=("question", "windows"),
+        parameters=("groups", "question", "windows"),
         columns=("value", "numerator", "denominator", "by_rollback", "by_hotfix", "by_fix"),
     ),
 )

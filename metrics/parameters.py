@@ -7,25 +7,18 @@ given twice where one value is asked for; every error names its parameter.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from metrics.calendar import midnight
-from metrics.query import Question
+from metrics.calendar import Interval, midnight
+from metrics.errors import ParameterError
+from metrics.question import Dimension, Label, Question
 from metrics.records import FailureSignal, OrganizationSettings
 
 Model = TypeVar("Model", bound="QueryParameters")
-
-
-class ParameterError(ValueError):
-    """Parameters that cannot be understood. `errors` pairs each parameter's name with what would be right."""
-
-    def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("; ".join(f"{name}: {detail}" for name, detail in self.errors))
 
 
 class QueryParameters(BaseModel):
@@ -78,6 +71,12 @@ def _is_repeatable(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is tuple
 
 
+def require_label(text: str) -> str:
+    if ":" not in text:
+        raise ValueError("must be key:value")
+    return text
+
+
 DEFAULT_WINDOW = timedelta(days=91)
 LONGEST_WINDOW = timedelta(days=50 * 366)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -98,6 +97,17 @@ class MetricParameters(QueryParameters):
     )
     repository: tuple[str, ...] = Field((), description="owner/name or host/owner/name; repeatable.")
     service: tuple[str, ...] = Field((), description="Repeatable.")
+    team: tuple[str, ...] = Field(
+        (), description="Of the record, else of its service or repository; repeatable."
+    )
+    label: tuple[Annotated[str, AfterValidator(require_label)], ...] = Field(
+        (), description="key:value; repeatable, all must hold."
+    )
+    interval: Interval | None = Field(None, description="Adds a series: day, week, month or quarter.")
+    group_by: Dimension | None = Field(
+        None, description="Adds groups: by repository, service, team, environment or branch."
+    )
+    compare: bool = Field(False, description="Adds the window of equal length just before.")
     failure_signals: str | None = Field(
         None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
@@ -127,6 +137,11 @@ class MetricParameters(QueryParameters):
             environments=self.environment or None,
             repositories=self.repository or None,
             services=self.service or None,
+            teams=self.team or None,
+            labels=[Label.read(text) for text in self.label],
+            interval=self.interval,
+            group_by=self.group_by,
+            compares=self.compare,
             signals=None if self.failure_signals is None else _signals(self.failure_signals),
             visible=visible,
         )

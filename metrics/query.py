@@ -1,15 +1,18 @@
-"""A question about an organization, and its answers: binds the SQL files and runs them on the store."""
+"""Answers questions: binds the SQL files and runs them on the store."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
+from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
-from metrics.calendar import local_days
-from metrics.catalog import CATALOG, Definition, MetricName, Unit
+from metrics.calendar import Window, buckets, local_days
+from metrics.catalog import CATALOG, Definition, MetricName
+from metrics.errors import ParameterError
+from metrics.question import Answer, Dimension, Group, Point, Question
 from metrics.records import (
     FailureSignal,
     OrganizationSettings,
@@ -18,46 +21,6 @@ from metrics.records import (
     matches_repository,
 )
 from metrics.rows import MetricRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked. The window is half-open, in aware instants; None means "not limited by this".
-
-    `settings` are the organization's; `environments` None means its production environments, `signals`
-    None the signals that it has set. `visible` are the repository patterns that a token is limited to.
-    """
-
-    organization: str
-    settings: OrganizationSettings
-    from_at: datetime
-    to_at: datetime
-    zone: ZoneInfo
-    environments: Sequence[str] | None = None
-    repositories: Sequence[str] | None = None
-    services: Sequence[str] | None = None
-    signals: Sequence[FailureSignal] | None = None
-    visible: Sequence[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A metric's value for a question, with everything that goes with it."""
-
-    metric: MetricName
-    unit: Unit
-    from_at: datetime
-    to_at: datetime
-    zone: ZoneInfo
-    row: MetricRow
-
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A question with every default resolved, as the parameters of the SQL files."""
-
-    parameters: Mapping[str, Any]
-    signals: Sequence[FailureSignal]
 
 
 class Reading:
@@ -93,9 +56,9 @@ class Reading:
         }
 
     def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
-        """The answers to a question, in the order asked."""
-        bound = _bind(self._cursor, question)
-        return [_answer(self._cursor, CATALOG[name], question, bound) for name in metrics]
+        """The answers to a question, in the order asked. Raises `ParameterError` where that is too much."""
+        asking = _Asking(self._cursor, question)
+        return [asking.answer(CATALOG[name]) for name in metrics]
 
 
 _SETTINGS = """
@@ -105,46 +68,155 @@ _SETTINGS = """
 """
 
 
-def _answer(
-    cursor: duckdb.DuckDBPyConnection, definition: Definition, question: Question, bound: _Bound
-) -> Answer:
-    given = {name: bound.parameters[name] for name in definition.parameters}
-    values = cursor.execute(definition.sql, given).fetchone()
-    assert values is not None, "every metric gives one row for each window"
-    assert cursor.description is not None
-    columns = {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
-    del columns["window_index"]
-    return Answer(
-        metric=definition.name,
-        unit=definition.unit,
-        from_at=question.from_at,
-        to_at=question.to_at,
-        zone=question.zone,
-        row=definition.row.read(columns, bound.signals),
-    )
+class _Asking:
+    """One question on one state of the records, with every default resolved."""
 
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
+        settings = question.settings
+        signals = settings.failure_signals if question.signals is None else question.signals
+        self._cursor = cursor
+        self._question = question
+        self._signals = [signal for signal in FailureSignal if signal in signals]
+        self._repositories = _repository_keys(cursor, question)
+        self._series = self._buckets()
+        self._groups = self._group_names()
 
-def _bind(cursor: duckdb.DuckDBPyConnection, question: Question) -> _Bound:
-    settings = question.settings
-    signals = settings.failure_signals if question.signals is None else question.signals
-    environments = settings.production_environments
-    if question.environments is not None:
-        environments = tuple(environment_key(name) for name in question.environments)
-    parameters = {
-        "question": {
+    def answer(self, definition: Definition) -> Answer:
+        question = self._question
+        windows = [question.window, *self._series]
+        if question.compares:
+            windows.append(question.previous_window)
+        whole = self._cells(definition, windows, [None], None)[0]
+        previous = whole.pop() if question.compares else None
+        grouped = self._cells(definition, windows[: len(whole)], self._groups, question.group_by)
+        return Answer(
+            metric=definition.name,
+            unit=definition.unit,
+            question=question,
+            row=whole[0],
+            series=self._points(whole),
+            groups=[
+                Group(name, rows[0], self._points(rows))
+                for name, rows in zip(self._displayed_names(), grouped, strict=True)
+            ],
+            previous=None if previous is None else Point(question.previous_window, previous),
+        )
+
+    def _points(self, rows: Sequence[MetricRow]) -> list[Point]:
+        return [Point(window, row) for window, row in zip(self._series, rows[1:], strict=True)]
+
+    def _buckets(self) -> list[Window]:
+        question = self._question
+        if question.interval is None:
+            return []
+        series = buckets(question.from_at, question.to_at, question.interval, question.zone)
+        found = list(islice(series, _MOST_BUCKETS + 1))
+        if len(found) > _MOST_BUCKETS:
+            raise ParameterError([("interval", f"must give at most {_MOST_BUCKETS} buckets in the window")])
+        return found
+
+    def _cells(
+        self,
+        definition: Definition,
+        windows: Sequence[Window],
+        group_names: Sequence[str | None],
+        group_by: Dimension | None,
+    ) -> list[list[MetricRow]]:
+        """Of each group the rows of the windows, in the order of both."""
+        if not group_names:
+            return []
+        bound = self._bind(definition, windows, group_names, group_by)
+        cursor = self._cursor.execute(definition.sql, bound)
+        assert cursor.description is not None
+        names = [column[0] for column in cursor.description]
+        found = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        for row in found:
+            del row["cell_index"]
+        assert len(found) == len(windows) * len(group_names), "every metric gives one row for each cell"
+        rows = [definition.row.read(row, self._signals) for row in found]
+        return [rows[index :: len(group_names)] for index in range(len(group_names))]
+
+    def _bind(
+        self,
+        definition: Definition,
+        windows: Sequence[Window],
+        group_names: Sequence[str | None],
+        group_by: Dimension | None,
+    ) -> dict[str, Any]:
+        from_at = min(window.from_at for window in windows)
+        to_at = max(window.to_at for window in windows)
+        bound: dict[str, Any] = {
+            "question": self._bound_question(from_at, to_at, group_by),
+            "windows": [
+                {"window_index": index, "from_at": window.from_at, "to_at": window.to_at}
+                for index, window in enumerate(windows)
+            ],
+            "groups": list(group_names),
+        }
+        if "days" in definition.parameters:
+            bound["days"] = [asdict(day) for day in local_days(from_at, to_at, self._question.zone)]
+        return bound
+
+    def _bound_question(
+        self, from_at: datetime, to_at: datetime, group_by: Dimension | None
+    ) -> dict[str, Any]:
+        question, production = self._question, self._question.settings.production_environments
+        environments: Sequence[str] = production
+        if question.environments is not None:
+            environments = [environment_key(name) for name in question.environments]
+        return {
             "organization": question.organization,
-            "from_at": question.from_at,
-            "to_at": question.to_at,
+            "from_at": from_at,
+            "to_at": to_at,
             "environments": environments,
-            "production_environments": settings.production_environments,
-            "repository_keys": _repository_keys(cursor, question),
+            "production_environments": production,
+            "repository_keys": self._repositories,
             "services": question.services,
-            "signals": [signal.value for signal in signals],
-        },
-        "windows": [{"window_index": 0, "from_at": question.from_at, "to_at": question.to_at}],
-        "days": [asdict(day) for day in local_days(question.from_at, question.to_at, question.zone)],
-    }
-    return _Bound(parameters, [signal for signal in FailureSignal if signal in signals])
+            "teams": question.teams,
+            "labels": [asdict(label) for label in question.labels] or None,
+            "group_by": None if group_by is None else group_by.value,
+            "signals": [signal.value for signal in self._signals],
+        }
+
+    def _group_names(self) -> list[str | None]:
+        """The names in the dimension asked for that the window knows, in order, "none" last."""
+        question = self._question
+        if question.group_by is None:
+            return []
+        bound = self._bound_question(question.from_at, question.to_at, question.group_by)
+        names = [row[0] for row in self._cursor.execute(_GROUP_NAMES, {"question": bound}).fetchall()]
+        if len(names) * (1 + len(self._series)) > _MOST_CELLS:
+            detail = f"gives {len(names)} groups, too many for this interval: ask for less at once"
+            raise ParameterError([("group_by", detail)])
+        return names
+
+    def _displayed_names(self) -> list[str | None]:
+        """Repositories by their path, with the host where two hosts have the same path."""
+        if self._question.group_by is not Dimension.REPOSITORY:
+            return self._groups
+        known = self._cursor.execute(_REPOSITORY_PATHS, {"organization": self._question.organization})
+        paths = dict(known.fetchall())
+        counts = Counter(paths[key].casefold() for key in self._groups if key is not None)
+        return [
+            None if key is None else paths[key] if counts[paths[key].casefold()] == 1 else key
+            for key in self._groups
+        ]
+
+
+_MOST_BUCKETS = 5_000
+_MOST_CELLS = 100_000
+_GROUP_NAMES = """
+    select group_name from asked_deployments($question::question)
+    union
+    select group_name from asked_incidents($question::question)
+    order by group_name nulls last
+"""
+_REPOSITORY_PATHS = """
+    select distinct repository_key, repository
+    from repositories
+    where organization = $organization and service = ''
+    order by repository_key
+"""
 
 
 def _repository_keys(cursor: duckdb.DuckDBPyConnection, question: Question) -> list[str] | None:

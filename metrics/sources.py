@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import psycopg
 import pyarrow as pa
 
+from metrics.errors import RecordsUnavailable
+
 
 class Kind(Enum):
     """What a column of the record database holds, and how Arrow carries it."""
@@ -60,6 +62,7 @@ PULLED: Mapping[str, Mapping[str, Kind]] = {
         "team": Kind.TEXT,
         "deployment_node_id": Kind.TEXT,
         "commits": Kind.JSON,
+        "labels": Kind.JSON,
     },
     "incidents": {
         **_VERSION,
@@ -100,10 +103,6 @@ class Position:
 
 
 START = Position(0, "")
-
-
-class RecordsUnavailable(Exception):
-    """The record database cannot be read just now."""
 
 
 Run = Callable[[str, Sequence[object]], Sequence[Sequence[Any]]]

@@ -17,11 +17,12 @@ from typing import Self
 import duckdb
 
 from metrics.catalog import CATALOG, read_sql
+from metrics.errors import RecordsUnavailable
 from metrics.query import Reading
 from metrics.replicate import FACTS, catch_up, position_of
-from metrics.sources import PULLED, RecordDatabase, RecordsUnavailable
+from metrics.sources import PULLED, RecordDatabase
 
-_MACROS = ("asked_deployments", "asked_incidents")
+_MACROS = ("asked_cells", "asked_deployments", "asked_incidents")
 
 
 class Store:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from metrics.parameters import MetricParameters
-from metrics.query import Answer
+from metrics.question import Answer
 from metrics.store import Store
 from tracker.database import connect, follow, migrate
 from tracker.deployments import (

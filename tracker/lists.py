@@ -23,7 +23,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from metrics.parameters import ParameterError
+from metrics.errors import ParameterError
 from metrics.records import environment_key, to_microseconds
 from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 

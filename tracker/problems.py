@@ -10,8 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DataError
 
-from metrics.parameters import ParameterError
-from metrics.sources import RecordsUnavailable
+from metrics.errors import ParameterError, RecordsUnavailable
 from tracker.database import UNAVAILABLE
 from tracker.errors import (
     FieldError,

@@ -5,8 +5,9 @@ Whoever wires the router in says who may ask: it provides the `reader` and the `
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from litestar import Request, Router, get
 from litestar.exceptions import NotFoundException
@@ -14,9 +15,11 @@ from litestar.params import FromPath
 from litestar.types import Dependencies, Guard
 
 from metrics.api.documents import documents
+from metrics.calendar import Window, midnight
 from metrics.catalog import MetricName
 from metrics.parameters import MetricParameters
-from metrics.query import Answer
+from metrics.question import Answer, Group, Point, Question
+from metrics.rows import MetricRow
 from metrics.store import Store
 
 AnyRequest = Request[Any, Any, Any]
@@ -32,14 +35,59 @@ class Reader:
 
 def answer_body(answer: Answer) -> dict[str, object]:
     """An answer in the shape that the interface promises."""
-    return {
+    question = answer.question
+    body: dict[str, object] = {
         "metric": answer.metric,
         "unit": answer.unit,
-        "from": answer.from_at.astimezone(UTC),
-        "to": answer.to_at.astimezone(UTC),
-        "tz": answer.zone.key,
-        **{field.name: getattr(answer.row, field.name) for field in fields(answer.row)},
+        **_instants(question.window),
+        "tz": question.zone.key,
+        **_fields(answer.row),
     }
+    if question.interval is not None:
+        body["series"] = _series(answer.series, question.zone)
+    if question.group_by is not None:
+        body["groups"] = [_group(group, question) for group in answer.groups]
+    if answer.previous is not None:
+        body["previous"] = _instants(answer.previous.window) | _fields(answer.previous.row)
+    return body
+
+
+def _group(group: Group, question: Question) -> dict[str, object]:
+    assert question.group_by is not None
+    body = {question.group_by.value: group.name, **_fields(group.row)}
+    if question.interval is not None:
+        body["series"] = _series(group.series, question.zone)
+    return body
+
+
+def _series(points: Sequence[Point], zone: ZoneInfo) -> list[dict[str, object]]:
+    return [
+        {
+            "from": _edge(point.window.from_at, zone),
+            "to": _edge(point.window.to_at, zone),
+            "partial": point.window.is_partial,
+            **_fields(point.row),
+        }
+        for point in points
+    ]
+
+
+def _edge(instant: datetime, zone: ZoneInfo) -> date | datetime:
+    """A date where a local day begins, else the instant."""
+    local = instant.astimezone(zone)
+    # Where clocks leap over midnight the day begins later, and where they go back its first hour comes twice.
+    for day in (local.date(), local.date() + timedelta(days=1)):
+        if midnight(day, zone) == instant:
+            return day
+    return instant.astimezone(UTC)
+
+
+def _instants(window: Window) -> dict[str, object]:
+    return {"from": window.from_at.astimezone(UTC), "to": window.to_at.astimezone(UTC)}
+
+
+def _fields(row: MetricRow) -> dict[str, object]:
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _answers(

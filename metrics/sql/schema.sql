@@ -25,7 +25,8 @@ create table deployments (
     remediates varchar,
     team varchar,
     deployment_node_id varchar,
-    commits struct(sha varchar, committed_at timestamptz)[] not null
+    commits struct(sha varchar, committed_at timestamptz)[] not null,
+    labels map(varchar, varchar) not null
 );
 
 create table incidents (
@@ -126,6 +127,8 @@ create table carried_commits (
 );
 
 -- What a query is asked with.
+create type label as struct(name varchar, text varchar);
+
 create type question as struct(
     organization varchar,
     from_at timestamptz,
@@ -134,6 +137,9 @@ create type question as struct(
     production_environments varchar[],
     repository_keys varchar[],
     services varchar[],
+    teams varchar[],
+    labels label[],
+    group_by varchar,
     signals varchar[]
 );
 

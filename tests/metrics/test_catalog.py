@@ -22,7 +22,7 @@ def test_every_file_has_an_entry_and_every_entry_a_file() -> None:
 def test_an_entry_binds_and_gives_what_its_file_does(definition: Definition, book: Book) -> None:
     assert set(re.findall(r"\$(\w+)", definition.sql)) == set(definition.parameters)
     described = _columns(book.store, definition)
-    assert described == ["window_index", *definition.columns]
+    assert described == ["cell_index", *definition.columns]
 
 
 @pytest.mark.parametrize("definition", CATALOG.values(), ids=CATALOG.keys())
@@ -34,7 +34,7 @@ def test_a_file_begins_with_its_unit_window_and_empty_case(definition: Definitio
 
 
 def _columns(store: Store, definition: Definition) -> list[str]:
-    given = {"question": None, "windows": [], "days": []}
+    given = {"question": None, "windows": [], "groups": [], "days": []}
     cursor: duckdb.DuckDBPyConnection = store._connection.cursor()
     cursor.execute(definition.sql, {name: given[name] for name in definition.parameters})
     assert cursor.description is not None

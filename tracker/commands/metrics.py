@@ -11,8 +11,9 @@ from rich.table import Table
 
 from metrics.api.endpoints import Reader, answer, answer_body
 from metrics.catalog import CATALOG, MetricName, Unit
-from metrics.parameters import MetricParameters, ParameterError
-from metrics.query import Answer
+from metrics.errors import ParameterError
+from metrics.parameters import MetricParameters
+from metrics.question import Answer, Point
 from metrics.records import OrganizationSettings
 from metrics.rows import (
     ChangeFailureRate,
@@ -20,6 +21,7 @@ from metrics.rows import (
     DeploymentReworkRate,
     LeadTimeForChanges,
     MeanTimeToRecover,
+    MetricRow,
 )
 from metrics.store import Store
 from tracker.commands.common import migrated_database, organization_option
@@ -38,6 +40,11 @@ from tracker.settings import Settings
 @click.option("--environment", multiple=True, help="Default: production environments; repeatable.")
 @click.option("--repository", multiple=True, metavar="OWNER/NAME", help="Repeatable.")
 @click.option("--service", multiple=True, help="Repeatable.")
+@click.option("--team", multiple=True, help="Repeatable.")
+@click.option("--label", multiple=True, metavar="KEY:VALUE", help="Repeatable; all must hold.")
+@click.option("--interval", help="A series by day, week, month or quarter.")
+@click.option("--group-by", metavar="DIMENSION", help="repository, service, team, environment or branch.")
+@click.option("--compare", is_flag=True, help="Beside the window of equal length just before.")
 @click.option("--failure-signals", metavar="LIST", help="Of incident,rollback,hotfix,fix,status.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers.")
 def metrics(
@@ -49,6 +56,11 @@ def metrics(
     environment: tuple[str, ...],
     repository: tuple[str, ...],
     service: tuple[str, ...],
+    team: tuple[str, ...],
+    label: tuple[str, ...],
+    interval: str | None,
+    group_by: str | None,
+    compare: bool,
     failure_signals: str | None,
     as_json: bool,
 ) -> None:
@@ -65,6 +77,11 @@ def metrics(
         "environment": environment,
         "repository": repository,
         "service": service,
+        "team": team,
+        "label": label,
+        "interval": interval,
+        "group_by": group_by,
+        "compare": compare,
         "failure_signals": failure_signals,
     }
     with _naming_options():
@@ -94,7 +111,7 @@ def _naming_options() -> Iterator[None]:
 
 
 def _print_table(organization: str, answers: Sequence[Answer]) -> None:
-    window, zone = answers[0], answers[0].zone
+    window, zone = answers[0].question.window, answers[0].question.zone
     table = Table(
         title=f"{organization}: {window.from_at.astimezone(zone):%Y-%m-%d %H:%M} to "
         f"{window.to_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})",
@@ -102,17 +119,70 @@ def _print_table(organization: str, answers: Sequence[Answer]) -> None:
     )
     table.add_column("metric")
     table.add_column("value", justify="right")
+    if answers[0].previous is not None:
+        table.add_column("before", justify="right")
     table.add_column("out of")
     for one in answers:
-        table.add_row(CATALOG[one.metric].title, _value(one), _detail(one))
+        previous = [] if one.previous is None else [_value(one.previous.row, one.unit)]
+        table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, _detail(one))
+    Console().print(table)
+    if answers[0].question.interval is not None:
+        _print_series(answers)
+    if answers[0].question.group_by is not None:
+        _print_groups(answers)
+
+
+def _print_groups(answers: Sequence[Answer]) -> None:
+    """A table with a row for each group and a column for each metric."""
+    dimension = answers[0].question.group_by
+    assert dimension is not None
+    table = Table(title=f"by {dimension}", title_justify="left")
+    table.add_column(dimension.value, overflow="fold")
+    for one in answers:
+        table.add_column(_SHORT_TITLES[one.metric], justify="right", no_wrap=True)
+    for groups in zip(*(one.groups for one in answers), strict=True):
+        values = [_value(group.row, one.unit) for group, one in zip(groups, answers, strict=True)]
+        table.add_row(groups[0].name or "(none)", *values)
     Console().print(table)
 
 
-def _value(answer: Answer) -> str:
-    value = answer.row.value
+def _print_series(answers: Sequence[Answer]) -> None:
+    """A table with a row for each bucket and a column with a bar for each metric."""
+    zone = answers[0].question.zone
+    table = Table(title=f"by {answers[0].question.interval}", title_justify="left")
+    table.add_column("from")
+    for one in answers:
+        table.add_column(_SHORT_TITLES[one.metric])
+    for points in zip(*(one.series for one in answers), strict=True):
+        start = f"{points[0].window.from_at.astimezone(zone):%Y-%m-%d}"
+        cells = [_bar(point, one) for point, one in zip(points, answers, strict=True)]
+        table.add_row(start + (" …" if points[0].window.is_partial else ""), *cells)
+    Console().print(table)
+
+
+def _bar(point: Point, answer: Answer) -> str:
+    """A value with a bar of its share of the largest in the series."""
+    value = point.row.value
+    largest = max((one.row.value or 0 for one in answer.series), default=0)
+    length = 0 if value is None or not largest else round(value / largest * _LONGEST_BAR)
+    return f"{_value(point.row, answer.unit)}\n{'▇' * length}"
+
+
+_LONGEST_BAR = 8
+_SHORT_TITLES = {
+    MetricName.DEPLOYMENT_FREQUENCY: "frequency",
+    MetricName.LEAD_TIME_FOR_CHANGES: "lead time",
+    MetricName.CHANGE_FAILURE_RATE: "failure rate",
+    MetricName.MEAN_TIME_TO_RECOVER: "recovery",
+    MetricName.DEPLOYMENT_REWORK_RATE: "rework rate",
+}
+
+
+def _value(row: MetricRow, unit: Unit) -> str:
+    value = row.value
     if value is None:
-        return str(answer.row.reason).replace("_", " ")
-    match answer.unit:
+        return str(row.reason).replace("_", " ")
+    match unit:
         case Unit.PER_DAY:
             return f"{value:.2f} a day"
         case Unit.RATIO:

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
-from metrics.parameters import QueryParameters
+from metrics.parameters import QueryParameters, require_label
 from metrics.records import Status
 from tracker.auth import Caller, Scope, requires
 from tracker.deployments import (
@@ -52,12 +52,6 @@ def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple
     return tuple(warnings_of(facts, settings.production_environments))
 
 
-def _name_and_text(label: str) -> str:
-    if ":" not in label:
-        raise ValueError("must be key:value")
-    return label
-
-
 class DeploymentListParameters(ListParameters):
     """Which deployments."""
 
@@ -65,7 +59,7 @@ class DeploymentListParameters(ListParameters):
     branch: tuple[str, ...] = Field((), description="Repeatable.")
     commit_id: tuple[str, ...] = Field((), description="As it was sent; repeatable.")
     team: tuple[str, ...] = Field((), description="Of the record, else of its service or repository.")
-    label: tuple[Annotated[str, AfterValidator(_name_and_text)], ...] = Field(
+    label: tuple[Annotated[str, AfterValidator(require_label)], ...] = Field(
         (), description="key:value; repeatable, all must hold."
     )
 

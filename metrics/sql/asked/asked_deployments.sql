@@ -5,15 +5,25 @@
 -- is_failed: the culprit of a remediation that counts, or has an incident, or failed with `status` on.
 -- failed_at, recovered_at: section 3; recovered_at is null while it is open.
 -- is_remediation: it repairs something by a signal that counts; is_unattributed: and nobody knows what.
+-- team: its own, else its service's, else its repository's. group_name: what it is grouped by.
 create or replace macro asked_deployments(question) as table
 with
 asked as (
     select
         finished_deployments.*,
         deployments.branch,
-        deployments.commits
+        deployments.commits,
+        coalesce(deployments.team, own_services.team, own_repositories.team) as team
     from finished_deployments
     join deployments using (id)
+    left join repositories as own_services on
+        own_services.organization = finished_deployments.organization
+        and own_services.repository_key = finished_deployments.repository_key
+        and own_services.service = finished_deployments.service
+    left join repositories as own_repositories on
+        own_repositories.organization = finished_deployments.organization
+        and own_repositories.repository_key = finished_deployments.repository_key
+        and own_repositories.service = ''
     where
         finished_deployments.organization = question['organization']
         and finished_deployments.finished_at >= question['from_at']
@@ -26,6 +36,25 @@ asked as (
         and (
             question['services'] is null
             or list_contains(question['services'], finished_deployments.service)
+        )
+        and (
+            question['teams'] is null
+            or coalesce(
+                list_contains(
+                    question['teams'],
+                    coalesce(deployments.team, own_services.team, own_repositories.team)
+                ),
+                false
+            )
+        )
+        and (
+            question['labels'] is null
+            or list_bool_and(
+                list_transform(
+                    question['labels'],
+                    lambda label: deployments.labels[label['name']] is not distinct from label['text']
+                )
+            )
         )
 ),
 incident_verdicts as (
@@ -89,6 +118,14 @@ select
     service,
     environment_key,
     branch,
+    team,
+    case question['group_by']
+        when 'repository' then repository_key
+        when 'service' then service
+        when 'team' then team
+        when 'environment' then environment_key
+        when 'branch' then branch
+    end as group_name,
     succeeded,
     started_at,
     finished_at,

@@ -5,9 +5,23 @@ select
     incidents.id,
     incidents.started_at,
     incidents.resolved_at,
-    incidents.change_related and incident_links.incident_id is null as is_unattributed
+    incidents.change_related and incident_links.incident_id is null as is_unattributed,
+    case question['group_by']
+        when 'repository' then incidents.repository_key
+        when 'service' then incidents.service
+        when 'team' then coalesce(own_services.team, own_repositories.team)
+        when 'environment' then incidents.environment_key
+    end as group_name
 from incidents
 left join incident_links on incident_links.incident_id = incidents.id
+left join repositories as own_services on
+    own_services.organization = incidents.organization
+    and own_services.repository_key = incidents.repository_key
+    and own_services.service = incidents.service
+left join repositories as own_repositories on
+    own_repositories.organization = incidents.organization
+    and own_repositories.repository_key = incidents.repository_key
+    and own_repositories.service = ''
 where
     incidents.organization = question['organization']
     and incidents.started_at >= question['from_at']

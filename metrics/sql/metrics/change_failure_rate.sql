@@ -1,15 +1,15 @@
 -- change_failure_rate: how many of the deployments that reached users needed repair. docs/metrics.md, section 4.
 -- unit: ratio, failed deployments / population; distinct deployments, so never above 1.
--- window: [from, to), by the deployment's own finished_at. One row for each window.
+-- window: [from, to), by the deployment's own finished_at. One row for each cell, a window of a group.
 -- empty: null when there are no deployments.
 -- A failure counts under each signal it has: the counts by signal may add up to more than the numerator.
 with
-windows as (
-    select unnest($windows::time_window[], recursive := true)
+cells as (
+    select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
 counts as (
     select
-        windows.window_index,
+        cells.cell_index,
         count(*) filter (where deployments.is_failed) as numerator,
         count(*) filter (where deployments.in_population) as denominator,
         count(*) filter (where deployments.failed_by_incident) as by_incident,
@@ -19,14 +19,15 @@ counts as (
         count(*) filter (where deployments.failed_by_status) as by_status,
         count(*) filter (where deployments.is_unattributed) as unattributed,
         count(*) filter (where deployments.did_not_reach_production) as did_not_reach_production
-    from windows
+    from cells
     left join asked_deployments($question::question) as deployments on
-        deployments.finished_at >= windows.from_at
-        and deployments.finished_at < windows.to_at
-    group by windows.window_index
+        deployments.finished_at >= cells.from_at
+        and deployments.finished_at < cells.to_at
+        and deployments.group_name is not distinct from cells.group_name
+    group by cells.cell_index
 )
 select
-    window_index,
+    cell_index,
     numerator / nullif(denominator, 0) as value,
     numerator,
     denominator,
@@ -38,4 +39,4 @@ select
     unattributed,
     did_not_reach_production
 from counts
-order by window_index
+order by cell_index

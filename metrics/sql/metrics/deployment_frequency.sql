@@ -1,74 +1,75 @@
 -- deployment_frequency: how often the team ships. docs/metrics.md, section 4.
 -- unit: successful deployments per day; the days are the window's seconds / 86,400, never rounded.
--- window: [from, to), by finished_at. One row for each window.
+-- window: [from, to), by finished_at. One row for each cell, a window of a group.
 -- empty: 0, for nothing deployed is a true zero; median_days_per_week is null without a whole week.
 -- Local days come bound in, from zoneinfo: `days` covers the ISO weeks that the windows touch.
 with
-windows as (
-    select unnest($windows::time_window[], recursive := true)
+cells as (
+    select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
 days as (
     select unnest($days::local_day[], recursive := true)
 ),
 shipped as (
     select
-        windows.window_index,
+        cells.cell_index,
         deployments.finished_at,
         deployments.is_redeployment,
         epoch_us(deployments.finished_at - deployments.started_at) / 1e6 as duration_seconds
-    from windows
+    from cells
     join asked_deployments($question::question) as deployments on
-        deployments.finished_at >= windows.from_at
-        and deployments.finished_at < windows.to_at
+        deployments.finished_at >= cells.from_at
+        and deployments.finished_at < cells.to_at
+        and deployments.group_name is not distinct from cells.group_name
     where deployments.succeeded
 ),
 totals as (
     select
-        window_index,
+        cell_index,
         count(*) as deployments,
         count(*) filter (where is_redeployment) as redeployments,
         quantile_cont(duration_seconds, 0.5) as median_duration_seconds,
         quantile_cont(duration_seconds, 0.9) as p90_duration_seconds,
         count(duration_seconds) as durations
     from shipped
-    group by window_index
+    group by cell_index
 ),
 deployed_days as (
-    select distinct shipped.window_index, days.day, days.week
+    select distinct shipped.cell_index, days.day, days.week
     from shipped
     asof join days on shipped.finished_at >= days.starts_at
 ),
 day_counts as (
-    select window_index, count(*) as deployment_days
+    select cell_index, count(*) as deployment_days
     from deployed_days
-    group by window_index
+    group by cell_index
 ),
 whole_weeks as (
-    select windows.window_index, weeks.week
-    from windows
+    select cells.cell_index, weeks.week
+    from cells
     join (
         select week, min(starts_at) as starts_at, max(ends_at) as ends_at
         from days
         group by week
     ) as weeks on
-        weeks.starts_at >= windows.from_at
-        and weeks.ends_at <= windows.to_at
+        weeks.starts_at >= cells.from_at
+        and weeks.ends_at <= cells.to_at
 ),
 weekly_days as (
-    select whole_weeks.window_index, whole_weeks.week, count(deployed_days.day) as days
+    select whole_weeks.cell_index, whole_weeks.week, count(deployed_days.day) as days
     from whole_weeks
-    left join deployed_days using (window_index, week)
-    group by whole_weeks.window_index, whole_weeks.week
+    left join deployed_days using (cell_index, week)
+    group by whole_weeks.cell_index, whole_weeks.week
 ),
 week_medians as (
-    select window_index, quantile_cont(days, 0.5) as median_days_per_week
+    select cell_index, quantile_cont(days, 0.5) as median_days_per_week
     from weekly_days
-    group by window_index
+    group by cell_index
 )
 select
-    windows.window_index,
+    cells.cell_index,
     coalesce(totals.deployments, 0)
-    / (epoch_us(windows.to_at - windows.from_at) / 86_400e6) as value,
+    / (epoch_us(cells.to_at - cells.from_at) / 86_400e6) as value,
     coalesce(totals.deployments, 0) as deployments,
     coalesce(totals.redeployments, 0) as redeployments,
     coalesce(day_counts.deployment_days, 0) as deployment_days,
@@ -76,8 +77,8 @@ select
     totals.median_duration_seconds,
     totals.p90_duration_seconds,
     coalesce(totals.durations, 0) as durations
-from windows
-left join totals using (window_index)
-left join day_counts using (window_index)
-left join week_medians using (window_index)
-order by windows.window_index
+from cells
+left join totals using (cell_index)
+left join day_counts using (cell_index)
+left join week_medians using (cell_index)
+order by cells.cell_index

@@ -1,33 +1,34 @@
 -- lead_time_for_changes: how long a change takes from being written to being in production. docs/metrics.md, section 4.
 -- unit: seconds, finished_at of the first successful deployment of the stream that carries the commit
 --   minus committed_at; median, mean and p90 over commits.
--- window: [from, to), by that deployment's finished_at. One row for each window.
+-- window: [from, to), by that deployment's finished_at. One row for each cell, a window of a group.
 -- empty: null when there is no commit.
 -- A commit newer than its deployment is a clock error: left out, and counted in negative_lead_times.
 -- `coverage` is the share of successful deployments that carry any commit.
 with
-windows as (
-    select unnest($windows::time_window[], recursive := true)
+cells as (
+    select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
 shipped as (
-    select windows.window_index, deployments.id, deployments.carries_commits
-    from windows
+    select cells.cell_index, deployments.id, deployments.carries_commits
+    from cells
     join asked_deployments($question::question) as deployments on
-        deployments.finished_at >= windows.from_at
-        and deployments.finished_at < windows.to_at
+        deployments.finished_at >= cells.from_at
+        and deployments.finished_at < cells.to_at
+        and deployments.group_name is not distinct from cells.group_name
     where deployments.succeeded
 ),
 coverages as (
     select
-        window_index,
+        cell_index,
         count(*) as deployments,
         count(*) filter (where carries_commits) as covered
     from shipped
-    group by window_index
+    group by cell_index
 ),
 lead_times as (
     select
-        shipped.window_index,
+        shipped.cell_index,
         quantile_cont(commits.lead_seconds, 0.5) filter (where commits.lead_seconds >= 0) as value,
         avg(commits.lead_seconds) filter (where commits.lead_seconds >= 0) as mean,
         quantile_cont(commits.lead_seconds, 0.9) filter (where commits.lead_seconds >= 0) as p90,
@@ -35,10 +36,10 @@ lead_times as (
         count(*) filter (where commits.lead_seconds < 0) as negative_lead_times
     from shipped
     join carried_commits as commits on commits.deployment_id = shipped.id
-    group by shipped.window_index
+    group by shipped.cell_index
 )
 select
-    windows.window_index,
+    cells.cell_index,
     lead_times.value,
     lead_times.mean,
     lead_times.p90,
@@ -46,7 +47,7 @@ select
     coverages.covered / nullif(coverages.deployments, 0) as coverage,
     coalesce(lead_times.negative_lead_times, 0) as negative_lead_times,
     coalesce(coverages.deployments, 0) as deployments
-from windows
-left join coverages using (window_index)
-left join lead_times using (window_index)
-order by windows.window_index
+from cells
+left join coverages using (cell_index)
+left join lead_times using (cell_index)
+order by cells.cell_index

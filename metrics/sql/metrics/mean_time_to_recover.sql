@@ -1,29 +1,30 @@
 -- mean_time_to_recover: how long users waited until a failed deployment was repaired. docs/metrics.md, sections 3, 4.
 -- unit: seconds, recovered_at - failed_at; mean, median and p90 over the failed deployments that recovered.
--- window: [from, to), by the failed deployment's finished_at; it may recover whenever. One row for each window.
+-- window: [from, to), by the failed deployment's finished_at; it may recover whenever. One row for each cell, a window of a group.
 -- empty: null when none has recovered.
 -- `incidents` are those that started in the window, in the environments and repositories asked for.
 with
-windows as (
-    select unnest($windows::time_window[], recursive := true)
+cells as (
+    select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
 recoveries as (
     select
-        windows.window_index,
+        cells.cell_index,
         deployments.in_population,
         deployments.is_failed,
         case
             when deployments.is_failed
                 then epoch_us(deployments.recovered_at - deployments.failed_at) / 1e6
         end as seconds
-    from windows
+    from cells
     join asked_deployments($question::question) as deployments on
-        deployments.finished_at >= windows.from_at
-        and deployments.finished_at < windows.to_at
+        deployments.finished_at >= cells.from_at
+        and deployments.finished_at < cells.to_at
+        and deployments.group_name is not distinct from cells.group_name
 ),
 totals as (
     select
-        window_index,
+        cell_index,
         avg(seconds) as value,
         quantile_cont(seconds, 0.5) as median,
         quantile_cont(seconds, 0.9) as p90,
@@ -31,21 +32,22 @@ totals as (
         count(*) filter (where is_failed) as failures,
         count(seconds) as recovered
     from recoveries
-    group by window_index
+    group by cell_index
 ),
 incident_counts as (
     select
-        windows.window_index,
+        cells.cell_index,
         count(*) as incidents,
         count(*) filter (where incidents.is_unattributed) as unattributed_incidents
-    from windows
+    from cells
     join asked_incidents($question::question) as incidents on
-        incidents.started_at >= windows.from_at
-        and incidents.started_at < windows.to_at
-    group by windows.window_index
+        incidents.started_at >= cells.from_at
+        and incidents.started_at < cells.to_at
+        and incidents.group_name is not distinct from cells.group_name
+    group by cells.cell_index
 )
 select
-    windows.window_index,
+    cells.cell_index,
     totals.value,
     totals.median,
     totals.p90,
@@ -55,7 +57,7 @@ select
     coalesce(incident_counts.unattributed_incidents, 0) as unattributed_incidents,
     coalesce(totals.deployments, 0) as deployments,
     coalesce(totals.failures, 0) as failures
-from windows
-left join totals using (window_index)
-left join incident_counts using (window_index)
-order by windows.window_index
+from cells
+left join totals using (cell_index)
+left join incident_counts using (cell_index)
+order by cells.cell_index

@@ -26,6 +26,7 @@ select
         lambda entry: struct_pack(
             sha := entry.sha, committed_at := make_timestamp(entry.committed_at)::timestamptz
         )
-    ) as commits
+    ) as commits,
+    from_json(labels, '"map(varchar, varchar)"') as labels
 from incoming
 where superseded_revision is distinct from revision

@@ -1,0 +1,100 @@
+"""What can be asked of an organization's records, and the shape of what is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from metrics.calendar import Interval, Window
+from metrics.catalog import MetricName, Unit
+from metrics.records import FailureSignal, OrganizationSettings
+from metrics.rows import MetricRow
+
+
+class Dimension(StrEnum):
+    """What an answer can be grouped by."""
+
+    REPOSITORY = "repository"
+    SERVICE = "service"
+    TEAM = "team"
+    ENVIRONMENT = "environment"
+    BRANCH = "branch"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label that a deployment must have, with this text."""
+
+    name: str
+    text: str
+
+    @classmethod
+    def read(cls, text: str) -> "Label":
+        """From `key:value`."""
+        name, _, value = text.partition(":")
+        return cls(name, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked. The window is half-open, in aware instants; None means "not limited by this".
+
+    `settings` are the organization's; `environments` None means its production environments, `signals`
+    None the signals that it has set. `visible` are the repository patterns that a token is limited to.
+    """
+
+    organization: str
+    settings: OrganizationSettings
+    from_at: datetime
+    to_at: datetime
+    zone: ZoneInfo
+    environments: Sequence[str] | None = None
+    repositories: Sequence[str] | None = None
+    services: Sequence[str] | None = None
+    teams: Sequence[str] | None = None
+    labels: Sequence[Label] = ()
+    signals: Sequence[FailureSignal] | None = None
+    visible: Sequence[str] | None = None
+    interval: Interval | None = None
+    group_by: Dimension | None = None
+    compares: bool = False
+
+    @property
+    def window(self) -> Window:
+        return Window(self.from_at, self.to_at)
+
+    @property
+    def previous_window(self) -> Window:
+        """The window of equal length in seconds just before."""
+        return Window(self.from_at - (self.to_at - self.from_at), self.from_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A metric's value for one window."""
+
+    window: Window
+    row: MetricRow
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A metric's value for what has one name in the dimension asked for; None is what has none there."""
+
+    name: str | None
+    row: MetricRow
+    series: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A metric's value for a question, with everything that goes with it."""
+
+    metric: MetricName
+    unit: Unit
+    question: Question
+    row: MetricRow
+    series: Sequence[Point]
+    groups: Sequence[Group]
+    previous: Point | None

@@ -1,0 +1,14 @@
+-- What a metric answers for: each window of each group, numbered window by window.
+-- A group's name is null where a question asks for no groups, and for what belongs to none.
+create or replace macro asked_cells(windows, group_names) as table
+select
+    asked_windows.window_index * len(group_names) + asked_groups.group_index as cell_index,
+    asked_windows.from_at,
+    asked_windows.to_at,
+    asked_groups.group_name
+from (select unnest(windows, recursive := true)) as asked_windows
+cross join (
+    select
+        unnest(group_names) as group_name,
+        generate_subscripts(group_names, 1) - 1 as group_index
+) as asked_groups;
