@@ -6,6 +6,20 @@ import pyarrow as pa
 from metrics.catalog import read_sql
 from metrics.sources import PULLED, START, Position, RecordDatabase
 
+_CHANGES = (
+    "changed_organizations",
+    "changed_settings",
+    "changed_streams",
+    "changed_incidents",
+    "changed_names",
+)
+# Of the tables whose rows facts are made of, the file that notes what incoming rows may change.
+_NOTED = {
+    "deployments": "incoming_deployments",
+    "incidents": "incoming_incidents",
+    "organization_settings": "incoming_settings",
+}
+_OF_CHANGED_STREAMS = "stream in (select stream from changed_streams)"
 # In the order in which they build on each other.
 FACTS = ("settings", "finished_deployments", "incident_links", "remediations", "carried_commits")
 
@@ -45,29 +59,41 @@ def position_of(store: duckdb.DuckDBPyConnection) -> Position:
 
 
 def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
-    """Replace what has newer versions; of several versions of one record the newest counts."""
+    """Replace what has newer versions, and note what that may change."""
     if not rows.num_rows:
         return
     store.register("arrived", rows)
+    # Of several versions of one record the newest counts.
     store.execute(
         "create or replace temp table incoming as "
         "select * from arrived qualify row_number() over (partition by id order by revision desc) = 1"
     )
     store.unregister("arrived")
-    store.execute(
-        "insert into changed_organizations select distinct organization from incoming "
-        "where organization not in (select organization from changed_organizations)"
-    )
-    store.execute(f"delete from {table} where id in (select id from incoming)")
+    store.execute(read_sql("changes", "organizations"))
+    if table in _NOTED:
+        store.execute(read_sql("changes", _NOTED[table]))
+    replaces = store.execute("select 1 from incoming where revision <> first_revision limit 1").fetchone()
+    if replaces:
+        store.execute(f"delete from {table} where id in (select id from incoming)")
     store.execute(f"insert into {table} by name {read_sql('records', table)}")
     store.execute("drop table incoming")
 
 
 def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
-    """Work out the facts of the organizations that changed."""
-    for fact in FACTS:
-        store.execute(
-            f"delete from {fact} where organization in (select organization from changed_organizations)"
-        )
-        store.execute(f"insert into {fact} by name {read_sql('facts', fact)}")
-    store.execute("delete from changed_organizations")
+    """Work out the facts again of what changed, and of nothing else; each step builds on those before."""
+    _work_out(store, "settings", "organization in (select organization from changed_organizations)")
+    store.execute(read_sql("changes", "settings"))
+    _work_out(store, "finished_deployments", _OF_CHANGED_STREAMS)
+    _work_out(store, "carried_commits", _OF_CHANGED_STREAMS)
+    store.execute(read_sql("changes", "incidents"))
+    if store.execute("select 1 from changed_incidents limit 1").fetchone():
+        _work_out(store, "incident_links", "incident_id in (select incident_id from changed_incidents)")
+    store.execute(read_sql("changes", "remediations"))
+    _work_out(store, "remediations", _OF_CHANGED_STREAMS)
+    for table in _CHANGES:
+        store.execute(f"delete from {table}")
+
+
+def _work_out(store: duckdb.DuckDBPyConnection, fact: str, changed: str) -> None:
+    store.execute(f"delete from {fact} where {changed}")
+    store.execute(f"insert into {fact} by name {read_sql('facts', fact)}")

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Self
 
@@ -117,10 +118,15 @@ def _fingerprint() -> str:
         duckdb.__version__,
         _creation(),
         *(read_sql("records", table) for table in PULLED),
+        *(read_sql("changes", file.name.removesuffix(".sql")) for file in _files("changes")),
         *(read_sql("facts", fact) for fact in FACTS),
         *(definition.sql for definition in CATALOG.values()),
     ]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _files(folder: str) -> list[Traversable]:
+    return sorted(files("metrics").joinpath("sql", folder).iterdir(), key=lambda file: file.name)
 
 
 class _Slot:

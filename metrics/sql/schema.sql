@@ -26,7 +26,10 @@ create table deployments (
     team varchar,
     deployment_node_id varchar,
     commits struct(sha varchar, committed_at timestamptz)[] not null,
-    labels map(varchar, varchar) not null
+    labels map(varchar, varchar) not null,
+    -- Organization, repository, service and environment in one number. It only says what to look at
+    -- again; what belongs together is decided by the four themselves.
+    stream ubigint not null
 );
 
 create table incidents (
@@ -69,8 +72,17 @@ create table organization_settings (
 -- How far the store has followed the record database: the last revision and the id of its record. One row.
 create table replication (revision bigint not null, record_id varchar not null);
 
--- The organizations whose facts are being worked out again.
+-- What has changed since the facts were last worked out. Empty between two pulls.
 create table changed_organizations (organization varchar not null);
+create table changed_settings (organization varchar not null);
+create table changed_streams (stream ubigint not null);
+create table changed_incidents (incident_id varchar not null);
+-- What a record may be called by in others: its id, or its node id in its repository.
+create table changed_names (
+    organization varchar not null,
+    repository_key varchar not null,
+    name varchar not null
+);
 
 create table settings (
     organization varchar not null,
@@ -86,7 +98,17 @@ create table finished_deployments (
     repository_key varchar not null,
     service varchar not null,
     environment_key varchar not null,
+    stream ubigint not null,
     first_revision bigint not null,
+    commit_id varchar,
+    deployment_node_id varchar,
+    branch varchar,
+    team varchar,
+    labels map(varchar, varchar) not null,
+    remediates varchar,
+    is_hotfix boolean not null,
+    is_fix boolean not null,
+    carries_commits boolean not null,
     succeeded boolean not null,
     started_at timestamptz,
     finished_at timestamptz not null,
@@ -113,6 +135,7 @@ create table incident_links (
 create table remediations (
     id varchar not null,
     organization varchar not null,
+    stream ubigint not null,
     finished_at timestamptz not null,
     signals varchar[] not null,
     culprit_id varchar,
@@ -121,6 +144,7 @@ create table remediations (
 
 create table carried_commits (
     organization varchar not null,
+    stream ubigint not null,
     deployment_id varchar not null,
     sha varchar not null,
     lead_seconds double not null

@@ -10,12 +10,9 @@ create or replace macro asked_deployments(question) as table
 with
 asked as (
     select
-        finished_deployments.*,
-        deployments.branch,
-        deployments.commits,
-        coalesce(deployments.team, own_services.team, own_repositories.team) as team
+        finished_deployments.* exclude (team),
+        coalesce(finished_deployments.team, own_services.team, own_repositories.team) as team
     from finished_deployments
-    join deployments using (id)
     left join repositories as own_services on
         own_services.organization = finished_deployments.organization
         and own_services.repository_key = finished_deployments.repository_key
@@ -42,7 +39,7 @@ asked as (
             or coalesce(
                 list_contains(
                     question['teams'],
-                    coalesce(deployments.team, own_services.team, own_repositories.team)
+                    coalesce(finished_deployments.team, own_services.team, own_repositories.team)
                 ),
                 false
             )
@@ -52,7 +49,7 @@ asked as (
             or list_bool_and(
                 list_transform(
                     question['labels'],
-                    lambda label: deployments.labels[label['name']] is not distinct from label['text']
+                    lambda label: finished_deployments.labels[label['name']] is not distinct from label['text']
                 )
             )
         )
@@ -130,7 +127,7 @@ select
     started_at,
     finished_at,
     is_redeployment,
-    len(commits) > 0 as carries_commits,
+    carries_commits,
     in_population,
     in_population and (
         failed_by_incident or failed_by_rollback or failed_by_hotfix or failed_by_fix or failed_by_status

@@ -1,4 +1,4 @@
--- For each commit of a stream, the first deployment that carries it, and how long it took to get there.
+-- For each commit of a stream that changed, the first deployment that carries it, and how long it took to get there.
 --
 -- Which deployment is first is settled over the whole stream, before any query leaves something out.
 -- `lead_seconds` is finished_at minus committed_at; below zero it is a clock error, which the metric
@@ -8,6 +8,7 @@ carried as (
     select
         finished_deployments.id,
         finished_deployments.organization,
+        finished_deployments.stream,
         finished_deployments.repository_key,
         finished_deployments.service,
         finished_deployments.environment_key,
@@ -18,10 +19,12 @@ carried as (
     join deployments using (id)
     where
         finished_deployments.succeeded
-        and finished_deployments.organization in (select organization from changed_organizations)
+        and finished_deployments.stream in (select stream from changed_streams)
+        and deployments.stream in (select stream from changed_streams)
 )
 select
     organization,
+    stream,
     id as deployment_id,
     sha,
     epoch_us(finished_at - committed_at) / 1e6 as lead_seconds

@@ -1,4 +1,5 @@
--- Every finished deployment, with its place in its stream.
+-- Every finished deployment of the streams that changed, with its place in its stream and all that is
+-- asked of it: no query has to look at the records again.
 --
 -- A stream is the successful deployments of one (organization, repository, service, environment), by
 -- finished_at, ties by the order in which they were first recorded; `position` counts it from 1. A
@@ -18,13 +19,23 @@ finished as (
         started_at,
         finished_at,
         is_rollback as said_rollback,
+        stream,
+        commit_id,
+        deployment_node_id,
+        branch,
+        team,
+        labels,
+        remediates,
+        is_hotfix,
+        is_fix,
+        len(commits) > 0 as carries_commits,
         case
             when commit_id is not null then lower(commit_id)
             when lower(version) <> 'latest' then lower(version)
         end as release
     from deployments
     where
-        organization in (select organization from changed_organizations)
+        stream in (select stream from changed_streams)
         and status in ('success', 'fail')
 ),
 streams as (
@@ -79,7 +90,17 @@ select
     finished.repository_key,
     finished.service,
     finished.environment_key,
+    finished.stream,
     finished.first_revision,
+    finished.commit_id,
+    finished.deployment_node_id,
+    finished.branch,
+    finished.team,
+    finished.labels,
+    finished.remediates,
+    finished.is_hotfix,
+    finished.is_fix,
+    finished.carries_commits,
     finished.succeeded,
     finished.started_at,
     finished.finished_at,

@@ -1,4 +1,4 @@
--- The deployment that each incident is linked to, and the method: docs/metrics.md, section 2.
+-- The deployment that each incident that may have changed is linked to, and the method: docs/metrics.md, section 2.
 --
 -- 1. `explicit`: the incident names it, by id, by node id in its repository, or by repository and
 --    commit: the latest such in its environment that started (where not known: finished) by its start.
@@ -13,17 +13,12 @@ linkable as (
     join settings using (organization)
     where
         incidents.change_related
-        and incidents.organization in (select organization from changed_organizations)
+        and incidents.id in (select incident_id from changed_incidents)
 ),
 finished as (
-    select
-        finished_deployments.*,
-        deployments.commit_id,
-        deployments.deployment_node_id,
-        coalesce(finished_deployments.started_at, finished_deployments.finished_at) as under_way_at
+    select *, coalesce(started_at, finished_at) as under_way_at
     from finished_deployments
-    join deployments using (id)
-    where finished_deployments.organization in (select organization from changed_organizations)
+    where repository_key in (select repository_key from linkable)
 ),
 named as (
     select
@@ -34,7 +29,7 @@ named as (
         1 as rung,
         0 as fit
     from linkable
-    join finished on
+    join finished_deployments as finished on
         finished.organization = linkable.organization
         and finished.id = linkable.deployment
     union all

@@ -1,4 +1,4 @@
--- Every remediation, its signals, and the culprit that it repairs with the method: docs/metrics.md, section 2.
+-- Every remediation of the streams that changed, its signals, and the culprit that it repairs with the method: docs/metrics.md, section 2.
 --
 -- A remediation is a successful deployment that says it repairs (hotfix, fix, `remediates`) or rolls
 -- back; a redeployment only where it has `remediates`. Its culprit, by the first rule that fits:
@@ -10,35 +10,32 @@
 -- 4. `predecessor`: the deployment just before it in the stream, within the attribution gap.
 -- culprit_id is null where no rule fits: the remediation is unattributed.
 with
-finished as (
-    select finished_deployments.*, deployments.deployment_node_id
-    from finished_deployments
-    join deployments using (id)
-    where finished_deployments.organization in (select organization from changed_organizations)
-),
 repairs as (
     select
-        finished.*,
-        deployments.remediates,
+        finished_deployments.*,
         settings.attribution_gap_days,
         list_filter(
             [
-                case when finished.is_rollback then 'rollback' end,
-                case when deployments.is_hotfix then 'hotfix' end,
-                case when deployments.is_fix then 'fix' end
+                case when finished_deployments.is_rollback then 'rollback' end,
+                case when finished_deployments.is_hotfix then 'hotfix' end,
+                case when finished_deployments.is_fix then 'fix' end
             ],
             lambda signal: signal is not null
         ) as said_signals
-    from finished
-    join deployments using (id)
-    join settings on settings.organization = finished.organization
+    from finished_deployments
+    join settings using (organization)
     where
-        finished.succeeded
-        and (not finished.is_redeployment or deployments.remediates is not null)
+        finished_deployments.stream in (select stream from changed_streams)
+        and finished_deployments.succeeded
+        and (not finished_deployments.is_redeployment or finished_deployments.remediates is not null)
         and (
-            deployments.is_hotfix or deployments.is_fix or finished.is_rollback
-            or deployments.remediates is not null
+            finished_deployments.is_hotfix or finished_deployments.is_fix
+            or finished_deployments.is_rollback or finished_deployments.remediates is not null
         )
+),
+beside as (
+    select * from finished_deployments
+    where stream in (select stream from changed_streams)
 ),
 named as (
     select
@@ -49,7 +46,7 @@ named as (
         1 as rung,
         0 as fit
     from repairs
-    join finished as target on
+    join finished_deployments as target on
         target.organization = repairs.organization
         and target.id = repairs.remediates
     where
@@ -64,7 +61,7 @@ named as (
         2,
         (target.service = repairs.service and target.environment_key = repairs.environment_key)::integer
     from repairs
-    join finished as target on
+    join finished_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.deployment_node_id = repairs.remediates
@@ -80,7 +77,7 @@ named as (
         3,
         0
     from repairs
-    join finished as target on
+    join beside as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service = repairs.service
@@ -99,7 +96,7 @@ explicit_culprits as (
 rolled_back as (
     select repairs.id, target.id as culprit_id
     from repairs
-    join finished as target on
+    join beside as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service = repairs.service
@@ -110,7 +107,7 @@ rolled_back as (
 impaired as (
     select repairs.id, target.id as culprit_id
     from repairs
-    join finished as target on
+    join beside as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service = repairs.service
@@ -131,6 +128,7 @@ impaired as (
 select
     repairs.id,
     repairs.organization,
+    repairs.stream,
     repairs.finished_at,
     case when len(repairs.said_signals) = 0 then ['hotfix'] else repairs.said_signals end as signals,
     case

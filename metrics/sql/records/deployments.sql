@@ -27,6 +27,8 @@ select
             sha := entry.sha, committed_at := make_timestamp(entry.committed_at)::timestamptz
         )
     ) as commits,
+    hash(organization, repository_key, service, environment_key) as stream,
     from_json(labels, '"map(varchar, varchar)"') as labels
 from incoming
 where superseded_revision is distinct from revision
+order by stream, finished_at
