@@ -13,6 +13,7 @@ import jwt
 
 from metrics.records import RepositoryIdentity, matches_repository
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
+from tracker.facts import Reaches, everything
 from tracker.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -125,6 +126,11 @@ class Caller:
         return repository is not None and any(
             matches_repository(pattern, repository) for pattern in self.repositories
         )
+
+    @property
+    def reach(self) -> Reaches:
+        """`may_use`, or `everything` where the token is not limited, which need not be asked."""
+        return everything if self.repositories is None else self.may_use
 
     def require_write(self, repository: RepositoryIdentity | None) -> None:
         """Raises `InsufficientScope` where the token may not write to the repository."""

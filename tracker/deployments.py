@@ -7,7 +7,7 @@ from typing import Any, Self
 from sqlalchemy import Row, select
 
 from metrics.records import Status
-from tracker.errors import Contradiction, NotFound
+from tracker.errors import Contradiction, InsufficientScope, NotFound, Problem
 from tracker.facts import (
     Correction,
     DeploymentFacts,
@@ -52,24 +52,40 @@ class Recording:
 
 
 def record_deployments(
-    ledger: Ledger, author: Author, sent: Sequence[SentDeployment]
-) -> list[Recording | Contradiction]:
+    ledger: Ledger, author: Author, sent: Sequence[SentDeployment], reaches: Reaches = everything
+) -> list[Recording | Problem]:
     """Record each deployment: a new one, or a repeat that is understood as `merge_repeat` says.
 
-    A repeat that contradicts its record is returned as the `Contradiction`, in its place, and
-    changes nothing.
+    One that cannot be recorded is returned as the `Problem`, in its place, and changes nothing: a
+    `Contradiction`, or `InsufficientScope` where it remediates what `reaches` does not.
     """
     ledger.ensure_repositories(author, ((one.facts.repository, one.facts.service) for one in sent))
     current = _current_by_natural_key(ledger, author.organization, sent)
-    return [_record_one(ledger, author, current, one) for one in sent]
+    return [_record_one(ledger, author, current, one, reaches) for one in sent]
 
 
-def record_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> Recording:
-    """Record one deployment. Raises `Contradiction`."""
-    outcome = record_deployments(ledger, author, [sent])[0]
-    if isinstance(outcome, Contradiction):
+def record_deployment(
+    ledger: Ledger, author: Author, sent: SentDeployment, reaches: Reaches = everything
+) -> Recording:
+    """Record one deployment. Raises `Contradiction`, `InsufficientScope`."""
+    outcome = record_deployments(ledger, author, [sent], reaches)[0]
+    if isinstance(outcome, Problem):
         raise outcome
     return outcome
+
+
+def require_reach_of_named(
+    ledger: Ledger, author: Author, field: str, name: str | None, reaches: Reaches
+) -> None:
+    """Raises `InsufficientScope` where the name is the id of a deployment that `reaches` does not.
+
+    A node id or a release names only within the record's own repository.
+    """
+    if name is None or reaches is everything:
+        return
+    row = _current_row(ledger, author.organization, name)
+    if row is not None and not reaches(RecordedDeployment.from_row(row).facts.repository):
+        raise InsufficientScope(f"insufficient_scope: the token does not reach what {field} names")
 
 
 def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> DeploymentFacts:
@@ -92,6 +108,8 @@ def revise_deployment(
     """
     current = _existing(ledger, author, deployment_id, reaches)
     facts = correction.apply(current.facts, ledger.now)
+    if facts.remediates != current.facts.remediates:
+        require_reach_of_named(ledger, author, "remediates", facts.remediates, reaches)
     if facts == current.facts:
         return current
     revised = RecordedDeployment(ledger.next_version(author, current.version), facts)
@@ -109,24 +127,36 @@ def delete_deployment(
 
 
 def _existing(ledger: Ledger, author: Author, deployment_id: str, reaches: Reaches) -> RecordedDeployment:
-    columns = DEPLOYMENTS.c
-    row = ledger.connection.execute(
-        select(DEPLOYMENTS).where(
-            columns.id == deployment_id,
-            columns.organization == author.organization,
-            columns.superseded_revision.is_(None),
-        )
-    ).first()
+    row = _current_row(ledger, author.organization, deployment_id)
     recorded = None if row is None else RecordedDeployment.from_row(row)
     if recorded is None or not reaches(recorded.facts.repository):
         raise NotFound(f"There is no deployment {deployment_id}.")
     return recorded
 
 
+def _current_row(ledger: Ledger, organization: str, deployment_id: str) -> Row[Any] | None:
+    columns = DEPLOYMENTS.c
+    return ledger.connection.execute(
+        select(DEPLOYMENTS).where(
+            columns.id == deployment_id,
+            columns.organization == organization,
+            columns.superseded_revision.is_(None),
+        )
+    ).first()
+
+
 def _record_one(
-    ledger: Ledger, author: Author, current: dict[NaturalKey, RecordedDeployment], sent: SentDeployment
-) -> Recording | Contradiction:
+    ledger: Ledger,
+    author: Author,
+    current: dict[NaturalKey, RecordedDeployment],
+    sent: SentDeployment,
+    reaches: Reaches,
+) -> Recording | Problem:
     """Record one deployment beside the current ones, which it joins."""
+    try:
+        require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, reaches)
+    except InsufficientScope as refusal:
+        return refusal
     key = sent.facts.natural_key
     before = None if key is None else current.get(key)
     if before is None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, Row, select
 
 from metrics.records import RepositoryIdentity, environment_key
+from tracker.deployments import require_reach_of_named
 from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
 from tracker.facts import Reaches, everything, with_merged_labels
 from tracker.ledger import Author, Ledger, Version, repository_columns, repository_of
@@ -76,11 +77,19 @@ class Report:
     repeated: bool
 
 
-def report_incident(ledger: Ledger, author: Author, facts: IncidentFacts, carried: frozenset[str]) -> Report:
+def report_incident(
+    ledger: Ledger,
+    author: Author,
+    facts: IncidentFacts,
+    carried: frozenset[str],
+    reaches: Reaches = everything,
+) -> Report:
     """Record an incident; with a `key` that is known, fill what the record lacks.
 
-    Raises `Contradiction` where the repeat says something else than the record.
+    Raises `Contradiction` where the repeat says something else than the record, `InsufficientScope`
+    where the incident names a deployment that `reaches` does not.
     """
+    require_reach_of_named(ledger, author, "deployment", facts.deployment, reaches)
     current = None
     if facts.key is not None:
         current = _current(ledger, author, INCIDENTS.c.key == facts.key)
@@ -89,6 +98,8 @@ def report_incident(ledger: Ledger, author: Author, facts: IncidentFacts, carrie
         recorded = RecordedIncident(ledger.first_version(author), facts)
         ledger.insert(INCIDENTS, recorded.to_row())
         return Report(recorded, repeated=False)
+    if not reaches(current.facts.repository):
+        raise InsufficientScope("insufficient_scope: the token does not reach the incident with this key")
     changes, conflicts = fill_empty(current.facts, facts, carried)
     if conflicts:
         raise contradiction([_SENT_AS.get(name, name) for name in conflicts], "key")
@@ -112,6 +123,7 @@ def revise_incident(
     facts = replace(current.facts, **with_merged_labels(current.facts.labels, changes))
     if not reaches(facts.repository):
         raise InsufficientScope("insufficient_scope: the token does not reach that repository")
+    require_reach_of_named(ledger, author, "deployment", facts.deployment, reaches)
     return _revise(ledger, author, current, facts)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tracker.deployments import Recording, record_deployments
-from tracker.errors import Contradiction, Problem
-from tracker.facts import SentDeployment
+from tracker.errors import Problem
+from tracker.facts import Reaches, SentDeployment, everything
 from tracker.figures import REFUSED_RECORDS
 from tracker.ledger import Author, Ledger
 from tracker.schemas.deployments import NewDeployment
@@ -57,14 +57,16 @@ class Chunk:
     sent: Sequence[SentDeployment]
     errors: Sequence[LineError]
 
-    def record(self, ledger: Ledger, author: Author) -> list[Recording | Contradiction]:
-        return record_deployments(ledger, author, self.sent)
+    def record(
+        self, ledger: Ledger, author: Author, reaches: Reaches = everything
+    ) -> list[Recording | Problem]:
+        return record_deployments(ledger, author, self.sent, reaches)
 
-    def count(self, outcomes: Sequence[Recording | Contradiction], tally: Tally) -> None:
+    def count(self, outcomes: Sequence[Recording | Problem], tally: Tally) -> None:
         """Add to the tally what became of the chunk, in the order of its lines."""
         failures = list(self.errors)
         for line, outcome in zip(self.line_numbers, outcomes, strict=True):
-            if isinstance(outcome, Contradiction):
+            if isinstance(outcome, Problem):
                 REFUSED_RECORDS.labels(outcome.code).inc()
                 failures.append(LineError(line, outcome.detail))
             elif outcome.repeated:

@@ -12,7 +12,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.server import Server, deployment
+from tests.server import Server, deployment, ndjson
 from tracker.auth import Authenticator, Claims, Scope, mint, verify
 from tracker.errors import Unauthenticated
 from tracker.keys import KeyRing, KeyRingError, generate, load_keys, load_or_create_keys
@@ -299,3 +299,27 @@ def token_of(ring: KeyRing) -> str:
     return mint(
         ring, organization="acme", subject="ci", scopes=[Scope.ADMIN], lifetime=timedelta(hours=1), now=datetime.now(UTC)
     )  # fmt: skip
+
+
+def test_a_token_for_one_repository_blames_no_other(server: Server) -> None:
+    limited, whole = server.token("admin", "blame", ("acme/shop",)), server.token("admin", "blame")
+    with server.client(whole) as admin, server.client(limited) as client:
+        other = admin.post(PATH, json=deployment(repository_url="https://github.com/acme/other")).json()["id"]
+        own = client.post(PATH, json=deployment()).json()["id"]
+        incident = {"started_at": "2026-03-02T10:00:00Z", "repository_url": "https://github.com/acme/shop"}
+        refused = [
+            client.post(PATH, json=deployment(remediates=other)),
+            client.patch(f"{PATH}/{own}", json={"remediates": other}),
+            client.post("/api/v1/incidents", json=incident | {"deployment": other}),
+        ]
+        assert [answer.status_code for answer in refused] == [403, 403, 403]
+        line = ndjson(deployment(remediates=other, finished_at="2026-03-02T10:00:00Z"))
+        assert client.post(f"{PATH}/batch", content=line).json()["failed"] == 1
+        reported = client.post("/api/v1/incidents", json=incident | {"deployment": own})
+        assert reported.status_code == 201
+        path = f"/api/v1/incidents/{reported.json()['id']}"
+        assert client.patch(path, json={"deployment": other}).status_code == 403
+        assert client.patch(path, json={"title": "down"}).status_code == 200
+        assert admin.patch(path, json={"deployment": other}).status_code == 200
+        admin.post("/api/v1/incidents", json={"key": "theirs", "started_at": "2026-03-02T10:00:00Z"})
+        assert client.post("/api/v1/incidents", json=incident | {"key": "theirs"}).status_code == 403

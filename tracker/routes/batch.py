@@ -51,7 +51,7 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
     `finished_at` must be given where the status is final. Lines that carry a `deployment_node_id` may
     be sent again; the others would be recorded twice.
     """
-    author = author_of(request.user)
+    author, reach = author_of(request.user), request.user.reach
     if KEY_HEADER in request.headers:
         detail = "is for single records; give each line a deployment_node_id, and the batch may be sent again"
         raise InvalidRequest.of([FieldError(KEY_HEADER, detail)])
@@ -60,7 +60,8 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
         request.user.require_write(sent.facts.repository)
 
     async def record(chunk: Chunk, tally: Tally) -> None:
-        chunk.count(await service.recorder.record(lambda ledger: chunk.record(ledger, author)), tally)
+        outcomes = await service.recorder.record(lambda ledger: chunk.record(ledger, author, reach))
+        chunk.count(outcomes, tally)
 
     reader = LineReader(gzip=_is_gzip(request), limit=service.settings.max_batch_bytes)
     tally = Tally()

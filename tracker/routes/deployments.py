@@ -90,7 +90,7 @@ class DeploymentsController(Controller):
             return Response(replace(dry, warnings=warnings), status_code=200)
 
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
-            recording = record_deployment(ledger, author, sent)
+            recording = record_deployment(ledger, author, sent, caller.reach)
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 
@@ -105,7 +105,7 @@ class DeploymentsController(Controller):
         service: Service,
     ) -> RecordAnswer:
         """Finish or correct a deployment: a merge patch. What it was before stays in its history."""
-        author, reaches = author_of(request.user), request.user.may_use
+        author, reaches = author_of(request.user), request.user.reach
         correction = data.correction(datetime.now(UTC))
         revised = await service.recorder.record(
             lambda ledger: revise_deployment(ledger, author, deployment_id, correction, reaches)
@@ -116,7 +116,7 @@ class DeploymentsController(Controller):
     @delete(PATH + "/{deployment_id:str}", guards=[requires(Scope.ADMIN)])
     async def remove(self, deployment_id: FromPath[str], request: CallerRequest, service: Service) -> None:
         """Delete a deployment: it is in no list and no metric any more, and its history says so."""
-        author, reaches = author_of(request.user), request.user.may_use
+        author, reaches = author_of(request.user), request.user.reach
         await service.recorder.record(
             lambda ledger: delete_deployment(ledger, author, deployment_id, reaches)
         )

@@ -40,9 +40,10 @@ class IncidentsController(Controller):
         """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
         author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
         request.user.require_write(facts.repository)
+        reach = request.user.reach
 
         def act(ledger: Ledger) -> Posted[IncidentAnswer]:
-            outcome = report_incident(ledger, author, facts, carried)
+            outcome = report_incident(ledger, author, facts, carried, reach)
             answer = IncidentAnswer.of(outcome.incident)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
@@ -57,7 +58,7 @@ class IncidentsController(Controller):
         service: Service,
     ) -> IncidentAnswer:
         """Resolve or correct an incident: a merge patch."""
-        author, changes, reaches = author_of(request.user), data.changes(), request.user.may_use
+        author, changes, reaches = author_of(request.user), data.changes(), request.user.reach
         revised = await service.recorder.record(
             lambda ledger: revise_incident(ledger, author, incident_id, changes, reaches)
         )

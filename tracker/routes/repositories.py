@@ -68,7 +68,7 @@ class RepositoriesController(Controller):
         service: Service,
     ) -> RepositoryAnswer:
         """Set the team of a repository, or of one of its services: it holds for records that name none."""
-        author, reaches = author_of(request.user), request.user.may_use
+        author, reaches = author_of(request.user), request.user.reach
         if "team" not in data.model_fields_set:
             raise InvalidRequest.of([FieldError("/team", "is required")])
         changed = await service.recorder.record(
