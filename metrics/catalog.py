@@ -125,4 +125,6 @@ _DEFINITIONS = (
         columns=("value", "numerator", "denominator", "by_rollback", "by_hotfix", "by_fix"),
     ),
 )
+VIEWS = ("deployments", "failures", "links")
+"""What analysts see of the facts: the files of `metrics/sql/views/`."""
 CATALOG: Mapping[MetricName, Definition] = {definition.name: definition for definition in _DEFINITIONS}

@@ -8,9 +8,10 @@ from itertools import islice
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from metrics.calendar import Window, buckets, local_days
-from metrics.catalog import CATALOG, Definition, MetricName
+from metrics.catalog import CATALOG, Definition, MetricName, read_sql
 from metrics.errors import ParameterError
 from metrics.question import Answer, Dimension, Group, Point, Question
 from metrics.records import (
@@ -54,6 +55,11 @@ class Reading:
         return {
             table: (count[0], int(count[1])) for table, count in zip(tables, counts, strict=True) if count
         }
+
+    def view(self, name: str, organization: str) -> pa.Table:
+        """The rows of `metrics/sql/views/<name>.sql`."""
+        relation = self._cursor.sql(read_sql("views", name), params={"organization": organization})
+        return relation.to_arrow_table()
 
     def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
         """The answers to a question, in the order asked. Raises `ParameterError` where that is too much."""

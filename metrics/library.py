@@ -1,0 +1,155 @@
+"""The metrics as a library: an organization's records and figures as Polars frames, without a server."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+
+from metrics.calendar import Window
+from metrics.catalog import VIEWS, MetricName
+from metrics.errors import RecordsUnavailable
+from metrics.parameters import MetricParameters
+from metrics.question import Answer, Group, Point
+from metrics.rows import MetricRow
+from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
+from metrics.store import Store
+
+
+def open_library(source: str, organization: str) -> "Library":
+    """A library over a record database. Raises `RecordsUnavailable`."""
+    records: RecordDatabase
+    if source.startswith(("postgresql://", "postgres://")):
+        records = PostgresRecords(source)
+    else:
+        file = Path(source.removeprefix("sqlite:///"))
+        if not file.is_file():
+            raise RecordsUnavailable(f"there is no SQLite file {file}")
+        records = SqliteRecords(file)
+    return Library(Store(records), organization)
+
+
+class Library(AbstractContextManager["Library"]):
+    """An organization's figures. Every call answers from all that is recorded at that moment.
+
+    The metric methods take the parameters of the HTTP interface by name, `from_` for `from`: `to`, `tz`,
+    `environment`, `repository`, `service`, `team`, `label`, `interval`, `group_by`, `compare`,
+    `failure_signals`. They give one row for each window of each group: the group's column, `from`, `to`
+    and `partial`, then the fields of the answer; `by_signal` and `interval95` as columns of their own.
+    A wrong parameter raises `metrics.errors.ParameterError`.
+    """
+
+    def __init__(self, store: Store, organization: str) -> None:
+        self._store, self._organization = store, organization
+
+    def deployment_frequency(self, **parameters: Any) -> pl.DataFrame:
+        """Successful deployments per day."""
+        return self._metric(MetricName.DEPLOYMENT_FREQUENCY, parameters)
+
+    def lead_time_for_changes(self, **parameters: Any) -> pl.DataFrame:
+        """Seconds from a change's writing to its first deployment: the median."""
+        return self._metric(MetricName.LEAD_TIME_FOR_CHANGES, parameters)
+
+    def change_failure_rate(self, **parameters: Any) -> pl.DataFrame:
+        """Failed deployments over all that reached users."""
+        return self._metric(MetricName.CHANGE_FAILURE_RATE, parameters)
+
+    def mean_time_to_recover(self, **parameters: Any) -> pl.DataFrame:
+        """Seconds until a failed deployment was repaired: the mean."""
+        return self._metric(MetricName.MEAN_TIME_TO_RECOVER, parameters)
+
+    def deployment_rework_rate(self, **parameters: Any) -> pl.DataFrame:
+        """Remediations over successful deployments."""
+        return self._metric(MetricName.DEPLOYMENT_REWORK_RATE, parameters)
+
+    def deployments(self) -> pl.DataFrame:
+        """Every finished deployment with its place in its stream: the view `deployments`."""
+        return self.sql("select * from deployments")
+
+    def failures(self) -> pl.DataFrame:
+        """Every link from a failed deployment to what says so: the view `failures`."""
+        return self.sql("select * from failures")
+
+    def links(self) -> pl.DataFrame:
+        """Every link that attribution made, with its method: the view `links`."""
+        return self.sql("select * from links")
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """The result of a DuckDB query over the views `deployments`, `failures` and `links`.
+
+        `metrics/sql/views/` says what their columns are.
+        """
+        with self._store.reading() as reading:
+            tables = {view: reading.view(view, self._organization) for view in VIEWS}
+        # A database of the query's own: whatever it does, the store's stays as it is.
+        with duckdb.connect(":memory:") as connection:
+            connection.execute("set timezone = 'UTC'")
+            for view, table in tables.items():
+                connection.register(view, table)
+            return pl.DataFrame(connection.sql(query).to_arrow_table())
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+        parameters = MetricParameters.of(
+            {key.removesuffix("_"): _value(value) for key, value in given.items()}
+        )
+        with self._store.reading() as reading:
+            settings = reading.settings(self._organization)
+            question = parameters.question(self._organization, settings, now=datetime.now(UTC))
+            (answer,) = reading.ask(question, [metric])
+        return pl.DataFrame(_rows(answer), infer_schema_length=None)
+
+
+def _value(value: Any) -> Any:
+    """Dates and instants as the text that parameters are written in."""
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _rows(answer: Answer) -> list[dict[str, object]]:
+    question = answer.question
+    if question.group_by is not None:
+        return [
+            {question.group_by.value: group.name, **row}
+            for group in answer.groups
+            for row in _windows(answer, group)
+        ]
+    return _windows(answer, answer)
+
+
+def _windows(answer: Answer, part: Answer | Group) -> list[dict[str, object]]:
+    question = answer.question
+    if question.interval is not None:
+        return [_row(point.window, point.row) for point in part.series]
+    points: Sequence[Point] = [Point(question.window, part.row)]
+    if isinstance(part, Answer) and part.previous is not None:
+        points = [part.previous, *points]
+    return [_row(point.window, point.row) for point in points]
+
+
+def _row(window: Window, row: MetricRow) -> dict[str, object]:
+    found: dict[str, object] = {
+        "from": window.from_at.astimezone(UTC),
+        "to": window.to_at.astimezone(UTC),
+        "partial": window.is_partial,
+    }
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if field.name == "by_signal":
+            found |= {f"by_{signal}": count for signal, count in value.items()}
+        elif field.name == "interval95":
+            found["interval95_low"], found["interval95_high"] = value or (None, None)
+        else:
+            found[field.name] = value
+    return found

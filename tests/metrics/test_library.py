@@ -1,0 +1,104 @@
+"""The library over a record database: frames with the interface's figures, while a service writes."""
+
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import metrics
+from metrics.errors import ParameterError, RecordsUnavailable
+from metrics.library import Library
+from tests.conftest import Book
+
+MARCH = {"from_": date(2026, 3, 1), "to": "2026-04-01"}
+
+
+@pytest.fixture
+def library(book: Book) -> Library:
+    book.deploy(version="v1", deployment_node_id="1", finished_at="2026-03-02T10:00:00Z", team="a")
+    book.deploy(version="v2", deployment_node_id="2", finished_at="2026-03-03T10:00:00Z", is_hotfix=True)
+    book.deploy(version="v3", deployment_node_id="3", finished_at="2026-03-20T10:00:00Z", status="fail")
+    book.deploy(version="v9", finished_at="2026-03-20T10:00:00Z", org="other")
+    book.report(
+        started_at="2026-03-20T10:10:00Z", deployment="3", repository_url="https://github.com/acme/shop"
+    )
+    return metrics.open(book.url, organization="acme")
+
+
+def test_each_metric_is_a_frame_with_what_the_interface_answers(library: Library, book: Book) -> None:
+    with library:
+        for name, answer in book.ask(from_="2026-03-01", to="2026-04-01").items():
+            frame: pl.DataFrame = getattr(library, name)(**MARCH)
+            (row,) = frame.to_dicts()
+            assert row["value"] == answer.row.value
+            assert (row["from"], row["to"]) == (
+                datetime(2026, 3, 1, tzinfo=UTC),
+                datetime(2026, 4, 1, tzinfo=UTC),
+            )
+        (rate,) = library.change_failure_rate(**MARCH).to_dicts()
+        assert (rate["numerator"], rate["denominator"], rate["by_hotfix"], rate["by_incident"]) == (
+            2,
+            3,
+            1,
+            1,
+        )
+        assert rate["interval95_low"] < rate["value"] < rate["interval95_high"]
+
+
+def test_series_and_groups_are_rows(library: Library) -> None:
+    with library:
+        weeks = library.deployment_frequency(**MARCH, interval="week", tz="Europe/Berlin")
+        assert weeks["deployments"].sum() == 2
+        assert weeks["partial"].to_list() == [True, False, False, False, False, True]
+        teams = library.deployment_frequency(**MARCH, interval="month", group_by="team")
+        assert teams.select("team", "deployments").rows() == [("a", 1), (None, 1)]
+        both = library.deployment_frequency(**MARCH, compare=True)
+        assert both["deployments"].to_list() == [0, 2]
+        with pytest.raises(ParameterError, match="interval"):
+            library.deployment_frequency(interval="year")
+
+
+def test_the_facts_are_frames_and_can_be_queried(library: Library) -> None:
+    with library:
+        assert library.deployments()["deployment_node_id"].to_list() == ["1", "2", "3"]
+        assert library.links().select("kind", "method").rows() == [
+            ("remediation", "predecessor"),
+            ("incident", "explicit"),
+        ]
+        failures = library.failures().select("incidents", "remediations", "recovered_at").rows()
+        assert failures == [(0, 1, datetime(2026, 3, 3, 10, tzinfo=UTC)), (1, 0, None)]
+        joined = library.sql(
+            "select d.deployment_node_id from failures f join deployments d using (id) where f.incidents > 0"
+        )
+        assert joined.rows() == [("3",)]
+        library.sql("drop view if exists deployments")
+        assert library.deployments().height == 3
+
+
+def test_it_follows_what_is_recorded_meanwhile(library: Library, book: Book) -> None:
+    with library:
+        assert library.deployments().height == 3
+        book.deploy(version="v4", finished_at="2026-03-21T10:00:00Z")
+        assert library.deployments().height == 4
+
+
+def test_an_organization_without_records_has_empty_frames(book: Book) -> None:
+    with metrics.open(book.url, organization="nobody") as library:
+        assert library.deployments().height == library.links().height == 0
+        assert library.change_failure_rate(**MARCH)["reason"].to_list() == ["no_deployments"]
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    with pytest.raises(RecordsUnavailable, match="no SQLite file"):
+        metrics.open("sqlite:///nowhere.db", organization="acme")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import metrics, sys; print({'duckdb', 'polars', 'pyarrow'} & set(sys.modules))"],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert loaded.stdout == "set()\n"
