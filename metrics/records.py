@@ -160,10 +160,18 @@ def _split_url(text: str) -> tuple[str, str, str, str]:
     return host, f"{host}:{port}" if port else host, scheme, parts.path
 
 
+def may_name_host(pattern: str) -> bool:
+    """Whether a pattern can begin with a host: `acme/*` cannot, or it would mean a host `acme` too."""
+    segments = pattern.split("/")
+    return len(segments) > 2 or "." in segments[0] or pattern == "*"
+
+
 def matches_repository(pattern: str, identity: RepositoryIdentity) -> bool:
     """Whether `owner/name`, `host/owner/name`, or either with a closing `*`, means this repository."""
     wanted = pattern.casefold()
-    candidates = (identity.path.casefold(), identity.key)
+    candidates = [identity.path.casefold()]
+    if may_name_host(pattern):
+        candidates.append(identity.key)
     if wanted.endswith("*"):
         return any(candidate.startswith(wanted[:-1]) for candidate in candidates)
     return wanted in candidates

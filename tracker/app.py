@@ -12,6 +12,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Operation
 from litestar.plugins.pydantic import PydanticInitPlugin
 from litestar.routes import HTTPRoute
 from litestar.types import Message
@@ -19,6 +20,7 @@ from litestar.types import Scope as RequestScope
 from pydantic import BaseModel
 
 from metrics.api.endpoints import Reader, metrics_router
+from metrics.errors import ParameterError
 from metrics.store import Store
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head
@@ -71,6 +73,7 @@ def create_app(settings: Settings) -> Litestar:
         [*ROUTES, _metrics(store)],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
+        before_request=_refuse_unknown_parameters,
         before_send=[_name_all_methods],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
@@ -91,6 +94,15 @@ def create_app(settings: Settings) -> Litestar:
     report_lag(store.lag)
     complete_document(app)
     return app
+
+
+async def _refuse_unknown_parameters(request: CallerRequest) -> None:
+    """Where a route documents no parameters it takes none: a `dry_run` must not be passed over in silence."""
+    handler = request.route_handler
+    if isinstance(handler, HTTPRouteHandler) and handler.operation_class is Operation:
+        unknown = [(name, "is not a parameter that is known here") for name in request.query_params]
+        if unknown:
+            raise ParameterError(unknown)
 
 
 async def _name_all_methods(message: Message, scope: RequestScope) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 from sqlalchemy import Row, select
 
 from metrics.records import Status
-from tracker.errors import Contradiction, InsufficientScope, NotFound, Problem
+from tracker.errors import InsufficientScope, NotFound, Problem
 from tracker.facts import (
     Correction,
     DeploymentFacts,
@@ -56,8 +56,8 @@ def record_deployments(
 ) -> list[Recording | Problem]:
     """Record each deployment: a new one, or a repeat that is understood as `merge_repeat` says.
 
-    One that cannot be recorded is returned as the `Problem`, in its place, and changes nothing: a
-    `Contradiction`, or `InsufficientScope` where it remediates what `reaches` does not.
+    One that cannot be recorded is returned as the `Problem`, in its place, and changes nothing: what
+    `merge_repeat` raises, or `InsufficientScope` where it remediates what `reaches` does not.
     """
     ledger.ensure_repositories(author, ((one.facts.repository, one.facts.service) for one in sent))
     current = _current_by_natural_key(ledger, author.organization, sent)
@@ -67,7 +67,7 @@ def record_deployments(
 def record_deployment(
     ledger: Ledger, author: Author, sent: SentDeployment, reaches: Reaches = everything
 ) -> Recording:
-    """Record one deployment. Raises `Contradiction`, `InsufficientScope`."""
+    """Record one deployment. Raises what `record_deployments` returns."""
     outcome = record_deployments(ledger, author, [sent], reaches)[0]
     if isinstance(outcome, Problem):
         raise outcome
@@ -165,8 +165,8 @@ def _record_one(
     else:
         try:
             facts = merge_repeat(before.facts, sent, ledger.now)
-        except Contradiction as contradiction:
-            return contradiction
+        except Problem as refusal:
+            return refusal
         if facts == before.facts:
             return Recording(before, repeated=True)
         recorded = RecordedDeployment(ledger.next_version(author, before.version), facts)

@@ -14,17 +14,21 @@ from tracker.models import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSI
 from tracker.schemas.exported import LineType, deployment_fields, incident_fields, version_fields
 
 _ROWS_AT_ONCE = 1_000
+_NAMED, _NAMING = (REPOSITORIES, ORGANIZATION_SETTINGS), (DEPLOYMENTS, INCIDENTS)
 
 
 def export_lines(connection: Connection, organization: str, *, all_versions: bool) -> Iterator[bytes]:
     """The organization's lines, in the order in which an import has to record them.
 
-    Current versions come in the order in which things were first recorded, all versions in their own:
-    that order decides between two deployments that finished at the same moment.
+    Current versions come in the order in which things were first recorded, after the repositories that
+    they name; all versions in their own. That order decides between two deployments that finished at the
+    same moment.
     """
-    streams = [_rows(connection, table, organization, all_versions) for table in VERSIONED]
-    for _, table_name, row in heapq.merge(*streams, key=lambda entry: entry[0]):
-        yield _line(table_name, row, with_history=all_versions)
+    stages: list[tuple[Table, ...]] = [VERSIONED] if all_versions else [_NAMED, _NAMING]
+    for tables in stages:
+        rows = [_rows(connection, table, organization, all_versions) for table in tables]
+        for _, table_name, row in heapq.merge(*rows, key=lambda entry: entry[0]):
+            yield _line(table_name, row, with_history=all_versions)
 
 
 def _rows(

@@ -97,9 +97,12 @@ def merge_repeat(recorded: DeploymentFacts, sent: SentDeployment, now: int) -> D
     """The record after a repeat: what was empty is filled, what was in progress may finish.
 
     Only what the repeat carries is compared. Raises `Contradiction`, naming the fields, where it says
-    something else than the record: then it is another attempt, and needs an id of its own.
+    something else than the record: then it is another attempt, and needs an id of its own. Raises
+    `InvalidRequest` where the labels become too many.
     """
     changes, conflicts = fill_empty(recorded, sent.facts, _COMPARED & sent.carried)
+    if "labels" in changes:
+        require_few_labels(changes["labels"])
     merged = replace(recorded, **changes)
     merged = _merge_progress(merged, sent, now, conflicts)
     if conflicts:
@@ -126,10 +129,11 @@ def _merge_progress(
             finished_at = started_at + sent.duration
         else:
             finished_at = now
-    elif "status" in sent.carried and sent.facts.status not in (recorded.status, Status.IN_PROGRESS):
-        conflicts.append("status")
-    elif sent_finish not in (None, finished_at):
-        conflicts.append("finished_at")
+    else:
+        if "status" in sent.carried and sent.facts.status not in (recorded.status, Status.IN_PROGRESS):
+            conflicts.append("status")
+        if sent_finish not in (None, finished_at):
+            conflicts.append("finished_at")
     if sent.duration is not None and finished_at is not None:
         if started_at is None:
             started_at = finished_at - sent.duration
@@ -168,8 +172,9 @@ class Correction:
         """Start and finish after the correction; where only the duration moved, the finish stays."""
         started_at, finished_at = facts.started_at, facts.finished_at
         if not facts.status.is_final:
-            if finished_at is not None or self.duration is not None:
-                raise _wrong("finished_at", "cannot be given while the status is in_progress")
+            for name, value in (("finished_at", finished_at), ("duration_seconds", self.duration)):
+                if value is not None:
+                    raise _wrong(name, "cannot be given while the status is in_progress")
             return facts
         if "finished_at" in self.changes and finished_at is None:
             raise _wrong("finished_at", "cannot be cleared where the status is final")
@@ -177,6 +182,8 @@ class Correction:
             started_at, finished_at = self._fit(self.duration, started_at, finished_at, now)
         finished_at = now if finished_at is None else finished_at
         if started_at is not None and finished_at < started_at:
+            if "started_at" in self.changes and "finished_at" not in self.changes:
+                raise _wrong("started_at", "must not be after finished_at")
             raise _wrong("finished_at", "must not be before started_at")
         if finished_at - now > FURTHEST_AHEAD_MICROSECONDS:
             raise _wrong("finished_at", "must not be more than a day ahead")
@@ -185,16 +192,19 @@ class Correction:
     def _fit(
         self, duration: int, started_at: int | None, finished_at: int | None, now: int
     ) -> tuple[int, int]:
-        """Start and finish that agree with the duration: what the patch does not name moves."""
-        start_alone = "started_at" in self.changes and "finished_at" not in self.changes
-        if started_at is not None and (finished_at is None or start_alone):
+        """Start and finish that agree with the duration; where the patch names neither, the start moves."""
+        names_start, names_finish = "started_at" in self.changes, "finished_at" in self.changes
+        if names_start and started_at is None:
+            raise _wrong("started_at", "cannot be cleared while a duration is given")
+        if started_at is not None and (finished_at is None or (names_start and not names_finish)):
             return started_at, started_at + duration
-        finished_at = now if finished_at is None else finished_at
-        if started_at is not None and abs(finished_at - started_at - duration) <= AGREEMENT_MICROSECONDS:
-            return started_at, finished_at
-        if started_at is not None and "started_at" in self.changes:
+        if finished_at is None:
+            return now - duration, now
+        if started_at is None or not names_finish:
+            return finished_at - duration, finished_at
+        if abs(finished_at - started_at - duration) > AGREEMENT_MICROSECONDS:
             raise _wrong("duration_seconds", "must agree with started_at and finished_at")
-        return finished_at - duration, finished_at
+        return started_at, finished_at
 
 
 def with_merged_labels(recorded: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,9 +217,14 @@ def with_merged_labels(recorded: Mapping[str, str], changes: Mapping[str, Any]) 
     patch: Mapping[str, str | None] | None = changes["labels"]
     merged = {} if patch is None else {**recorded, **patch}
     labels = {name: text for name, text in merged.items() if text is not None}
+    require_few_labels(labels)
+    return {**changes, "labels": labels}
+
+
+def require_few_labels(labels: Mapping[str, str]) -> None:
+    """Raises `InvalidRequest` beyond the most there may be."""
     if len(labels) > MOST_LABELS:
         raise _wrong("labels", f"must not come to more than {MOST_LABELS}")
-    return {**changes, "labels": labels}
 
 
 def _wrong(name: str, detail: str) -> InvalidRequest:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, select
 from metrics.records import RepositoryIdentity, environment_key
 from tracker.deployments import require_reach_of_named
 from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
-from tracker.facts import Reaches, everything, with_merged_labels
+from tracker.facts import Reaches, everything, require_few_labels, with_merged_labels
 from tracker.ledger import Author, Ledger, Version, repository_columns, repository_of
 from tracker.models import INCIDENTS
 from tracker.repeats import contradiction, fill_empty
@@ -101,6 +101,8 @@ def report_incident(
     if not reaches(current.facts.repository):
         raise InsufficientScope("insufficient_scope: the token does not reach the incident with this key")
     changes, conflicts = fill_empty(current.facts, facts, carried)
+    if "labels" in changes:
+        require_few_labels(changes["labels"])
     if conflicts:
         raise contradiction([_SENT_AS.get(name, name) for name in conflicts], "key")
     return Report(_revise(ledger, author, current, replace(current.facts, **changes)), repeated=True)

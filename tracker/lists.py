@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from metrics.errors import ParameterError
-from metrics.records import environment_key, to_microseconds
+from metrics.records import environment_key, may_name_host, to_microseconds
 from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")
@@ -132,11 +132,11 @@ def names_repository(table: Table, patterns: Iterable[str]) -> ColumnElement[boo
     conditions: list[ColumnElement[bool]] = [false()]
     for pattern in patterns:
         wanted = pattern.casefold()
-        if wanted.endswith("*"):
-            prefix = wanted.removesuffix("*")
-            conditions += [key.startswith(prefix, autoescape=True), path.startswith(prefix, autoescape=True)]
-        else:
-            conditions += [key == wanted, path == wanted]
+        for text in (path, key) if may_name_host(pattern) else (path,):
+            if wanted.endswith("*"):
+                conditions.append(text.startswith(wanted.removesuffix("*"), autoescape=True))
+            else:
+                conditions.append(text == wanted)
     return or_(*conditions)
 
 
@@ -203,8 +203,10 @@ def _write_cursor(position: int, record_id: str) -> str:
 def _read_cursor(cursor: str) -> tuple[int, str]:
     try:
         position, record_id = json.loads(urlsafe_b64decode(cursor.encode()))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise ParameterError(_WRONG_CURSOR) from None
     if not isinstance(position, int) or not isinstance(record_id, str):
+        raise ParameterError(_WRONG_CURSOR)
+    if abs(position) >= 2**63 or not record_id.isascii():
         raise ParameterError(_WRONG_CURSOR)
     return position, record_id

@@ -19,7 +19,7 @@ def fill_empty(recorded: object, sent: object, names: Iterable[str]) -> tuple[di
             changes[name] = {**before, **after}
             if changes[name] != {**after, **before}:
                 conflicts.append(name)
-        elif before is None or before == []:
+        elif before in (None, "", []):
             changes[name] = after
         elif before != after:
             conflicts.append(name)

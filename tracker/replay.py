@@ -136,8 +136,8 @@ class Replay:
             )
         else:
             version = ledger.next_version(author, Version.from_columns(versions[-1]._mapping))
-        if self._keeps_times:
-            version = replace(version, recorded_at=to_microseconds(line.recorded_at or line.created_at))
+        if self._keeps_times and line.recorded_at is not None:
+            version = replace(version, recorded_at=to_microseconds(line.recorded_at))
         if line.deleted:
             version = version.closed_at_birth()
         row = {**vars(version), **content.columns}
@@ -212,8 +212,14 @@ def _says_the_same(version: Row[Any], content: _Content, deleted: bool) -> bool:
 
 
 def _require_free(ledger: Ledger, content: _Content, line: ExportedLine, organization: str) -> None:
-    """Raises `Contradiction` where the record's natural key is taken by a record with another id."""
+    """Raises `Contradiction` where the record's id or natural key is taken by another record."""
     columns = content.table.c
+    if isinstance(line, ExportedRepository):
+        if ledger.connection.execute(select(columns.id).where(columns.id == line.id)).first() is not None:
+            raise Contradiction(
+                f"repository {content.name}: its id is another repository's or organization's"
+            )
+        return
     names: tuple[str, ...]
     if isinstance(line, ExportedDeployment) and line.deployment_node_id is not None:
         names = ("repository_key", "service", "environment_key", "deployment_node_id")

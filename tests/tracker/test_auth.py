@@ -12,7 +12,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.server import Server, deployment, ndjson
+from tests.server import Server, deployment, ndjson, run_tracker
 from tracker.auth import Authenticator, Claims, Scope, mint, verify
 from tracker.errors import Unauthenticated
 from tracker.keys import KeyRing, KeyRingError, generate, load_keys, load_or_create_keys
@@ -323,3 +323,19 @@ def test_a_token_for_one_repository_blames_no_other(server: Server) -> None:
         assert admin.patch(path, json={"deployment": other}).status_code == 200
         admin.post("/api/v1/incidents", json={"key": "theirs", "started_at": "2026-03-02T10:00:00Z"})
         assert client.post("/api/v1/incidents", json=incident | {"key": "theirs"}).status_code == 403
+
+
+@pytest.mark.parametrize("repositories", ["", " ", "acme/shop,", "shop", "ac*e/x", "acme/**"])
+def test_a_limit_that_names_no_repository_makes_no_token(tmp_path: Path, repositories: str) -> None:
+    refused = run_tracker(
+        tmp_path, "token", "--org", "acme", "--scope", "admin", "--repositories", repositories
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--repositories" in refused.stderr
+
+
+def test_an_owner_is_no_host(server: Server) -> None:
+    with server.client(server.token("admin", "hosts", ("acme/shop", "octo/*"))) as client:
+        for url in ("https://acme/shop", "https://octo/x/y"):
+            assert client.post(PATH, json=deployment(repository_url=url)).status_code == 403
+        assert client.get("/api/v1/settings").status_code == 403

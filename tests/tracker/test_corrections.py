@@ -1,5 +1,6 @@
 """PATCH, DELETE and the history of a deployment, over HTTP against a running service."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 import httpx
@@ -42,7 +43,7 @@ def test_a_patch_corrects_what_it_names_and_leaves_the_rest(client: httpx.Client
         ({"finished_at": "2026-03-02T09:00:00Z"}, {"started_at": START, "duration_seconds": 300}, (START, FINISH)),
         ({"started_at": START, "finished_at": "2026-03-02T11:00:00Z"}, {"finished_at": FINISH}, (START, FINISH)),
         ({"started_at": START, "finished_at": FINISH}, {"started_at": None}, (None, FINISH)),
-        ({"started_at": START, "finished_at": FINISH}, {"duration_seconds": 300.4}, (START, FINISH)),
+        ({"started_at": START, "finished_at": FINISH}, {"duration_seconds": 300.5}, ("2026-03-02T09:59:59.500000Z", FINISH)),
     ],
 )  # fmt: skip
 def test_a_patch_finishes_and_moves_times(
@@ -67,8 +68,23 @@ def test_a_patch_finishes_and_moves_times(
         ({}, {"is_fix": "yes"}, "/is_fix"),
         ({}, {"finished_at": "2126-01-01T00:00:00Z"}, "/finished_at"),
         ({"status": "in_progress"}, {"finished_at": FINISH}, "/finished_at"),
-        ({"status": "in_progress"}, {"duration_seconds": 5}, "/finished_at"),
-        ({"finished_at": FINISH}, {"started_at": "2026-03-02T11:00:00Z"}, "/finished_at"),
+        ({"status": "in_progress"}, {"duration_seconds": 5}, "/duration_seconds"),
+        ({"finished_at": FINISH}, {"started_at": "2026-03-02T11:00:00Z"}, "/started_at"),
+        (
+            {"started_at": START, "finished_at": FINISH},
+            {"finished_at": "2026-03-02T09:00:00Z"},
+            "/finished_at",
+        ),
+        (
+            {"started_at": START, "status": "in_progress"},
+            {"status": "fail", "finished_at": FINISH, "duration_seconds": 5},
+            "/duration_seconds",
+        ),
+        (
+            {"started_at": START, "finished_at": FINISH},
+            {"started_at": None, "duration_seconds": 5},
+            "/started_at",
+        ),
         ({}, {"started_at": START, "finished_at": FINISH, "duration_seconds": 60}, "/duration_seconds"),
         ({"labels": {f"n{n}": "" for n in range(20)}}, {"labels": {"one more": ""}}, "/labels"),
     ],
@@ -172,3 +188,59 @@ def test_an_incident_has_a_history_too(client: httpx.Client) -> None:
     assert items[1]["changes"][0] == {"field": "resolved_at", "before": None, "after": FINISH}
     assert items[2]["changes"] == [{"field": "labels", "before": {"team": "a"}, "after": {}}]
     assert client.get("/api/v1/incidents/unknown/history").status_code == 404
+
+
+def test_repeats_do_not_come_to_more_labels_than_there_may_be(client: httpx.Client) -> None:
+    first, more = ({f"{letter}{number}": "" for number in range(20)} for letter in "ab")
+    record = post(client, deployment_node_id="7", labels=first)
+    refused = client.post(PATH, json=deployment(deployment_node_id="7", labels=more))
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/labels")
+    assert client.get(f"{PATH}/{record['id']}").json()["labels"] == first
+
+
+def test_a_contradiction_names_every_field(client: httpx.Client) -> None:
+    post(client, deployment_node_id="7", finished_at=START)
+    refused = client.post(PATH, json=deployment(deployment_node_id="7", status="fail", finished_at=FINISH))
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/status", "/finished_at"]
+
+
+def test_the_warnings_of_a_repeat_are_the_records(client: httpx.Client) -> None:
+    commits = [{"sha": "abcdef0", "committed_at": START}]
+    post(client, deployment_node_id="7", started_at=START, finished_at=FINISH, commits=commits)
+    late = client.post(PATH, json=deployment(deployment_node_id="7", status="in_progress"))
+    assert (late.status_code, late.json()["warnings"]) == (200, [])
+
+
+def test_a_repeat_of_an_incident_fills_its_service(client: httpx.Client) -> None:
+    body = {"key": "i", "started_at": START, "repository_url": "https://github.com/acme/shop"}
+    client.post("/api/v1/incidents", json=body)
+    assert client.post("/api/v1/incidents", json=body | {"service": "web"}).json()["service"] == "web"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/incidents"),
+        ("PATCH", f"{PATH}/x"),
+        ("GET", "/api/v1/repositories"),
+        ("GET", "/api/v1/settings"),
+    ],
+)
+def test_where_there_are_no_parameters_none_is_passed_over(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    body = None if method == "GET" else {"started_at": START}
+    answered = client.request(method, f"{path}?dry_run=true", json=body)
+    assert answered.status_code == 400
+    assert answered.json()["errors"] == [
+        {"pointer": "dry_run", "detail": "is not a parameter that is known here"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "cursor", ['[1000000000000000000000000000000,"x"]', '[1,"\\ud800"]', "[" * 3000, "[]", "7"]
+)
+def test_a_made_up_cursor_is_refused(client: httpx.Client, cursor: str) -> None:
+    answered = client.get(PATH, params={"cursor": urlsafe_b64encode(cursor.encode()).decode()})
+    assert answered.status_code == 400
+    assert answered.json()["errors"][0]["pointer"] == "cursor"

@@ -46,6 +46,10 @@ def fill(client: httpx.Client) -> str:
         json={"key": "i", "started_at": "2026-03-02T11:10:00Z", "deployment": first["id"]},
     ).json()
     client.patch(f"/api/v1/incidents/{incident['id']}", json={"resolved_at": "2026-03-02T12:00:00Z"})
+    lost = client.post("/api/v1/incidents", json={"started_at": "2026-03-02T09:00:00Z"}).json()
+    client.patch(
+        f"/api/v1/incidents/{lost['id']}", json={"repository_url": "https://github.com/acme/named-late"}
+    )
     repository = client.get("/api/v1/repositories").json()["items"][0]
     client.patch(f"/api/v1/repositories/{repository['id']}", json={"team": "shop"})
     client.patch(
@@ -110,6 +114,11 @@ def test_an_export_of_what_is_current_gives_the_same_answers(
     assert (imported.returncode, imported.stderr) == (0, "")
     with Server(folder) as other, other.client(other.token(org=organization)) as elsewhere:
         assert state(elsewhere, record_id)[:4] == state(client, record_id)[:4]
+        verified = run_tracker(folder, "verify")
+        assert verified.returncode == 0, verified.stdout
+        foreign = run_tracker(folder, "import", "-", "--org", "foreign", stdin=exported.stdout)
+        assert (foreign.returncode, foreign.stdout.split(",")[0]) == (1, "1 recorded")  # the settings alone
+        assert "line 1: repository" in foreign.stderr
 
 
 def test_an_export_changes_nothing_where_it_comes_from(

@@ -1,5 +1,6 @@
 """`tracker token` and `tracker token revoke`."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import rich_click as click
@@ -13,6 +14,8 @@ from tracker.keys import load_or_create_keys
 from tracker.models import REVOKED_TOKENS
 from tracker.recording import Recorder
 from tracker.settings import Settings
+
+_PATTERN = re.compile(r"\*|[^/*\s]+(/[^/*\s]+)*/([^/*\s]+\*?|\*)")
 
 
 @click.group(invoke_without_command=True)
@@ -53,13 +56,12 @@ def token(
     if organization is None or scope is None:
         raise click.UsageError("--org and --scope are needed, as in --org acme --scope deployments:write")
     slug = check_organization(context, context.command.params[0], organization)
-    scopes = _scopes(scope)
+    scopes, patterns = _scopes(scope), _patterns(repositories)
     settings = Settings()
     engine = connect(settings.record_database_url)
     migrate(engine)
     Recorder(engine).record_now(lambda ledger: ledger.ensure_organization(slug))
     ring = load_or_create_keys(settings)
-    patterns = tuple(name.strip() for group in repositories for name in group.split(",") if name.strip())
     click.echo(
         mint(
             ring,
@@ -71,6 +73,17 @@ def token(
             repositories=patterns,
         )
     )
+
+
+def _patterns(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns to limit the token to. Raises `click.BadParameter`: an empty one must not mean "all"."""
+    patterns = tuple(name.strip() for group in given for name in group.split(","))
+    for pattern in patterns:
+        if not _PATTERN.fullmatch(pattern):
+            raise click.BadParameter(
+                f"{pattern or 'an empty name'} is no owner/name, owner/* or *", param_hint="--repositories"
+            )
+    return patterns
 
 
 def _scopes(text: str) -> list[Scope]:

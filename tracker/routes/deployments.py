@@ -83,14 +83,14 @@ class DeploymentsController(Controller):
         caller, author = request.user, author_of(request.user)
         sent = data.sent(triggered_by="api", now=datetime.now(UTC))
         caller.require_write(sent.facts.repository)
-        warnings = _warnings(service, caller, sent.facts)
         if parameters.dry_run:
             facts = await service.recorder.record(lambda ledger: preview_deployment(ledger, author, sent))
             dry = RecordAnswer.of_facts(facts, caller.organization)
-            return Response(replace(dry, warnings=warnings), status_code=200)
+            return Response(replace(dry, warnings=_warnings(service, caller, facts)), status_code=200)
 
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
             recording = record_deployment(ledger, author, sent, caller.reach)
+            warnings = _warnings(service, caller, recording.deployment.facts)
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 

@@ -20,6 +20,7 @@ class SettingsController(Controller):
     @get(PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
     def read(self, request: CallerRequest, service: Service) -> SettingsAnswer:
         """The organization's settings, defaults included."""
+        request.user.require_unlimited("settings are the whole organization's")
         with service.engine.connect() as connection:
             return SettingsAnswer.of(read_settings(connection, request.user.organization))
 

@@ -118,7 +118,7 @@ select
     team,
     case question['group_by']
         when 'repository' then repository_key
-        when 'service' then service
+        when 'service' then nullif(service, '')
         when 'team' then team
         when 'environment' then environment_key
         when 'branch' then branch

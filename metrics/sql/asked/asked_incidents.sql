@@ -8,7 +8,7 @@ select
     incidents.change_related and incident_links.incident_id is null as is_unattributed,
     case question['group_by']
         when 'repository' then incidents.repository_key
-        when 'service' then incidents.service
+        when 'service' then nullif(incidents.service, '')
         when 'team' then coalesce(own_services.team, own_repositories.team)
         when 'environment' then incidents.environment_key
     end as group_name
