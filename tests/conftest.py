@@ -150,6 +150,19 @@ def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'tracker.db'}"
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
+    """One for the tests of a module, each with an organization of its own."""
+    folder = tmp_path_factory.mktemp("shared")
+    url = sqlite_url(folder)
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        url = postgres.database()
+    opened = Book(url, folder)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def book(database_url: str, tmp_path: Path) -> Iterator[Book]:
     opened = Book(database_url, tmp_path)

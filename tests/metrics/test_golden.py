@@ -21,13 +21,14 @@ FLAGS = {"is_hotfix", "is_fix", "is_rollback", "change_related"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
-def test_a_golden_case_is_answered_as_a_person_worked_it_out(case: Path, book: Book) -> None:
+def test_a_golden_case_is_answered_as_a_person_worked_it_out(case: Path, shared_book: Book) -> None:
+    book, organization = shared_book, f"{case.parent.name}-{case.name}".replace("_", "-")
     for row in _rows(case / "given.csv"):
-        book.deploy(**row)
+        book.deploy(org=organization, **row)
     for row in _rows(case / "incidents.csv"):
-        book.report(**row)
+        book.report(org=organization, **row)
 
-    answers = book.ask(**tomllib.loads((case / "query.toml").read_text()))
+    answers = book.ask(org=organization, **tomllib.loads((case / "query.toml").read_text()))
 
     expected = list(csv.DictReader((case / "expect.csv").open()))
     assert expected

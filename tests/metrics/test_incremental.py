@@ -139,7 +139,7 @@ class Changes:
 
 
 ROUNDS = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
