@@ -11,7 +11,7 @@ serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
 	@$(BIN)/tracker serve
 
 test: $(VENV)/.develop ## run all tests
-	@$(BIN)/pytest && echo "All tests passed."
+	@$(BIN)/pytest --numprocesses auto --dist worksteal && echo "All tests passed."
 
 check: $(VENV)/.develop ## lint, types, architecture
 	@$(BIN)/ruff format --check .

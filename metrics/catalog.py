@@ -37,6 +37,12 @@ def read_sql(folder: str, name: str) -> str:
     return files("metrics").joinpath("sql", folder, f"{name}.sql").read_text(encoding="utf-8")
 
 
+def sql_files(folder: str) -> list[str]:
+    """The names of the files in `metrics/sql/<folder>`, in order."""
+    found = files("metrics").joinpath("sql", folder).iterdir()
+    return sorted(file.name.removesuffix(".sql") for file in found)
+
+
 @dataclass(frozen=True)
 class Definition:
     """A metric: its SQL, what it binds, the columns that it gives and the row that they become."""

@@ -1,8 +1,7 @@
 """The metrics as a library: an organization's records and figures as Polars frames, without a server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -10,12 +9,12 @@ from typing import Any, Self
 import duckdb
 import polars as pl
 
-from metrics.calendar import Window
 from metrics.catalog import VIEWS, MetricName
 from metrics.errors import RecordsUnavailable
+from metrics.frames import answer_table
 from metrics.parameters import MetricParameters
-from metrics.question import Answer, Group, Point
-from metrics.rows import MetricRow
+from metrics.question import Question
+from metrics.reading import Reading
 from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
 from metrics.store import Store
 
@@ -66,6 +65,15 @@ class Library(AbstractContextManager["Library"]):
         """Remediations over successful deployments."""
         return self._metric(MetricName.DEPLOYMENT_REWORK_RATE, parameters)
 
+    def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
+        """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.
+
+        The columns are those of `metrics/sql/explain/<metric>.sql`. The parameters are the metric's own.
+        """
+        name = MetricName(metric)
+        with self._store.reading() as reading:
+            return pl.DataFrame(reading.explain(self._question(reading, parameters), name).rows)
+
     def deployments(self) -> pl.DataFrame:
         """Every finished deployment with its place in its stream: the view `deployments`."""
         return self.sql("select * from deployments")
@@ -102,54 +110,18 @@ class Library(AbstractContextManager["Library"]):
         self.close()
 
     def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+        with self._store.reading() as reading:
+            (answer,) = reading.ask(self._question(reading, given), [metric])
+        return pl.DataFrame(answer_table(answer))
+
+    def _question(self, reading: Reading, given: Mapping[str, Any]) -> Question:
         parameters = MetricParameters.of(
             {key.removesuffix("_"): _value(value) for key, value in given.items()}
         )
-        with self._store.reading() as reading:
-            settings = reading.settings(self._organization)
-            question = parameters.question(self._organization, settings, now=datetime.now(UTC))
-            (answer,) = reading.ask(question, [metric])
-        return pl.DataFrame(_rows(answer), infer_schema_length=None)
+        settings = reading.settings(self._organization)
+        return parameters.question(self._organization, settings, now=datetime.now(UTC))
 
 
 def _value(value: Any) -> Any:
     """Dates and instants as the text that parameters are written in."""
     return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def _rows(answer: Answer) -> list[dict[str, object]]:
-    question = answer.question
-    if question.group_by is not None:
-        return [
-            {question.group_by.value: group.name, **row}
-            for group in answer.groups
-            for row in _windows(answer, group)
-        ]
-    return _windows(answer, answer)
-
-
-def _windows(answer: Answer, part: Answer | Group) -> list[dict[str, object]]:
-    question = answer.question
-    if question.interval is not None:
-        return [_row(point.window, point.row) for point in part.series]
-    points: Sequence[Point] = [Point(question.window, part.row)]
-    if isinstance(part, Answer) and part.previous is not None:
-        points = [part.previous, *points]
-    return [_row(point.window, point.row) for point in points]
-
-
-def _row(window: Window, row: MetricRow) -> dict[str, object]:
-    found: dict[str, object] = {
-        "from": window.from_at.astimezone(UTC),
-        "to": window.to_at.astimezone(UTC),
-        "partial": window.is_partial,
-    }
-    for field in fields(row):
-        value = getattr(row, field.name)
-        if field.name == "by_signal":
-            found |= {f"by_{signal}": count for signal, count in value.items()}
-        elif field.name == "interval95":
-            found["interval95_low"], found["interval95_high"] = value or (None, None)
-        else:
-            found[field.name] = value
-    return found

@@ -29,12 +29,12 @@ class QueryParameters(BaseModel):
     @classmethod
     def read(cls: type[Model], pairs: Iterable[tuple[str, str]]) -> Model:
         """The parameters of a query string, as decoded pairs. Raises `ParameterError`."""
-        repeatable = {_alias(name, field): _is_repeatable(field) for name, field in cls.model_fields.items()}
+        repeatable = cls._repeatable()
         given: dict[str, str | list[str]] = {}
         for name, text in pairs:
             if "\x00" in text:
                 raise ParameterError([(name, "must not hold a NUL character")])
-            if repeatable.get(name):
+            if name in repeatable:
                 values = given.setdefault(name, [])
                 assert isinstance(values, list)
                 values.append(text)
@@ -45,10 +45,20 @@ class QueryParameters(BaseModel):
         return cls.of(given)
 
     @classmethod
+    def _repeatable(cls) -> frozenset[str]:
+        fields = cls.model_fields.items()
+        return frozenset(field.alias or name for name, field in fields if _is_repeatable(field))
+
+    @classmethod
     def of(cls: type[Model], given: Mapping[str, Any]) -> Model:
-        """The parameters from values by name. Raises `ParameterError`."""
+        """The parameters from values by name; one text stands for a tuple of one. Raises `ParameterError`."""
+        repeatable = cls._repeatable()
+        values = {
+            name: (value,) if name in repeatable and isinstance(value, str) else value
+            for name, value in given.items()
+        }
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(values)
         except ValidationError as error:
             raise ParameterError(
                 (str(detail["loc"][0]) if detail["loc"] else "query", _wording(detail["type"], detail["msg"]))
@@ -61,10 +71,6 @@ def _wording(kind: str, message: str) -> str:
         return "is not a parameter that is known here"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     return message[:1].lower() + message[1:]
-
-
-def _alias(name: str, field: FieldInfo) -> str:
-    return field.alias or name
 
 
 def _is_repeatable(field: FieldInfo) -> bool:

@@ -1,94 +1,43 @@
-"""Answers questions: binds the SQL files and runs them on the store."""
+"""Binds a question to the SQL files and runs them on the store."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from metrics.calendar import Window, buckets, local_days
-from metrics.catalog import CATALOG, Definition, MetricName, read_sql
+from metrics.catalog import Definition
 from metrics.errors import ParameterError
 from metrics.question import Answer, Dimension, Group, Point, Question
-from metrics.records import (
-    FailureSignal,
-    OrganizationSettings,
-    RepositoryIdentity,
-    environment_key,
-    matches_repository,
-)
+from metrics.records import FailureSignal, RepositoryIdentity, environment_key, matches_repository
 from metrics.rows import MetricRow
 
 
-class Reading:
-    """One state of the records, as long as it is held."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
-
-    def settings(self, organization: str) -> OrganizationSettings:
-        """What the organization has set; the defaults where that is nothing."""
-        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchone()
-        if found is None:
-            return OrganizationSettings()
-        timezone, production_environments, failure_signals, gap_days, benchmark = found
-        return OrganizationSettings(
-            timezone=timezone,
-            production_environments=tuple(production_environments),
-            failure_signals=tuple(FailureSignal(name) for name in failure_signals),
-            attribution_gap_days=gap_days,
-            benchmark=benchmark,
-        )
-
-    def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Of each table the number of rows and a sum over their hashes: equal where the content is."""
-        counts = (
-            self._cursor.execute(
-                f"select count(*), coalesce(sum(hash(rows_of_it)), 0) from {table} as rows_of_it"
-            ).fetchone()
-            for table in tables
-        )
-        return {
-            table: (count[0], int(count[1])) for table, count in zip(tables, counts, strict=True) if count
-        }
-
-    def view(self, name: str, organization: str) -> pa.Table:
-        """The rows of `metrics/sql/views/<name>.sql`."""
-        relation = self._cursor.sql(read_sql("views", name), params={"organization": organization})
-        return relation.to_arrow_table()
-
-    def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
-        """The answers to a question, in the order asked. Raises `ParameterError` where that is too much."""
-        asking = _Asking(self._cursor, question)
-        return [asking.answer(CATALOG[name]) for name in metrics]
-
-
-_SETTINGS = """
-    select timezone, production_environments, failure_signals, attribution_gap_days, benchmark
-    from organization_settings
-    where organization = $organization
-"""
-
-
-class _Asking:
+class Asking:
     """One question on one state of the records, with every default resolved."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
         settings = question.settings
         signals = settings.failure_signals if question.signals is None else question.signals
         self._cursor = cursor
-        self._question = question
+        self.question = question
         self._signals = [signal for signal in FailureSignal if signal in signals]
         self._repositories = _repository_keys(cursor, question)
         self._series = self._buckets()
         self._groups = self._group_names()
 
+    def bound(self) -> dict[str, Any]:
+        """What a statement about the whole window is given."""
+        question = self.question
+        return {"question": self._bound_question(question.from_at, question.to_at, question.group_by)}
+
     def answer(self, definition: Definition) -> Answer:
-        question = self._question
+        """The metric's value, with the series, groups and comparison that are asked for."""
+        question = self.question
         windows = [question.window, *self._series]
         if question.compares:
             windows.append(question.previous_window)
@@ -103,7 +52,7 @@ class _Asking:
             series=self._points(whole),
             groups=[
                 Group(name, rows[0], self._points(rows))
-                for name, rows in zip(self._displayed_names(), grouped, strict=True)
+                for name, rows in zip(self.displayed(self._groups), grouped, strict=True)
             ],
             previous=None if previous is None else Point(question.previous_window, previous),
         )
@@ -112,7 +61,7 @@ class _Asking:
         return [Point(window, row) for window, row in zip(self._series, rows[1:], strict=True)]
 
     def _buckets(self) -> list[Window]:
-        question = self._question
+        question = self.question
         if question.interval is None:
             return []
         series = buckets(question.from_at, question.to_at, question.interval, question.zone)
@@ -160,13 +109,13 @@ class _Asking:
             "groups": list(group_names),
         }
         if "days" in definition.parameters:
-            bound["days"] = [asdict(day) for day in local_days(from_at, to_at, self._question.zone)]
+            bound["days"] = [asdict(day) for day in local_days(from_at, to_at, self.question.zone)]
         return bound
 
     def _bound_question(
         self, from_at: datetime, to_at: datetime, group_by: Dimension | None
     ) -> dict[str, Any]:
-        question, production = self._question, self._question.settings.production_environments
+        question, production = self.question, self.question.settings.production_environments
         environments: Sequence[str] = production
         if question.environments is not None:
             environments = [environment_key(name) for name in question.environments]
@@ -186,7 +135,7 @@ class _Asking:
 
     def _group_names(self) -> list[str | None]:
         """The names in the dimension asked for that the window knows, in order, "none" last."""
-        question = self._question
+        question = self.question
         if question.group_by is None:
             return []
         bound = self._bound_question(question.from_at, question.to_at, question.group_by)
@@ -196,17 +145,19 @@ class _Asking:
             raise ParameterError([("group_by", detail)])
         return names
 
-    def _displayed_names(self) -> list[str | None]:
-        """Repositories by their path, with the host where two hosts have the same path."""
-        if self._question.group_by is not Dimension.REPOSITORY:
-            return self._groups
-        known = self._cursor.execute(_REPOSITORY_PATHS, {"organization": self._question.organization})
-        paths = dict(known.fetchall())
-        counts = Counter(paths[key].casefold() for key in self._groups if key is not None)
-        return [
-            None if key is None else paths[key] if counts[paths[key].casefold()] == 1 else key
-            for key in self._groups
-        ]
+    def displayed(self, group_names: Sequence[str | None]) -> list[str | None]:
+        """Names of groups as people know them."""
+        if self.question.group_by is not Dimension.REPOSITORY:
+            return list(group_names)
+        names = self.repository_names()
+        return [None if key is None else names.get(key, key) for key in group_names]
+
+    def repository_names(self) -> Mapping[str, str]:
+        """Of every repository key the path, with the host where two hosts have the same path."""
+        known = self._cursor.execute(_REPOSITORY_PATHS, {"organization": self.question.organization})
+        paths: dict[str, str] = dict(known.fetchall())
+        counts = Counter(path.casefold() for path in paths.values())
+        return {key: path if counts[path.casefold()] == 1 else key for key, path in paths.items()}
 
 
 _MOST_BUCKETS = 5_000

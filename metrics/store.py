@@ -11,19 +11,29 @@ import os
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Self
 
 import duckdb
 
-from metrics.catalog import CATALOG, read_sql
+from metrics.catalog import CATALOG, read_sql, sql_files
 from metrics.errors import RecordsUnavailable
-from metrics.query import Reading
+from metrics.reading import Reading
 from metrics.replicate import FACTS, catch_up, position_of
 from metrics.sources import PULLED, RecordDatabase
 
-_MACROS = ("asked_cells", "asked_deployments", "asked_incidents")
+_MACROS = (
+    "asked_cells",
+    "is_asked",
+    "group_of",
+    "deployments_in_reach",
+    "asked_deployments",
+    "asked_incidents",
+    "failure_causes",
+    "deployments_left_out",
+    "deployments_without_success",
+    "causes_left_out",
+)
 
 
 class Store:
@@ -118,15 +128,11 @@ def _fingerprint() -> str:
         duckdb.__version__,
         _creation(),
         *(read_sql("records", table) for table in PULLED),
-        *(read_sql("changes", file.name.removesuffix(".sql")) for file in _files("changes")),
+        *(read_sql("changes", file) for file in sql_files("changes")),
         *(read_sql("facts", fact) for fact in FACTS),
         *(definition.sql for definition in CATALOG.values()),
     ]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def _files(folder: str) -> list[Traversable]:
-    return sorted(files("metrics").joinpath("sql", folder).iterdir(), key=lambda file: file.name)
 
 
 class _Slot:

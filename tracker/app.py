@@ -32,6 +32,7 @@ from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
 from tracker.routes.batch import record_batch
 from tracker.routes.deployments import DeploymentsController
+from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
 from tracker.routes.incidents import IncidentsController
 from tracker.routes.listing import CallerRequest
@@ -45,6 +46,7 @@ from tracker.settings import Settings
 ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     DeploymentsController,
     record_batch,
+    export_deployments,
     IncidentsController,
     RepositoriesController,
     SettingsController,

@@ -1,8 +1,5 @@
 """Reading records back: one by its id, or a page of a list that a cursor continues."""
 
-import binascii
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,12 +20,11 @@ from sqlalchemy import (
     tuple_,
 )
 
-from metrics.errors import ParameterError
+from metrics.cursors import read_cursor, write_cursor
 from metrics.records import environment_key, may_name_host, to_microseconds
 from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")
-_WRONG_CURSOR = [("cursor", "must be one that the Link of a page of this list has given")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +77,29 @@ def find(engine: Engine, table: Table, organization: str, record_id: str) -> Row
         ).first()
 
 
+def select_deployments(wanted: DeploymentFilter) -> Select[Any]:
+    """Every deployment that the filter lets through, the oldest first."""
+    columns = DEPLOYMENTS.c
+    return _filtered_deployments(wanted).order_by(columns.listed_at, columns.id)
+
+
+def select_incidents(organization: str) -> Select[Any]:
+    """Every incident of the organization, the first to start first."""
+    columns = INCIDENTS.c
+    query = _filtered(
+        select(INCIDENTS), INCIDENTS, columns.started_at, IncidentFilter(organization=organization)
+    )
+    return query.order_by(columns.started_at, columns.id)
+
+
 def list_deployments(engine: Engine, wanted: DeploymentFilter) -> Page[Row[Any]]:
     """Deployments, newest first, by `finished_at`, or `created_at` while in progress."""
+    columns = DEPLOYMENTS.c
+    with engine.connect() as connection:
+        return _page(connection, _filtered_deployments(wanted), columns.listed_at, columns.id, wanted)
+
+
+def _filtered_deployments(wanted: DeploymentFilter) -> Select[Any]:
     columns = DEPLOYMENTS.c
     query = _filtered(select(DEPLOYMENTS), DEPLOYMENTS, columns.listed_at, wanted)
     for column, values in (
@@ -94,10 +111,7 @@ def list_deployments(engine: Engine, wanted: DeploymentFilter) -> Page[Row[Any]]
             query = query.where(column.in_(values))
     for name, text in wanted.label:
         query = query.where(columns.labels[name].as_string() == text)
-    if wanted.team:
-        query = _of_teams(query, wanted.team)
-    with engine.connect() as connection:
-        return _page(connection, query, columns.listed_at, columns.id, wanted)
+    return _of_teams(query, wanted.team) if wanted.team else query
 
 
 def list_incidents(engine: Engine, wanted: IncidentFilter) -> Page[Row[Any]]:
@@ -187,26 +201,10 @@ def _page(
     wanted: ListFilter,
 ) -> Page[Row[Any]]:
     if wanted.cursor is not None:
-        query = query.where(tuple_(ordered_by, record_id) < tuple_(*_read_cursor(wanted.cursor)))
+        query = query.where(tuple_(ordered_by, record_id) < tuple_(*read_cursor(wanted.cursor, int, str)))
     query = query.order_by(ordered_by.desc(), record_id.desc()).limit(wanted.limit + 1)
     rows = connection.execute(query).all()
     if len(rows) <= wanted.limit:
         return Page(rows, None)
     last = rows[wanted.limit - 1]._mapping
-    return Page(rows[: wanted.limit], _write_cursor(last[ordered_by], last[record_id]))
-
-
-def _write_cursor(position: int, record_id: str) -> str:
-    return urlsafe_b64encode(json.dumps([position, record_id]).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        position, record_id = json.loads(urlsafe_b64decode(cursor.encode()))
-    except (binascii.Error, ValueError, TypeError, RecursionError):
-        raise ParameterError(_WRONG_CURSOR) from None
-    if not isinstance(position, int) or not isinstance(record_id, str):
-        raise ParameterError(_WRONG_CURSOR)
-    if abs(position) >= 2**63 or not record_id.isascii():
-        raise ParameterError(_WRONG_CURSOR)
-    return position, record_id
+    return Page(rows[: wanted.limit], write_cursor([last[ordered_by], last[record_id]]))

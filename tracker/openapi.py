@@ -3,6 +3,7 @@
 from litestar import Litestar
 from litestar.openapi.spec import (
     Components,
+    OpenAPIFormat,
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
@@ -15,9 +16,11 @@ from litestar.openapi.spec import (
     SecurityScheme,
 )
 
+from metrics.api.endpoints import PATH as METRICS_PATH
 from metrics.catalog import MetricName
+from metrics.formats import TableFormat
 from tracker.idempotency import LONGEST_KEY
-from tracker.routes import deployments, incidents
+from tracker.routes import deployments, exports, incidents
 
 _BEARER = "token"
 _PROBLEM = "#/components/schemas/ProblemDetails"
@@ -57,8 +60,10 @@ def _complete(path: str, method: str, operation: Operation) -> None:
     responses["401"] = _problem("No token, or none that can be believed.", "WWW-Authenticate")
     responses["403"] = _problem("The token does not allow this.", "WWW-Authenticate")
     responses["503"] = _problem("The record database does not answer; nothing was recorded.", "Retry-After")
-    if path.endswith("/{name}"):
+    if path.startswith(METRICS_PATH):
         _name_metrics(operation)
+    if path.startswith(METRICS_PATH) or path == exports.PATH:
+        _add_tables(responses["200"])
     if "{" in path:
         responses["404"] = _problem("There is no such thing, or it is another organization's.")
     if method in ("post", "patch"):
@@ -78,6 +83,14 @@ def _name_metrics(operation: Operation) -> None:
     for parameter in operation.parameters or []:
         if isinstance(parameter, Parameter) and parameter.name == "name":
             parameter.schema = Schema(type=OpenAPIType.STRING, enum=[name.value for name in MetricName])
+
+
+def _add_tables(response: OpenAPIResponse | Reference) -> None:
+    """The formats that an answer can have beside JSON."""
+    assert isinstance(response, OpenAPIResponse)
+    file = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY))
+    json = {"application/json": OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))}
+    response.content = json | {one.media_type: file for one in TableFormat}
 
 
 def _like(response: OpenAPIResponse | Reference, description: str) -> OpenAPIResponse:

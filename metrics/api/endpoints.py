@@ -1,28 +1,34 @@
-"""`/api/v1/metrics`: the summary and each metric.
+"""`/api/v1/metrics`: the summary, each metric, and what made it.
 
 Whoever wires the router in says who may ask: it provides the `reader` and the `store`, and guards.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from litestar import Request, Router, get
+from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import Dependencies, Guard
+from pydantic import Field
 
+from metrics.api.answers import Format, answer_body, asked_format, explanation_body, table_response
 from metrics.api.documents import documents
-from metrics.calendar import Window, midnight
 from metrics.catalog import MetricName
+from metrics.explanation import Explanation
+from metrics.formats import TableFormat
+from metrics.frames import answer_table, summary_table
 from metrics.parameters import MetricParameters
-from metrics.question import Answer, Group, Point, Question
-from metrics.rows import MetricRow
+from metrics.question import Answer, Question
+from metrics.reading import Reading
 from metrics.store import Store
 
 AnyRequest = Request[Any, Any, Any]
+AnyResponse = Response[Any]
+PATH = "/api/v1/metrics"
+LARGEST_PAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,70 +38,25 @@ class Reader:
     organization: str
     visible: Sequence[str] | None
 
-
-def answer_body(answer: Answer) -> dict[str, object]:
-    """An answer in the shape that the interface promises."""
-    question = answer.question
-    body: dict[str, object] = {
-        "metric": answer.metric,
-        "unit": answer.unit,
-        **_instants(question.window),
-        "tz": question.zone.key,
-        **_fields(answer.row),
-    }
-    if question.interval is not None:
-        body["series"] = _series(answer.series, question.zone)
-    if question.group_by is not None:
-        body["groups"] = [_group(group, question) for group in answer.groups]
-    if answer.previous is not None:
-        body["previous"] = _instants(answer.previous.window) | _fields(answer.previous.row)
-    return body
+    def question(self, parameters: MetricParameters, reading: Reading) -> Question:
+        """What the parameters ask for now. Raises `ParameterError`."""
+        settings = reading.settings(self.organization)
+        now = datetime.now(UTC)
+        return parameters.question(self.organization, settings, now=now, visible=self.visible)
 
 
-def _group(group: Group, question: Question) -> dict[str, object]:
-    assert question.group_by is not None
-    body = {question.group_by.value: group.name, **_fields(group.row)}
-    if question.interval is not None:
-        body["series"] = _series(group.series, question.zone)
-    return body
+class AnswerParameters(MetricParameters):
+    """What the endpoints take beside what is asked."""
+
+    format: Format | None = Field(None, description="json, csv, parquet or arrow; default by Accept, JSON.")
 
 
-def _series(points: Sequence[Point], zone: ZoneInfo) -> list[dict[str, object]]:
-    return [
-        {
-            "from": _edge(point.window.from_at, zone),
-            "to": _edge(point.window.to_at, zone),
-            "partial": point.window.is_partial,
-            **_fields(point.row),
-        }
-        for point in points
-    ]
+class ExplainParameters(AnswerParameters):
+    """What an explanation takes."""
 
-
-def _edge(instant: datetime, zone: ZoneInfo) -> date | datetime:
-    """A date where a local day begins, else the instant."""
-    local = instant.astimezone(zone)
-    # Where clocks leap over midnight the day begins later, and where they go back its first hour comes twice.
-    for day in (local.date(), local.date() + timedelta(days=1)):
-        if midnight(day, zone) == instant:
-            return day
-    return instant.astimezone(UTC)
-
-
-def _instants(window: Window) -> dict[str, object]:
-    return {"from": window.from_at.astimezone(UTC), "to": window.to_at.astimezone(UTC)}
-
-
-def _fields(row: MetricRow) -> dict[str, object]:
-    return {field.name: getattr(row, field.name) for field in fields(row)}
-
-
-def _answers(
-    request: AnyRequest, reader: Reader, store: Store, metrics: Sequence[MetricName]
-) -> Mapping[MetricName, dict[str, object]]:
-    parameters = MetricParameters.read(request.query_params.multi_items())
-    answers = answer(parameters, reader, store, metrics)
-    return {answer.metric: answer_body(answer) for answer in answers}
+    limit: int = Field(1_000, ge=1, le=LARGEST_PAGE, description="Rows a page.")
+    cursor: str | None = Field(None, description="The next_cursor of the page before.")
+    left_out: bool = Field(False, description="Only the rows that are left out.")
 
 
 def answer(
@@ -103,34 +64,82 @@ def answer(
 ) -> Sequence[Answer]:
     """What the reader is answered now. Raises `ParameterError`."""
     with store.reading() as reading:
-        settings = reading.settings(reader.organization)
-        question = parameters.question(
-            reader.organization, settings, now=datetime.now(UTC), visible=reader.visible
-        )
-        return reading.ask(question, metrics)
+        return reading.ask(reader.question(parameters, reading), metrics)
 
 
-@get("/", operation_class=documents(MetricParameters), sync_to_thread=True)
-def summary(
-    request: AnyRequest, reader: Reader, store: Store
-) -> dict[str, Mapping[MetricName, dict[str, object]]]:
+def explanation(
+    parameters: MetricParameters,
+    reader: Reader,
+    store: Store,
+    metric: MetricName,
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    only_left_out: bool = False,
+) -> Explanation:
+    """What made the number that the reader is answered now. Raises `ParameterError`."""
+    with store.reading() as reading:
+        question = reader.question(parameters, reading)
+        return reading.explain(question, metric, limit=limit, after=cursor, only_left_out=only_left_out)
+
+
+@get("/", operation_class=documents(AnswerParameters), sync_to_thread=True)
+def summary(request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
     """All five metrics, from one state of the records."""
-    return {"metrics": _answers(request, reader, store, list(MetricName))}
+    parameters = AnswerParameters.read(request.query_params.multi_items())
+    answers = answer(parameters, reader, store, list(MetricName))
+    wanted = asked_format(request, parameters.format)
+    if wanted is Format.JSON:
+        return Response({"metrics": {one.metric: answer_body(one) for one in answers}})
+    return table_response(summary_table(answers), "metrics", TableFormat(wanted))
 
 
-@get("/{name:str}", operation_class=documents(MetricParameters), sync_to_thread=True)
-def metric(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> dict[str, object]:
+@get("/{name:str}", operation_class=documents(AnswerParameters), sync_to_thread=True)
+def metric(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
     """One metric."""
+    known = _known(name)
+    parameters = AnswerParameters.read(request.query_params.multi_items())
+    (answered,) = answer(parameters, reader, store, [known])
+    wanted = asked_format(request, parameters.format)
+    if wanted is Format.JSON:
+        return Response(answer_body(answered))
+    return table_response(answer_table(answered), known, TableFormat(wanted))
+
+
+@get("/{name:str}/explain", operation_class=documents(ExplainParameters), sync_to_thread=True)
+def explain(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
+    """The rows that made a metric's number, those left out with the reason, and the SQL; a page at a time."""
+    known = _known(name)
+    parameters = ExplainParameters.read(request.query_params.multi_items())
+    explained = explanation(
+        parameters,
+        reader,
+        store,
+        known,
+        limit=parameters.limit,
+        cursor=parameters.cursor,
+        only_left_out=parameters.left_out,
+    )
+    wanted = asked_format(request, parameters.format)
+    if wanted is Format.JSON:
+        return Response(explanation_body(explained))
+    response = table_response(explained.rows, f"{known}-explained", TableFormat(wanted))
+    if explained.next_cursor is not None:
+        response.headers["Next-Cursor"] = explained.next_cursor
+    return response
+
+
+def _known(name: str) -> MetricName:
     if name not in set(MetricName):
         raise NotFoundException
-    return _answers(request, reader, store, [MetricName(name)])[MetricName(name)]
+    return MetricName(name)
 
 
 def metrics_router(guards: Sequence[Guard], dependencies: Dependencies) -> Router:
     """The endpoints under `/api/v1/metrics`."""
     return Router(
-        "/api/v1/metrics",
-        route_handlers=[summary, metric],
+        PATH,
+        route_handlers=[summary, metric, explain],
         guards=list(guards),
         dependencies=dependencies,
         signature_types=[Reader, Store],

@@ -102,3 +102,10 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert loaded.stdout == "set()\n"
+
+
+def test_a_number_is_explained_by_its_rows(library: Library) -> None:
+    with library:
+        rows = library.explain("change_failure_rate", repository="acme/shop", **MARCH)
+        assert rows["counted"].to_list() == [True, True, True]
+        assert rows.filter("in_numerator")["version"].to_list() == ["v1", "v3"]

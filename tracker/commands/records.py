@@ -4,21 +4,26 @@ import gzip
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import StrEnum
 from pathlib import Path
 from typing import IO, cast
 
 import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Connection
 
+from metrics.formats import TableFormat, write_table
 from tracker.commands.common import CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
 from tracker.export import export_lines
 from tracker.ingestion import InputError, LineReader, Tally, read_chunk
 from tracker.ledger import Author
+from tracker.lists import DeploymentFilter, select_deployments, select_incidents
 from tracker.recording import Recorder
 from tracker.replay import Replay, is_exported, read_exported
 from tracker.settings import Settings
+from tracker.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE
 
 _PIECE_BYTES = 1 << 18
 _MOST_ERRORS_SHOWN = 20
@@ -62,9 +67,25 @@ def import_records(file: Path, organization: str) -> None:
         raise CommandFailed(f"not everything was recorded: {tally.failed} of the lines are wrong")
 
 
+class ExportFormat(StrEnum):
+    """How an export is written: lines that can be imported again, or a table for analysis."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
 @click.command("export")
 @organization_option
 @click.option("--all-versions", is_flag=True, help="The whole history, in place of what is current.")
+@click.option(
+    "--format",
+    "named_format",
+    type=click.Choice([name.value for name in ExportFormat]),
+    help="Default: by the ending of the FILE, else ndjson.",
+)
+@click.option("--incidents", is_flag=True, help="In a table: incidents, in place of deployments.")
 @click.option(
     "--output",
     "-o",
@@ -72,19 +93,46 @@ def import_records(file: Path, organization: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Default: standard output.",
 )
-def export_records(organization: str, all_versions: bool, file: Path | None) -> None:
-    """Write everything that an organization has recorded, as NDJSON.
+def export_records(
+    organization: str, all_versions: bool, named_format: str | None, incidents: bool, file: Path | None
+) -> None:
+    """Write what an organization has recorded: to import again, or as a table for analysis.
 
-    Deployments, incidents, teams and settings, one a line; [b]tracker import[/b] takes it in again, with
-    the same ids and the same answers. A FILE whose name ends in .gz is compressed.
+    NDJSON has deployments, incidents, teams and settings, one a line; [b]tracker import[/b] takes it in
+    again, with the same ids and the same answers. A FILE whose name ends in .gz is compressed. CSV,
+    Parquet and Arrow are one table: the deployments, or the incidents.
     """
+    export_format = _export_format(named_format, file)
+    if export_format is ExportFormat.NDJSON and incidents:
+        raise click.UsageError("--incidents is for a table: NDJSON holds the incidents anyway")
+    if export_format is not ExportFormat.NDJSON and all_versions:
+        raise click.UsageError("--all-versions is for NDJSON: a table holds what is current")
     engine = migrated_database(Settings())
     with engine.connect() as connection, _output(file) as stream:
-        count = 0
-        for line in export_lines(connection, organization, all_versions=all_versions):
-            stream.write(line)
-            count += 1
-    click.echo(f"{count} lines exported", err=True)
+        if export_format is ExportFormat.NDJSON:
+            pieces = export_lines(connection, organization, all_versions=all_versions)
+        else:
+            pieces = _table(connection, organization, TableFormat(export_format), incidents=incidents)
+        stream.writelines(pieces)
+    if file is not None:
+        click.echo(f"exported to {file}", err=True)
+
+
+def _export_format(named: str | None, file: Path | None) -> ExportFormat:
+    if named is not None:
+        return ExportFormat(named)
+    endings = [] if file is None else [suffix.removeprefix(".") for suffix in file.suffixes]
+    return next((one for one in ExportFormat if one in endings), ExportFormat.NDJSON)
+
+
+def _table(
+    connection: Connection, organization: str, table_format: TableFormat, *, incidents: bool
+) -> Iterator[bytes]:
+    if incidents:
+        table, query = INCIDENT_TABLE, select_incidents(organization)
+    else:
+        table, query = DEPLOYMENT_TABLE, select_deployments(DeploymentFilter(organization=organization))
+    return write_table(table.schema, table.batches(connection, query), table_format)
 
 
 @contextmanager

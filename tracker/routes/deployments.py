@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
 from metrics.parameters import QueryParameters, require_label
+from metrics.question import Label
 from metrics.records import Status
 from tracker.auth import Caller, Scope, requires
 from tracker.deployments import (
@@ -26,7 +27,13 @@ from tracker.ledger import Ledger
 from tracker.lists import DeploymentFilter, find, list_deployments
 from tracker.models import DEPLOYMENTS
 from tracker.routes.answers import PASSED_OVER, HistoryAnswer, Posted, history_answer, record_once
-from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
+from tracker.routes.listing import (
+    CallerRequest,
+    FilterParameters,
+    ListAnswer,
+    ListParameters,
+    page_answer,
+)
 from tracker.schemas.deployment_answers import DeploymentAnswer, Warning, warnings_of
 from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.service import Service, author_of
@@ -52,7 +59,7 @@ def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple
     return tuple(warnings_of(facts, settings.production_environments))
 
 
-class DeploymentListParameters(ListParameters):
+class DeploymentFilterParameters(FilterParameters):
     """Which deployments."""
 
     status: tuple[Status, ...] = Field((), description="success, fail, in_progress; repeatable.")
@@ -61,6 +68,26 @@ class DeploymentListParameters(ListParameters):
     team: tuple[str, ...] = Field((), description="Of the record, else of its service or repository.")
     label: tuple[Annotated[str, AfterValidator(require_label)], ...] = Field(
         (), description="key:value; repeatable, all must hold."
+    )
+
+
+class DeploymentListParameters(ListParameters, DeploymentFilterParameters):
+    """A page of which deployments."""
+
+
+def deployment_filter(
+    request: CallerRequest, parameters: DeploymentFilterParameters, **page: Any
+) -> DeploymentFilter:
+    """What the caller asks for, of what the caller may see."""
+    names = DeploymentFilterParameters.model_fields
+    given = {name: getattr(parameters, name) for name in names if name != "label"}
+    labels = [(label.name, label.text) for label in map(Label.read, parameters.label)]
+    return DeploymentFilter(
+        organization=request.user.organization,
+        visible=request.user.repositories,
+        label=labels,
+        **given,
+        **page,
     )
 
 
@@ -159,11 +186,7 @@ class DeploymentsController(Controller):
     def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[DeploymentAnswer]]:
         """The organization's deployments, newest first."""
         parameters = DeploymentListParameters.read(request.query_params.multi_items())
-        given = dict(parameters)
-        labels = [(name, text) for name, _, text in (label.partition(":") for label in given.pop("label"))]
-        wanted = DeploymentFilter(
-            organization=request.user.organization, visible=request.user.repositories, label=labels, **given
-        )
+        wanted = deployment_filter(request, parameters, limit=parameters.limit, cursor=parameters.cursor)
         return page_answer(
             request,
             service.settings,

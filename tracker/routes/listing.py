@@ -20,14 +20,19 @@ LARGEST_PAGE = 500
 CallerRequest = Request[Caller, Any, Any]
 
 
-class ListParameters(QueryParameters):
-    """What every list takes."""
+class FilterParameters(QueryParameters):
+    """What a list or an export holds."""
 
     repository: tuple[str, ...] = Field((), description="owner/name or host/owner/name; repeatable.")
     service: tuple[str, ...] = Field((), description="Repeatable.")
     environment: tuple[str, ...] = Field((), description="Compared case-folded; repeatable.")
     from_: AwareDatetime | None = Field(None, alias="from", description="From this instant on.")
     to: AwareDatetime | None = Field(None, description="Before this instant.")
+
+
+class ListParameters(FilterParameters):
+    """What every list takes."""
+
     limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="Items a page.")
     cursor: str | None = Field(None, description="From the Link of the page before.")
 

@@ -9,50 +9,8 @@
 create or replace macro asked_deployments(question) as table
 with
 asked as (
-    select
-        finished_deployments.* exclude (team),
-        coalesce(finished_deployments.team, own_services.team, own_repositories.team) as team
-    from finished_deployments
-    left join repositories as own_services on
-        own_services.organization = finished_deployments.organization
-        and own_services.repository_key = finished_deployments.repository_key
-        and own_services.service = finished_deployments.service
-    left join repositories as own_repositories on
-        own_repositories.organization = finished_deployments.organization
-        and own_repositories.repository_key = finished_deployments.repository_key
-        and own_repositories.service = ''
-    where
-        finished_deployments.organization = question['organization']
-        and finished_deployments.finished_at >= question['from_at']
-        and finished_deployments.finished_at < question['to_at']
-        and list_contains(question['environments'], finished_deployments.environment_key)
-        and (
-            question['repository_keys'] is null
-            or list_contains(question['repository_keys'], finished_deployments.repository_key)
-        )
-        and (
-            question['services'] is null
-            or list_contains(question['services'], finished_deployments.service)
-        )
-        and (
-            question['teams'] is null
-            or coalesce(
-                list_contains(
-                    question['teams'],
-                    coalesce(finished_deployments.team, own_services.team, own_repositories.team)
-                ),
-                false
-            )
-        )
-        and (
-            question['labels'] is null
-            or list_bool_and(
-                list_transform(
-                    question['labels'],
-                    lambda label: finished_deployments.labels[label['name']] is not distinct from label['text']
-                )
-            )
-        )
+    select * from deployments_in_reach(question)
+    where list_contains(question['environments'], environment_key)
 ),
 incident_verdicts as (
     select
@@ -116,13 +74,7 @@ select
     environment_key,
     branch,
     team,
-    case question['group_by']
-        when 'repository' then repository_key
-        when 'service' then nullif(service, '')
-        when 'team' then team
-        when 'environment' then environment_key
-        when 'branch' then branch
-    end as group_name,
+    group_of(question, repository_key, service, team, environment_key, branch) as group_name,
     succeeded,
     started_at,
     finished_at,

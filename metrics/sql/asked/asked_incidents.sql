@@ -5,13 +5,21 @@ select
     incidents.id,
     incidents.started_at,
     incidents.resolved_at,
+    incidents.repository_key,
+    incidents.service,
+    incidents.environment_key,
+    incidents.change_related,
+    incident_links.deployment_id,
+    incident_links.method,
     incidents.change_related and incident_links.incident_id is null as is_unattributed,
-    case question['group_by']
-        when 'repository' then incidents.repository_key
-        when 'service' then nullif(incidents.service, '')
-        when 'team' then coalesce(own_services.team, own_repositories.team)
-        when 'environment' then incidents.environment_key
-    end as group_name
+    group_of(
+        question,
+        incidents.repository_key,
+        incidents.service,
+        coalesce(own_services.team, own_repositories.team),
+        incidents.environment_key,
+        null
+    ) as group_name
 from incidents
 left join incident_links on incident_links.incident_id = incidents.id
 left join repositories as own_services on

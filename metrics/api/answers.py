@@ -1,0 +1,120 @@
+"""Answers as bodies: the JSON that the interface promises, or a table in another format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from litestar import Request, Response
+
+from metrics.calendar import Window, midnight
+from metrics.explanation import Explanation
+from metrics.formats import TableFormat, write_table
+from metrics.question import Answer, Group, Point, Question
+from metrics.rows import MetricRow
+
+Body = Mapping[str, object]
+
+
+class Format(StrEnum):
+    """What an answer can be written as."""
+
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
+_JSON = "application/json"
+_FORMATS = {_JSON: Format.JSON} | {one.media_type: Format(one) for one in TableFormat}
+
+
+def asked_format(request: Request[Any, Any, Any], named: Format | None) -> Format:
+    """The format that is named, else what `Accept` prefers, else JSON."""
+    return named or _FORMATS[request.accept.best_match(list(_FORMATS), default=_JSON) or _JSON]
+
+
+def table_response(table: pa.Table, name: str, table_format: TableFormat) -> Response[bytes]:
+    """A table as a file to download."""
+    return Response(
+        b"".join(write_table(table.schema, table.to_batches(), table_format)),
+        media_type=table_format.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}.{table_format}"', "Vary": "Accept"},
+    )
+
+
+def answer_body(answer: Answer) -> dict[str, object]:
+    """An answer in the shape that the interface promises."""
+    question = answer.question
+    body: dict[str, object] = {
+        "metric": answer.metric,
+        "unit": answer.unit,
+        **_instants(question.window),
+        "tz": question.zone.key,
+        **_fields(answer.row),
+    }
+    if question.interval is not None:
+        body["series"] = _series(answer.series, question.zone)
+    if question.group_by is not None:
+        body["groups"] = [_group(group, question) for group in answer.groups]
+    if answer.previous is not None:
+        body["previous"] = _instants(answer.previous.window) | _fields(answer.previous.row)
+    return body
+
+
+def explanation_body(explanation: Explanation) -> Body:
+    """The answer, its totals, a page of its rows, and the SQL."""
+    rows: list[dict[str, Any]] = explanation.rows.to_pylist()
+    return {
+        "answer": answer_body(explanation.answer),
+        "totals": [asdict(total) for total in explanation.totals],
+        "counted": [_without(row, "counted", "reason") for row in rows if row["counted"]],
+        "left_out": [_without(row, "counted") for row in rows if not row["counted"]],
+        "next_cursor": explanation.next_cursor,
+        "sql": asdict(explanation.statements),
+    }
+
+
+def _without(row: Mapping[str, object], *names: str) -> Body:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _group(group: Group, question: Question) -> dict[str, object]:
+    assert question.group_by is not None
+    body = {question.group_by.value: group.name, **_fields(group.row)}
+    if question.interval is not None:
+        body["series"] = _series(group.series, question.zone)
+    return body
+
+
+def _series(points: Sequence[Point], zone: ZoneInfo) -> list[dict[str, object]]:
+    return [
+        {
+            "from": _edge(point.window.from_at, zone),
+            "to": _edge(point.window.to_at, zone),
+            "partial": point.window.is_partial,
+            **_fields(point.row),
+        }
+        for point in points
+    ]
+
+
+def _edge(instant: datetime, zone: ZoneInfo) -> date | datetime:
+    """A date where a local day begins, else the instant."""
+    local = instant.astimezone(zone)
+    # Where clocks leap over midnight the day begins later, and where they go back its first hour comes twice.
+    for day in (local.date(), local.date() + timedelta(days=1)):
+        if midnight(day, zone) == instant:
+            return day
+    return instant.astimezone(UTC)
+
+
+def _instants(window: Window) -> dict[str, object]:
+    return {"from": window.from_at.astimezone(UTC), "to": window.to_at.astimezone(UTC)}
+
+
+def _fields(row: MetricRow) -> dict[str, object]:
+    return {field.name: getattr(row, field.name) for field in fields(row)}

@@ -1,0 +1,144 @@
+"""What made a number: the rows counted, with their links; the rows left out, with the reason; the SQL."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from metrics.catalog import CATALOG, MetricName, read_sql, sql_files
+from metrics.cursors import read_cursor, write_cursor
+from metrics.query import Asking
+from metrics.question import Answer
+
+# Together unique: a commit is in a row for each deployment that names it.
+_ORDER = ("rank", "order_us", "kind", "id", "order_id")
+_BEFORE_ALL = (-1, 0, "", "", "")
+_AFTER_COUNTED = (1, -(2**63), "", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows of a kind are counted, or left out for one reason (None for those that are counted)."""
+
+    kind: str
+    reason: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The SQL behind an answer: each with `parameters` bound, over the tables of metrics/sql/schema.sql."""
+
+    version: str
+    answer: str
+    rows: str
+    macros: Mapping[str, str]
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An answer with a page of the rows that made it; the columns as the file in metrics/sql/explain/ says.
+
+    The counted rows come first, each part in the order of `happened_at`.
+    """
+
+    answer: Answer
+    totals: Sequence[Total]
+    rows: pa.Table
+    next_cursor: str | None
+    statements: Statements
+
+
+def definition_version(name: MetricName) -> str:
+    """Twelve hexadecimal digits that change when the metric's definition does, its facts' included."""
+    texts = [
+        CATALOG[name].sql,
+        *(read_sql(folder, file) for folder in ("facts", "asked") for file in sql_files(folder)),
+    ]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+def explain(
+    cursor: duckdb.DuckDBPyConnection,
+    asking: Asking,
+    name: MetricName,
+    *,
+    limit: int | None = None,
+    after: str | None = None,
+    only_left_out: bool = False,
+) -> Explanation:
+    """A page of `limit` rows after a cursor; all rows where there is no limit. Raises `ParameterError`."""
+    begins_at: Sequence[int | str] = _AFTER_COUNTED if only_left_out else _BEFORE_ALL
+    if after is not None:
+        begins_at = read_cursor(after, int, int, str, str, str)
+    statement, parameters = read_sql("explain", name), asking.bound()
+    answer = asking.answer(CATALOG[name])
+    cursor.execute(f"create temp table explained as {_ORDERED.format(statement)}", parameters)
+    counts = cursor.execute(_TOTALS).fetchall()
+    window = {**dict(zip(_ORDER, begins_at, strict=True)), "most": None if limit is None else limit + 1}
+    page = cursor.sql(_PAGE, params=window).to_arrow_table()
+    cursor.execute("drop table explained")
+    next_cursor = None
+    if limit is not None and page.num_rows > limit:
+        page = page.slice(0, limit)
+        last = page.slice(limit - 1).to_pylist()[0]
+        next_cursor = write_cursor([last[column] for column in _ORDER])
+    return Explanation(
+        answer=answer,
+        totals=[Total(*count) for count in counts],
+        rows=_displayed(page, asking),
+        next_cursor=next_cursor,
+        statements=Statements(
+            version=definition_version(name),
+            answer=CATALOG[name].sql,
+            rows=statement,
+            macros={macro: read_sql("asked", macro) for macro in sql_files("asked")},
+            parameters=parameters,
+        ),
+    )
+
+
+def _displayed(page: pa.Table, asking: Asking) -> pa.Table:
+    """The rows with repositories and groups by the names that people know them by."""
+    names = asking.repository_names()
+    shown = {
+        "repository": [names.get(key, key) for key in page["repository_key"].to_pylist()],
+        "group": asking.displayed(page["group_name"].to_pylist()),
+    }
+    for old, new in (("repository_key", "repository"), ("group_name", "group")):
+        page = page.set_column(page.column_names.index(old), new, pa.array(shown[new], pa.string()))
+    hidden = {"rank", "order_us", "order_id"} | ({"group"} if asking.question.group_by is None else set())
+    return page.drop_columns(sorted(hidden))
+
+
+# What has not begun to happen comes last.
+_ORDERED = """
+    with explained_rows as ({})
+    select
+        explained_rows.* rename (environment_key as environment),
+        deployments.commit_id,
+        deployments.version,
+        deployments.deployment_node_id,
+        (not explained_rows.counted)::bigint as rank,
+        coalesce(epoch_us(explained_rows.happened_at), 9_223_372_036_854_775_807) as order_us,
+        coalesce(explained_rows.deployment_id, '') as order_id
+    from explained_rows
+    left join deployments on deployments.id = explained_rows.deployment_id
+"""
+_TOTALS = """
+    select kind, reason, count(*)
+    from explained
+    group by counted, kind, reason
+    order by counted desc, kind, reason
+"""
+_PAGE = """
+    select *
+    from explained
+    where (rank, order_us, kind, id, order_id) > ($rank, $order_us, $kind, $id, $order_id)
+    order by rank, order_us, kind, id, order_id
+    limit $most
+"""

@@ -1,0 +1,96 @@
+"""Answers as tables: one row for each window of each group, with columns of the same type every time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC
+from typing import get_type_hints
+
+import pyarrow as pa
+
+from metrics.calendar import Window
+from metrics.question import Answer, Group, Point
+from metrics.records import FailureSignal
+from metrics.rows import MetricRow
+
+_INSTANT = pa.timestamp("us", "UTC")
+_WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_()}
+_TYPES: Mapping[type, pa.DataType] = {int: pa.int64(), float: pa.float64()}
+
+Row = Mapping[str, object]
+
+
+def answer_table(answer: Answer) -> pa.Table:
+    """The group's column where groups are asked for, `from`, `to` and `partial`, then the answer's fields.
+
+    `by_signal` is a column for each signal, `interval95` two. Without an interval the window is one row,
+    with the window before it in a row above where a comparison is asked for.
+    """
+    schema = {**_dimension(answer), **_WINDOW_COLUMNS, **_columns(type(answer.row))}
+    return pa.Table.from_pylist(list(_rows(answer)), schema=pa.schema(list(schema.items())))
+
+
+def summary_table(answers: Sequence[Answer]) -> pa.Table:
+    """The tables of several metrics as one: `metric` and `unit` first, null where a metric lacks a column."""
+    tables = []
+    for answer in answers:
+        table = answer_table(answer)
+        for index, (name, text) in enumerate((("metric", answer.metric), ("unit", answer.unit))):
+            table = table.add_column(index, name, pa.array([text.value] * table.num_rows, pa.string()))
+        tables.append(table)
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _dimension(answer: Answer) -> dict[str, pa.DataType]:
+    group_by = answer.question.group_by
+    return {} if group_by is None else {group_by.value: pa.string()}
+
+
+def _columns(row: type[MetricRow]) -> Mapping[str, pa.DataType]:
+    columns: dict[str, pa.DataType] = {}
+    types = get_type_hints(row)
+    for field in fields(row):
+        if field.name == "by_signal":
+            columns |= {f"by_{signal}": pa.int64() for signal in FailureSignal}
+        elif field.name == "interval95":
+            columns |= {"interval95_low": pa.float64(), "interval95_high": pa.float64()}
+        else:
+            kinds = getattr(types[field.name], "__args__", (types[field.name],))
+            columns[field.name] = _TYPES.get(kinds[0], pa.string())
+    return columns
+
+
+def _rows(answer: Answer) -> Iterator[Row]:
+    group_by = answer.question.group_by
+    if group_by is None:
+        yield from _windows(answer, answer)
+    else:
+        for group in answer.groups:
+            for row in _windows(answer, group):
+                yield {group_by.value: group.name, **row}
+
+
+def _windows(answer: Answer, part: Answer | Group) -> Iterator[Row]:
+    question = answer.question
+    points: Sequence[Point] = part.series
+    if question.interval is None:
+        points = [Point(question.window, part.row)]
+        if isinstance(part, Answer) and part.previous is not None:
+            points = [part.previous, *points]
+    return (_row(point.window, point.row) for point in points)
+
+
+def _row(window: Window, row: MetricRow) -> Row:
+    found: dict[str, object] = {
+        "from": window.from_at.astimezone(UTC),
+        "to": window.to_at.astimezone(UTC),
+        "partial": window.is_partial,
+    }
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if field.name == "by_signal":
+            found |= {f"by_{signal}": count for signal, count in value.items()}
+        elif field.name == "interval95":
+            found["interval95_low"], found["interval95_high"] = value or (None, None)
+        else:
+            found[field.name] = value
+    return found

@@ -1,0 +1,78 @@
+"""One state of the records, and what can be asked of it."""
+
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+
+from metrics.catalog import CATALOG, MetricName, read_sql
+from metrics.explanation import Explanation, explain
+from metrics.query import Asking
+from metrics.question import Answer, Question
+from metrics.records import FailureSignal, OrganizationSettings
+
+
+class Reading:
+    """One state of the records, as long as it is held."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def settings(self, organization: str) -> OrganizationSettings:
+        """What the organization has set; the defaults where that is nothing."""
+        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchone()
+        if found is None:
+            return OrganizationSettings()
+        timezone, production_environments, failure_signals, gap_days, benchmark = found
+        return OrganizationSettings(
+            timezone=timezone,
+            production_environments=tuple(production_environments),
+            failure_signals=tuple(FailureSignal(name) for name in failure_signals),
+            attribution_gap_days=gap_days,
+            benchmark=benchmark,
+        )
+
+    def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Of each table the number of rows and a sum over their hashes: equal where the content is."""
+        counts = (
+            self._cursor.execute(
+                f"select count(*), coalesce(sum(hash(rows_of_it)), 0) from {table} as rows_of_it"
+            ).fetchone()
+            for table in tables
+        )
+        return {
+            table: (count[0], int(count[1])) for table, count in zip(tables, counts, strict=True) if count
+        }
+
+    def view(self, name: str, organization: str) -> pa.Table:
+        """The rows of `metrics/sql/views/<name>.sql`."""
+        relation = self._cursor.sql(read_sql("views", name), params={"organization": organization})
+        return relation.to_arrow_table()
+
+    def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
+        """The answers to a question, in the order asked. Raises `ParameterError` where that is too much."""
+        asking = Asking(self._cursor, question)
+        return [asking.answer(CATALOG[name]) for name in metrics]
+
+    def explain(
+        self,
+        question: Question,
+        name: MetricName,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        only_left_out: bool = False,
+    ) -> Explanation:
+        """The answer with the rows that made it, a page of `limit` after a cursor; all without a limit.
+
+        Raises `ParameterError`.
+        """
+        asking = Asking(self._cursor, question)
+        return explain(self._cursor, asking, name, limit=limit, after=after, only_left_out=only_left_out)
+
+
+_SETTINGS = """
+    select timezone, production_environments, failure_signals, attribution_gap_days, benchmark
+    from organization_settings
+    where organization = $organization
+"""

@@ -1,0 +1,65 @@
+-- The deployments that no metric of a question counts, and why. `happened_at` is when one finished, or began.
+--
+-- in_progress: it began in the window, or nobody said when, and has not finished.
+-- other_environment: it finished in the window, in an environment that is not asked for.
+-- did_not_reach_production: it failed, and no incident names it.
+create or replace macro deployments_left_out(question) as table
+with
+deployments_in_progress as (
+    select
+        deployments.id,
+        deployments.repository_key,
+        deployments.service,
+        deployments.environment_key,
+        deployments.branch,
+        deployments.started_at,
+        deployments.labels,
+        coalesce(deployments.team, own_services.team, own_repositories.team) as team
+    from deployments
+    left join repositories as own_services on
+        own_services.organization = deployments.organization
+        and own_services.repository_key = deployments.repository_key
+        and own_services.service = deployments.service
+    left join repositories as own_repositories on
+        own_repositories.organization = deployments.organization
+        and own_repositories.repository_key = deployments.repository_key
+        and own_repositories.service = ''
+    where
+        deployments.organization = question['organization']
+        and deployments.status = 'in_progress'
+        and list_contains(question['environments'], deployments.environment_key)
+        and (
+            deployments.started_at is null
+            or (
+                deployments.started_at >= question['from_at']
+                and deployments.started_at < question['to_at']
+            )
+        )
+)
+select
+    'in_progress' as reason,
+    id,
+    id as deployment_id,
+    repository_key,
+    service,
+    environment_key,
+    group_of(question, repository_key, service, team, environment_key, branch) as group_name,
+    started_at as happened_at
+from deployments_in_progress
+where is_asked(question, repository_key, service, team, labels)
+union all
+select
+    'other_environment',
+    id,
+    id,
+    repository_key,
+    service,
+    environment_key,
+    group_of(question, repository_key, service, team, environment_key, branch),
+    finished_at
+from deployments_in_reach(question)
+where not list_contains(question['environments'], environment_key)
+union all
+select 'did_not_reach_production', id, id, repository_key, service, environment_key, group_name, finished_at
+from asked_deployments(question)
+where did_not_reach_production;

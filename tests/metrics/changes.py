@@ -1,0 +1,141 @@
+"""Changes of every kind to an organization's records, drawn by Hypothesis."""
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Book
+from tracker.errors import Problem
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+WINDOW = {"from_": "2026-02-01", "to": "2026-06-01", "failure_signals": "incident,rollback,hotfix,fix,status"}
+REPOSITORIES = ["https://github.com/acme/shop", "https://github.com/acme/api"]
+_organizations = itertools.count()
+
+flags = st.sampled_from([None, None, True, False])
+names = st.sampled_from([None, None, "1", "2", "3", "4", "v1", "v2"])
+times = st.integers(0, 90 * 24).map(lambda hours: (START + timedelta(hours=hours)).isoformat())
+streams = st.fixed_dictionaries(
+    {
+        "repository_url": st.sampled_from(REPOSITORIES),
+        "service": st.sampled_from(["", "web"]),
+        "environment": st.sampled_from(["production", "staging"]),
+    }
+)
+deployments = st.builds(
+    lambda stream, rest: stream | {name: value for name, value in rest.items() if value is not None},
+    streams,
+    st.fixed_dictionaries(
+        {
+            "deployment_node_id": st.sampled_from("1234"),
+            "version": st.sampled_from(["v1", "v2", "v3", "latest"]),
+            "finished_at": times,
+            "status": st.sampled_from(["success", "success", "success", "fail"]),
+            "is_hotfix": flags,
+            "is_fix": flags,
+            "is_rollback": flags,
+            "remediates": names,
+            "commits": st.lists(
+                st.fixed_dictionaries({"sha": st.sampled_from(["a" * 7, "b" * 7]), "committed_at": times}),
+                max_size=2,
+            ),
+        }
+    ),
+)
+incidents = st.builds(
+    lambda where, rest: where | {name: value for name, value in rest.items() if value is not None},
+    st.one_of(
+        st.just({}), streams, streams.map(lambda one: {k: v for k, v in one.items() if k != "environment"})
+    ),
+    st.fixed_dictionaries({"started_at": times, "deployment": names}),
+)
+corrections = st.fixed_dictionaries(
+    {},
+    optional={
+        "finished_at": times,
+        "version": st.sampled_from(["v1", "v2", "latest"]),
+        "status": st.sampled_from(["success", "fail"]),
+        "is_hotfix": flags,
+        "is_rollback": flags,
+        "remediates": names,
+    },
+)
+changes = st.one_of(
+    st.tuples(st.just("post"), deployments),
+    st.tuples(st.just("post"), deployments),
+    st.tuples(st.just("correct"), st.tuples(st.integers(0, 20), corrections)),
+    st.tuples(st.just("name"), st.tuples(st.integers(0, 20), st.integers(0, 20))),
+    st.tuples(st.just("delete"), st.integers(0, 20)),
+    st.tuples(st.just("report"), incidents),
+    st.tuples(st.just("blame"), st.tuples(st.integers(0, 20), st.integers(0, 20))),
+    st.tuples(st.just("resolve"), st.tuples(st.integers(0, 20), times)),
+    st.tuples(st.just("set"), st.sampled_from([1, 30, 60])),
+    st.tuples(st.just("produce"), st.sampled_from([["production"], ["staging", "production"]])),
+)
+
+
+class Changes:
+    """Makes changes to one organization; what is drawn for a record that is not there does nothing."""
+
+    def __init__(self, book: Book) -> None:
+        self.book, self.org = book, f"changes-{next(_organizations)}"
+        self.deployments: list[str] = []
+        self.incidents: list[str] = []
+
+    def make(self, kind: str, what: Any) -> None:
+        act: Callable[[Any], object] = getattr(self, f"_{kind}")
+        # A contradiction, or a finish before the start, is refused, and nothing has changed.
+        with contextlib.suppress(Problem):
+            act(what)
+
+    def _post(self, fields: dict[str, Any]) -> None:
+        recorded = self.book.deploy(org=self.org, **fields)
+        self.deployments.append(recorded.deployment.version.id)
+
+    def _report(self, fields: dict[str, Any]) -> None:
+        self.incidents.append(self.book.report(org=self.org, **fields).version.id)
+
+    def _correct(self, what: tuple[int, dict[str, Any]]) -> None:
+        for record_id in self._chosen(self.deployments, what[0]):
+            self.book.correct(record_id, org=self.org, **what[1])
+
+    def _name(self, what: tuple[int, int]) -> None:
+        """By its id, in whatever stream."""
+        for record_id in self._chosen(self.deployments, what[0]):
+            for other in self._chosen(self.deployments, what[1]):
+                self.book.correct(record_id, org=self.org, remediates=other)
+
+    def _delete(self, index: int) -> None:
+        for record_id in self._chosen(self.deployments, index):
+            self.book.delete(record_id, org=self.org)
+
+    def _blame(self, what: tuple[int, int]) -> None:
+        for record_id in self._chosen(self.incidents, what[0]):
+            for deployment in self._chosen(self.deployments, what[1]):
+                self.book.revise(record_id, org=self.org, deployment=deployment)
+
+    def _resolve(self, what: tuple[int, str]) -> None:
+        for record_id in self._chosen(self.incidents, what[0]):
+            self.book.revise(record_id, org=self.org, resolved_at=what[1])
+
+    def _set(self, days: int) -> None:
+        self.book.set(org=self.org, attribution_gap_days=days)
+
+    def _produce(self, environments: list[str]) -> None:
+        self.book.set(org=self.org, production_environments=environments)
+
+    @staticmethod
+    def _chosen(ids: list[str], index: int) -> list[str]:
+        return [ids[index % len(ids)]] if ids else []
+
+
+ROUNDS = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)

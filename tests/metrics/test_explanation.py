@@ -1,0 +1,245 @@
+"""What made a number: the rows reproduce it, and say why the others are not in it."""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.catalog import MetricName
+from metrics.errors import ParameterError
+from metrics.explanation import Explanation
+from metrics.parameters import MetricParameters
+from metrics.question import Group
+from tests.conftest import NOW, Book
+from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes
+
+Row = dict[str, Any]
+DAY = {"from_": "2026-03-02", "to": "2026-03-03"}
+AT = "2026-03-02T{:02}:00:00Z".format
+
+
+def explain(
+    book: Book, metric: str, *, org: str = "acme", limit: int | None = None, **asked: Any
+) -> Explanation:
+    given = {name.removesuffix("_"): value for name, value in asked.items()}
+    after = given.pop("after", None)
+    with book.store.reading() as reading:
+        question = MetricParameters.of(given).question(org, reading.settings(org), now=NOW)
+        return reading.explain(question, MetricName(metric), limit=limit, after=after)
+
+
+def rows_of(explanation: Explanation) -> list[Row]:
+    return explanation.rows.to_pylist()
+
+
+def left_out(explanation: Explanation) -> list[tuple[str, str, str | None]]:
+    rows = [row for row in rows_of(explanation) if not row["counted"]]
+    return [(row["reason"], row["kind"], row["version"]) for row in rows]
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Linear between the rows, as section 4 has it."""
+    if not values:
+        return None
+    place = (len(values) - 1) * share
+    low = int(place)
+    ordered = sorted(values)
+    return ordered[low] + (place - low) * (ordered[min(low + 1, len(values) - 1)] - ordered[low])
+
+
+def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: float) -> Row:
+    """The answer's fields from the rows alone."""
+    counted = [row for row in rows if row["counted"]]
+    reasons = Counter((row["kind"], row["reason"]) for row in rows if not row["counted"])
+    seconds = [row["seconds"] for row in counted if row.get("seconds") is not None]
+    match metric:
+        case "deployment_frequency":
+            return {
+                "value": len(counted) / days,
+                "deployments": len(counted),
+                "redeployments": sum(row["is_redeployment"] for row in counted),
+                "deployment_days": len({row["happened_at"].date() for row in counted}),
+                "median_duration_seconds": quantile(seconds, 0.5),
+                "p90_duration_seconds": quantile(seconds, 0.9),
+                "durations": len(seconds),
+            }
+        case "lead_time_for_changes":
+            commits = [row for row in rows if row["kind"] == "commit"]
+            covered = {row["deployment_id"] for row in commits}
+            shipped = len(covered) + reasons["deployment", "no_commits"]
+            return {
+                "value": quantile(seconds, 0.5),
+                "mean": statistics.fmean(seconds) if seconds else None,
+                "p90": quantile(seconds, 0.9),
+                "commits": len(counted),
+                "coverage": len(covered) / shipped if shipped else None,
+                "negative_lead_times": reasons["commit", "clock_error"],
+            }
+        case "mean_time_to_recover":
+            ours = {c["id"] for row in rows for c in row["causes"] or () if c["kind"] == "incident"}
+            linked = [row for row in rows if row["kind"] == "incident"]
+            return {
+                "value": statistics.fmean(seconds) if seconds else None,
+                "median": quantile(seconds, 0.5),
+                "p90": quantile(seconds, 0.9),
+                "recovered": len(counted),
+                "open": reasons["deployment", "open"],
+                "unattributed_incidents": reasons["incident", "unattributed"],
+                "incidents": len(linked) + len(ours & _started_in_window(rows)),
+            }
+    hits = [row for row in counted if row["in_numerator"]]
+    rate = {
+        "value": len(hits) / len(counted) if counted else None,
+        "numerator": len(hits),
+        "denominator": len(counted),
+        "by_signal": {signal: sum(signal in row["signals"] for row in hits) for signal in signals},
+    }
+    if metric == "change_failure_rate":
+        rate["unattributed"] = reasons["remediation", "unattributed"]
+        rate["did_not_reach_production"] = reasons["deployment", "did_not_reach_production"]
+    return rate
+
+
+def _started_in_window(rows: Sequence[Row]) -> set[str]:
+    start, end = (datetime.fromisoformat(f"{WINDOW[name]}T00:00:00Z") for name in ("from_", "to"))
+    causes = [cause for row in rows for cause in row["causes"] or ()]
+    return {cause["id"] for cause in causes if start <= cause["happened_at"] < end}
+
+
+def compare(metric: str, answer: Any, rows: Sequence[Row], days: float) -> None:
+    expected = reproduced(metric, rows, list(getattr(answer.row, "by_signal", {})), days)
+    for name, value in expected.items():
+        found = getattr(answer.row, name)
+        assert found == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), name
+
+
+@ROUNDS
+@given(
+    made=st.lists(changes, min_size=6, max_size=30),
+    signals=st.sampled_from(["incident,rollback,hotfix,fix", "incident,rollback,hotfix,fix,status", "hotfix", "incident,status"]),
+    group_by=st.sampled_from([None, "repository", "service", "environment"]),
+)  # fmt: skip
+def test_the_rows_reproduce_the_answer(
+    book: Book, made: list[tuple[str, Any]], signals: str, group_by: str | None
+) -> None:
+    organization = Changes(book)
+    for kind, what in made:
+        organization.make(kind, what)
+    asked = {"from_": WINDOW["from_"], "to": WINDOW["to"], "failure_signals": signals}
+    if group_by is not None:
+        asked["group_by"] = group_by
+    answers = book.ask(org=organization.org, **asked)
+    for metric in MetricName:
+        explanation = explain(book, metric, org=organization.org, **asked)
+        answer, rows = explanation.answer, rows_of(explanation)
+        assert answer == answers[metric]
+        days = (answer.question.to_at - answer.question.from_at).total_seconds() / 86_400
+        compare(metric, answer, rows, days)
+        group: Group
+        for group in answer.groups:
+            # An incident without an environment is in the group of none, and its deployment in another.
+            if metric is not MetricName.MEAN_TIME_TO_RECOVER:
+                compare(metric, group, [row for row in rows if row["group"] == group.name], days)
+        assert sum(total.rows for total in explanation.totals) == len(rows)
+
+
+def test_a_failed_deployment_is_shown_with_what_it_failed_by(book: Book) -> None:
+    book.deploy(version="v1", finished_at=AT(10))
+    incident = book.report(started_at=AT(11), resolved_at=AT(14), repository_url=REPOSITORIES[0])
+    hotfix = book.deploy(version="v2", finished_at=AT(12), is_hotfix=True).deployment
+    (row,) = [row for row in rows_of(explain(book, "mean_time_to_recover", **DAY)) if row["counted"]]
+    assert (row["version"], row["seconds"]) == ("v1", 3 * 3600)
+    causes = [(one["kind"], one["id"], one["method"], one["signals"]) for one in row["causes"]]
+    assert causes == [
+        ("incident", incident.version.id, "nearest", ["incident"]),
+        ("remediation", hotfix.version.id, "incident", ["hotfix"]),
+    ]
+    rework = rows_of(explain(book, "deployment_rework_rate", **DAY))
+    assert [(row["in_numerator"], row["repairs_id"] is not None, row["method"]) for row in rework] == [
+        (False, False, None), (True, True, "incident"),
+    ]  # fmt: skip
+
+
+def test_what_is_left_out_says_why(book: Book) -> None:
+    book.deploy(version="v0", finished_at="2026-03-01T10:00:00Z")
+    book.deploy(version="v1", finished_at=AT(1), is_hotfix=True)
+    book.deploy(version="running", started_at=AT(2), status="in_progress")
+    book.deploy(version="waiting", status="in_progress")
+    book.deploy(version="earlier", started_at="2026-03-01T10:00:00Z", status="in_progress")
+    book.deploy(version="trial", finished_at=AT(3), environment="staging")
+    book.deploy(version="broken", finished_at=AT(4), status="fail")
+    book.deploy(version="h1", finished_at=AT(5), is_hotfix=True, repository_url=REPOSITORIES[1])
+    book.deploy(version="f1", finished_at=AT(6), is_fix=True)
+    book.report(started_at=AT(7), change_related=False)
+    book.report(started_at=AT(8))
+    book.report(started_at=AT(9), repository_url=REPOSITORIES[0], environment="staging")
+    explained = explain(book, "change_failure_rate", failure_signals="incident,hotfix", **DAY)
+    assert left_out(explained) == [
+        ("not_in_window", "remediation", "v0"),
+        ("in_progress", "deployment", "running"),
+        ("other_environment", "deployment", "trial"),
+        ("did_not_reach_production", "deployment", "broken"),
+        ("unattributed", "remediation", None),
+        ("signal_off", "remediation", "v1"),
+        ("not_change_related", "incident", None),
+        ("unattributed", "incident", None),
+        ("in_progress", "deployment", "waiting"),
+    ]
+    named = explain(book, "change_failure_rate", service="web", **DAY)
+    assert left_out(named)[-1] == ("unattributed", "incident", None)
+
+
+def test_a_cause_whose_deployment_is_not_asked_for_is_left_out(book: Book) -> None:
+    book.deploy(version="v1", finished_at=AT(10), service="web", deployment_node_id="1")
+    book.report(started_at=AT(11), repository_url=REPOSITORIES[0], service="web")
+    assert left_out(explain(book, "mean_time_to_recover", service="api", **DAY)) == [
+        ("not_asked_for", "incident", "v1")
+    ]
+
+
+def test_every_commit_is_counted_or_says_why_not(book: Book) -> None:
+    commit = lambda sha, at: {"sha": sha * 7, "committed_at": at}  # noqa: E731
+    book.deploy(version="v1", finished_at=AT(10), commits=[commit("a", AT(9)), commit("b", AT(11))])
+    book.deploy(version="v2", finished_at=AT(12), commits=[commit("a", AT(9))])
+    book.deploy(version="v3", finished_at=AT(13))
+    rows = rows_of(explain(book, "lead_time_for_changes", **DAY))
+    assert [(row["kind"], row["id"], row["version"], row["reason"], row["seconds"]) for row in rows if row["kind"] == "commit"] == [
+        ("commit", "a" * 7, "v1", None, 3600),
+        ("commit", "b" * 7, "v1", "clock_error", -3600),
+        ("commit", "a" * 7, "v2", "carried_before", None),
+    ]  # fmt: skip
+    assert rows[0]["committed_at"] == datetime.fromisoformat(AT(9))
+    assert (rows[-1]["reason"], rows[-1]["version"]) == ("no_commits", "v3")
+
+
+def test_pages_give_every_row_once(book: Book) -> None:
+    for hour in range(10):
+        book.deploy(version=f"v{hour}", finished_at=AT(hour // 2), is_hotfix=hour == 0)
+    whole = rows_of(explain(book, "change_failure_rate", **DAY))
+    assert len(whole) == 11
+    paged, cursor = [], None
+    while True:
+        page = explain(book, "change_failure_rate", limit=3, after=cursor, **DAY)
+        assert page.totals == explain(book, "change_failure_rate", **DAY).totals
+        paged += rows_of(page)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert paged == whole
+    with pytest.raises(ParameterError, match="cursor"):
+        explain(book, "change_failure_rate", after="gone", **DAY)
+
+
+def test_the_statements_say_what_ran(book: Book) -> None:
+    book.deploy(version="v1", finished_at=AT(10))
+    explained = explain(book, "change_failure_rate", **DAY)
+    statements = explained.statements
+    with book.store.reading() as reading:
+        again = reading._cursor.sql(statements.rows, params=statements.parameters).to_arrow_table()
+    assert again.num_rows == explained.rows.num_rows == 1
+    assert len(statements.version) == 12

@@ -1,0 +1,208 @@
+"""Metrics in the terminal: tables, with small bars for a series."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from metrics.catalog import CATALOG, MetricName, Unit
+from metrics.explanation import Explanation
+from metrics.question import Answer, Point
+from metrics.rows import (
+    ChangeFailureRate,
+    DeploymentFrequency,
+    DeploymentReworkRate,
+    LeadTimeForChanges,
+    MeanTimeToRecover,
+    MetricRow,
+)
+
+
+def print_answers(organization: str, answers: Sequence[Answer]) -> None:
+    window, zone = answers[0].question.window, answers[0].question.zone
+    table = Table(
+        title=f"{organization}: {window.from_at.astimezone(zone):%Y-%m-%d %H:%M} to "
+        f"{window.to_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})",
+        title_justify="left",
+    )
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    if answers[0].previous is not None:
+        table.add_column("before", justify="right")
+    table.add_column("out of")
+    for one in answers:
+        previous = [] if one.previous is None else [_value(one.previous.row, one.unit)]
+        table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, _detail(one))
+    Console().print(table)
+    if answers[0].question.interval is not None:
+        _print_series(answers)
+    if answers[0].question.group_by is not None:
+        _print_groups(answers)
+
+
+def _print_groups(answers: Sequence[Answer]) -> None:
+    """A table with a row for each group and a column for each metric."""
+    dimension = answers[0].question.group_by
+    assert dimension is not None
+    table = Table(title=f"by {dimension}", title_justify="left")
+    table.add_column(dimension.value, overflow="fold")
+    for one in answers:
+        table.add_column(_SHORT_TITLES[one.metric], justify="right", no_wrap=True)
+    for groups in zip(*(one.groups for one in answers), strict=True):
+        values = [_value(group.row, one.unit) for group, one in zip(groups, answers, strict=True)]
+        table.add_row(groups[0].name or "(none)", *values)
+    Console().print(table)
+
+
+def _print_series(answers: Sequence[Answer]) -> None:
+    """A table with a row for each bucket and a column with a bar for each metric."""
+    zone = answers[0].question.zone
+    table = Table(title=f"by {answers[0].question.interval}", title_justify="left")
+    table.add_column("from")
+    for one in answers:
+        table.add_column(_SHORT_TITLES[one.metric])
+    for points in zip(*(one.series for one in answers), strict=True):
+        start = f"{points[0].window.from_at.astimezone(zone):%Y-%m-%d}"
+        cells = [_bar(point, one) for point, one in zip(points, answers, strict=True)]
+        table.add_row(start + (" …" if points[0].window.is_partial else ""), *cells)
+    Console().print(table)
+
+
+def _bar(point: Point, answer: Answer) -> str:
+    """A value with a bar of its share of the largest in the series."""
+    value = point.row.value
+    largest = max((one.row.value or 0 for one in answer.series), default=0)
+    length = 0 if value is None or not largest else round(value / largest * _LONGEST_BAR)
+    return f"{_value(point.row, answer.unit)}\n{'▇' * length}"
+
+
+_LONGEST_BAR = 8
+_SHORT_TITLES = {
+    MetricName.DEPLOYMENT_FREQUENCY: "frequency",
+    MetricName.LEAD_TIME_FOR_CHANGES: "lead time",
+    MetricName.CHANGE_FAILURE_RATE: "failure rate",
+    MetricName.MEAN_TIME_TO_RECOVER: "recovery",
+    MetricName.DEPLOYMENT_REWORK_RATE: "rework rate",
+}
+
+
+def _value(row: MetricRow, unit: Unit) -> str:
+    value = row.value
+    if value is None:
+        return str(row.reason).replace("_", " ")
+    match unit:
+        case Unit.PER_DAY:
+            return f"{value:.2f} a day"
+        case Unit.RATIO:
+            return f"{value:.1%}"
+        case Unit.SECONDS:
+            return duration(value)
+
+
+def _detail(answer: Answer) -> str:
+    match answer.row:
+        case DeploymentFrequency() as row:
+            weekly = row.median_days_per_week
+            typical = "" if weekly is None else f"; {weekly:g} days in a typical week"
+            return f"{row.deployments} deployments on {row.deployment_days} days{typical}"
+        case ChangeFailureRate() | DeploymentReworkRate() as row:
+            signals = ", ".join(f"{name} {count}" for name, count in row.by_signal.items() if count)
+            return f"{row.numerator} of {row.denominator}" + (f" ({signals})" if signals else "")
+        case MeanTimeToRecover() as row:
+            median = "" if row.median is None else f"median {duration(row.median)}; "
+            return f"{median}{row.recovered} recovered, {row.open} open"
+        case LeadTimeForChanges() as row:
+            coverage = "" if row.coverage is None else f"; {row.coverage:.0%} of deployments carry commits"
+            return f"{row.commits} commits{coverage}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: the two largest units."""
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes = timedelta(seconds=round(seconds)) // timedelta(minutes=1)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def print_explanation(organization: str, explained: Explanation) -> None:
+    """The answer, how many rows are counted and left out, and the rows."""
+    print_answers(organization, [explained.answer])
+    console, zone = Console(), explained.answer.question.zone
+    totals = Table(title="rows", title_justify="left")
+    for column in ("", "what", "reason"):
+        totals.add_column(column)
+    totals.add_column("how many", justify="right")
+    for total in explained.totals:
+        verdict = "counted" if total.reason is None else "left out"
+        totals.add_row(verdict, total.kind, _words(total.reason), str(total.rows))
+    console.print(totals)
+    table = Table()
+    for column in ("", "when", "what", "took", "because"):
+        table.add_column(column, overflow="fold", no_wrap=column == "when")
+    for row in explained.rows.to_pylist():
+        table.add_row(*_explained_cells(row, zone))
+    console.print(table)
+    if explained.next_cursor is not None:
+        shown, known = explained.rows.num_rows, sum(total.rows for total in explained.totals)
+        console.print(f"{shown} of {known} rows: --limit shows more, --left-out only what is left out.")
+
+
+def _explained_cells(row: dict[str, Any], zone: ZoneInfo) -> list[str]:
+    seconds, happened_at = row.get("seconds"), row["happened_at"]
+    return [
+        _verdict(row),
+        "" if happened_at is None else _local(happened_at, zone),
+        _subject(row),
+        "" if seconds is None else duration(seconds),
+        _because(row, zone),
+    ]
+
+
+def _subject(row: dict[str, Any]) -> str:
+    """What the row is about, and the deployment that it belongs to."""
+    repository = "/".join(filter(None, (row["repository"], row["service"])))
+    release = row["version"] or (row["commit_id"] or "")[:12]
+    named = f"{repository} {release}".strip() or row["id"]
+    match row["kind"]:
+        case "deployment":
+            return named
+        case "commit":
+            return f"{row['id'][:12]} in {named}"
+    return f"{row['kind']} {named}"
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if not row["counted"]:
+        return "-"
+    return "numerator" if row.get("in_numerator") else "counted"
+
+
+def _because(row: dict[str, Any], zone: ZoneInfo) -> str:
+    """Why the row is left out, or what made it count as failed or as a repair."""
+    if not row["counted"] and row["reason"] != "open":
+        return _words(row["reason"])
+    parts = [_words(row["reason"])] if row["reason"] else []
+    for cause in row.get("causes") or ():
+        said = ", ".join(cause["signals"])
+        parts.append(f"{said} {_local(cause['happened_at'], zone)} ({cause['method']})")
+    if row.get("repairs_id"):
+        parts.append(f"{', '.join(row['signals'])}: repairs {row['repairs_id']} ({row['method']})")
+    elif row.get("in_numerator") and "repairs_id" in row:
+        parts.append(f"{', '.join(row['signals'])}: nobody knows what it repairs")
+    return "\n".join(parts)
+
+
+def _words(name: str | None) -> str:
+    return "" if name is None else name.replace("_", " ")
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
