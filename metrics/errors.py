@@ -13,3 +13,7 @@ class ParameterError(ValueError):
 
 class RecordsUnavailable(Exception):
     """The record database cannot be read just now."""
+
+
+class InvalidRecords(ValueError):
+    """Rows of a file or a frame that are wrong; the message names the first of them and what is wrong."""

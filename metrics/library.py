@@ -11,6 +11,7 @@ import polars as pl
 
 from metrics.catalog import VIEWS, MetricName
 from metrics.errors import RecordsUnavailable
+from metrics.files import FILES, FileRecords, Rows
 from metrics.frames import answer_table
 from metrics.parameters import MetricParameters
 from metrics.question import Question
@@ -18,18 +19,31 @@ from metrics.reading import Reading
 from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
 from metrics.store import Store
 
+Source = str | Path | pl.DataFrame | pl.LazyFrame
 
-def open_library(source: str, organization: str) -> "Library":
-    """A library over a record database. Raises `RecordsUnavailable`."""
-    records: RecordDatabase
-    if source.startswith(("postgresql://", "postgres://")):
-        records = PostgresRecords(source)
-    else:
-        file = Path(source.removeprefix("sqlite:///"))
-        if not file.is_file():
-            raise RecordsUnavailable(f"there is no SQLite file {file}")
-        records = SqliteRecords(file)
-    return Library(Store(records), organization)
+
+def open_library(source: Source, organization: str | None, incidents: Source | None) -> "Library":
+    """A library over a record database, a file or a frame: see `metrics.open`."""
+    if isinstance(source, pl.DataFrame | pl.LazyFrame) or str(source).endswith(FILES):
+        more = None if incidents is None else _rows_of(incidents)
+        records = FileRecords(organization, _rows_of(source), more)
+        return Library(Store(records), organization or "")
+    if organization is None or incidents is not None:
+        raise TypeError("a record database needs an organization, and has its incidents itself")
+    return Library(Store(_database(str(source))), organization)
+
+
+def _rows_of(source: Source) -> Rows:
+    return source if isinstance(source, pl.DataFrame | pl.LazyFrame) else Path(source)
+
+
+def _database(url: str) -> RecordDatabase:
+    if url.startswith(("postgresql://", "postgres://")):
+        return PostgresRecords(url)
+    file = Path(url.removeprefix("sqlite:///"))
+    if not file.is_file():
+        raise RecordsUnavailable(f"there is no SQLite file {file}")
+    return SqliteRecords(file)
 
 
 class Library(AbstractContextManager["Library"]):

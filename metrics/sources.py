@@ -109,7 +109,7 @@ Run = Callable[[str, Sequence[object]], Sequence[Sequence[Any]]]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""
 
 
-class Snapshot:
+class DatabaseSnapshot:
     """The record database as it was at one moment."""
 
     def __init__(self, run: Run, select: Mapping[Kind, str]) -> None:
@@ -142,15 +142,37 @@ class Snapshot:
         columns = PULLED[table]
         selected = ", ".join(self._select[kind].format(name) for name, kind in columns.items())
         rows = self._run(f"select {selected} from {table} where revision > ? order by revision", (after,))
-        by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
-        return pa.table(
-            [kind.array(values) for kind, values in zip(columns.values(), by_column, strict=True)],
-            names=list(columns),
-        )
+        return pulled_table(table, rows)
+
+
+def pulled_table(table: str, rows: Sequence[Sequence[object]]) -> pa.Table:
+    """Rows with the columns that are pulled of a table, in their order, as Arrow."""
+    columns = PULLED[table]
+    by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    return pa.table(
+        [kind.array(values) for kind, values in zip(columns.values(), by_column, strict=True)],
+        names=list(columns),
+    )
+
+
+class Snapshot(Protocol):
+    """Records as they were at one moment."""
+
+    def head(self) -> Position:
+        """The last revision there is."""
+        ...
+
+    def holds(self, position: Position) -> bool:
+        """Whether this history has passed through the position."""
+        ...
+
+    def rows(self, table: str, after: int) -> pa.Table:
+        """The versions of a table with a revision after the one given."""
+        ...
 
 
 class RecordDatabase(Protocol):
-    """A record database that can be followed."""
+    """Records that can be followed."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""
@@ -166,12 +188,12 @@ class SqliteRecords:
         self._file = file
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self) -> Iterator[DatabaseSnapshot]:
         try:
             with closing(sqlite3.connect(f"{self._file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 connection.isolation_level = None
                 connection.execute("begin")
-                yield Snapshot(
+                yield DatabaseSnapshot(
                     lambda sql, given: connection.execute(sql, given).fetchall(),
                     dict.fromkeys(Kind, "{}"),
                 )
@@ -197,11 +219,11 @@ class PostgresRecords:
         self._connection: psycopg.Connection | None = None
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self) -> Iterator[DatabaseSnapshot]:
         try:
             connection = self._connected()
             with connection.transaction():
-                yield Snapshot(
+                yield DatabaseSnapshot(
                     lambda sql, given: connection.execute(sql.replace("?", "%s"), given).fetchall(),
                     self._SELECT,
                 )

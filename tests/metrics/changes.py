@@ -139,3 +139,5 @@ ROUNDS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+# Where each example is dear, and another property has many already.
+FEW_ROUNDS = settings(ROUNDS, max_examples=6)

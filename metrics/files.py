@@ -1,0 +1,188 @@
+"""Records out of files and frames: NDJSON, Parquet or Polars, as the store pulls them from a database."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+import pyarrow as pa
+from pydantic import ValidationError
+
+from metrics.errors import InvalidRecords, RecordsUnavailable
+from metrics.lines import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
+from metrics.records import RepositoryIdentity
+from metrics.sources import PULLED, START, Position, pulled_table
+
+Rows = Path | pl.DataFrame | pl.LazyFrame
+Record = TypeVar("Record", Deployment, Incident)
+_NDJSON = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
+_PARQUET = (".parquet",)
+FILES = (*_NDJSON, *_PARQUET)
+"""The endings of the files that can be read."""
+_MOST_ERRORS_NAMED = 5
+
+
+class FileRecords:
+    """The records of files and frames, which nobody writes to: they are all there from the beginning."""
+
+    def __init__(self, organization: str | None, deployments: Rows, incidents: Rows | None = None) -> None:
+        """Raises `InvalidRecords`, and `RecordsUnavailable` where a file cannot be read."""
+        found = _Found(organization)
+        found.take_all(deployments, RowType.DEPLOYMENT)
+        if incidents is not None:
+            found.take_all(incidents, RowType.INCIDENT)
+        self._tables = found.tables()
+        if found.errors:
+            raise InvalidRecords("; ".join(found.errors[:_MOST_ERRORS_NAMED]))
+        self._head = Position(max(table.num_rows for table in self._tables.values()), "file")
+
+    @contextmanager
+    def snapshot(self) -> Iterator["FileRecords"]:
+        yield self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def head(self) -> Position:
+        return self._head
+
+    def holds(self, position: Position) -> bool:
+        return position in (START, self._head)
+
+    def rows(self, table: str, after: int) -> pa.Table:
+        return self._tables[table].slice(0, None if after == START.revision else 0)
+
+
+class _Found:
+    """What the rows have said so far, and what was wrong with them."""
+
+    def __init__(self, organization: str | None) -> None:
+        self.errors: list[str] = []
+        self._organization = organization
+        self._deployments: dict[tuple[object, ...], tuple[int, Deployment]] = {}
+        self._incidents: dict[tuple[object, ...], tuple[int, Incident]] = {}
+        self._teams: dict[tuple[RepositoryIdentity, str], str | None] = {}
+        self._settings: Settings | None = None
+
+    def take_all(self, source: Rows, default: RowType) -> None:
+        """Every row of a file or a frame."""
+        for number, row in enumerate(_rows(source), start=1):
+            with self._noting(number):
+                if row is None:
+                    raise ValueError("is no JSON object")
+                if self._organization is None or row.get("organization") in (None, self._organization):
+                    self._take(number, row, RowType(row.get("type") or default))
+
+    def _take(self, number: int, row: Row, row_type: RowType) -> None:
+        match row_type:
+            case RowType.DEPLOYMENT:
+                deployment = Deployment.model_validate(row)
+                _merge(self._deployments, number, deployment)
+                self._name(deployment.repository, deployment.service)
+            case RowType.INCIDENT:
+                incident = Incident.model_validate(row)
+                _merge(self._incidents, number, incident)
+                if incident.repository is not None:
+                    self._name(incident.repository, incident.service)
+            case RowType.REPOSITORY:
+                named = RepositoryTeam.model_validate(row)
+                self._name(named.repository, named.service)
+                self._teams[named.repository, named.service] = named.team
+            case RowType.SETTINGS:
+                self._settings = Settings.model_validate(row)
+
+    def _name(self, repository: RepositoryIdentity, service: str) -> None:
+        self._teams.setdefault((repository, ""), None)
+        self._teams.setdefault((repository, service), None)
+
+    @contextmanager
+    def _noting(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            self.errors.append(f"row {number}: {where}: {first['msg'].removeprefix('Value error, ')}")
+        except ValueError as error:
+            self.errors.append(f"row {number}: {error}")
+
+    def tables(self) -> Mapping[str, pa.Table]:
+        """What a record database would give. What is wrong with a record as a whole is noted."""
+        repositories = [
+            {**placed(repository, service), "team": team}
+            for (repository, service), team in self._teams.items()
+        ]
+        settings = [] if self._settings is None else [self._settings.columns()]
+        return {
+            "deployments": self._table("deployments", self._columns(self._deployments)),
+            "incidents": self._table("incidents", self._columns(self._incidents)),
+            "repositories": self._table("repositories", enumerate(repositories, start=1)),
+            "organization_settings": self._table("organization_settings", enumerate(settings, start=1)),
+        }
+
+    def _columns(self, records: Mapping[Any, tuple[int, Deployment | Incident]]) -> Iterator[tuple[int, Row]]:
+        for number, record in records.values():
+            if not record.deleted:
+                with self._noting(number):
+                    yield number, record.columns()
+
+    def _table(self, name: str, numbered: Iterable[tuple[int, Row]]) -> pa.Table:
+        rows = []
+        for number, columns in numbered:
+            version = {
+                "revision": number,
+                "superseded_revision": None,
+                "first_revision": number,
+                "organization": self._organization or "",
+                "id": columns.get("id") or f"row-{number}",
+            }
+            row = {**columns, **version}
+            rows.append([_stored(row[column]) for column in PULLED[name]])
+        return pulled_table(name, rows)
+
+
+def _stored(value: object) -> object:
+    """Flags as a database gives them."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def _merge(records: dict[tuple[object, ...], tuple[int, Record]], number: int, record: Record) -> None:
+    """Several rows may be of one record; it keeps the place of its first."""
+    key = record.key(number)
+    first, earlier = records.get(key, (number, None))
+    records[key] = first, record if earlier is None else record.after(earlier)
+
+
+def _rows(source: Rows) -> Iterator[Row | None]:
+    """The rows of a file or a frame, None where a line is none. Raises `RecordsUnavailable`."""
+    if isinstance(source, Path):
+        try:
+            yield from (
+                _lines(source) if source.name.endswith(_NDJSON) else _frame_rows(pl.scan_parquet(source))
+            )
+        except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+            raise RecordsUnavailable(f"{source} cannot be read: {error}") from error
+    else:
+        yield from _frame_rows(source)
+
+
+def _frame_rows(frame: pl.DataFrame | pl.LazyFrame) -> Iterator[Row]:
+    yield from frame.lazy().collect().iter_rows(named=True)
+
+
+def _lines(file: Path) -> Iterator[Row | None]:
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+        for line in lines:
+            if line.strip():
+                yield _parsed(line)
+
+
+def _parsed(line: bytes) -> Row | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
