@@ -27,6 +27,7 @@ _COMMANDS = {
     "settings": "tracker.commands.settings:settings",
     "import": "tracker.commands.records:import_records",
     "export": "tracker.commands.records:export_records",
+    "demo": "tracker.commands.demo:demo",
     "metrics": "tracker.commands.metrics:metrics",
     "verify": "tracker.commands.operations:verify",
     "backup": "tracker.commands.operations:backup",

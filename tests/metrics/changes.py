@@ -140,4 +140,4 @@ ROUNDS = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Where each example is dear, and another property has many already.
-FEW_ROUNDS = settings(ROUNDS, max_examples=6)
+FEW_ROUNDS = settings(ROUNDS, max_examples=8)

@@ -16,7 +16,7 @@ from metrics.explanation import Explanation
 from metrics.parameters import MetricParameters
 from metrics.question import Group
 from tests.conftest import NOW, Book
-from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes
+from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 
 Row = dict[str, Any]
 DAY = {"from_": "2026-03-02", "to": "2026-03-03"}
@@ -118,7 +118,7 @@ def compare(metric: str, answer: Any, rows: Sequence[Row], days: float) -> None:
         assert found == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), name
 
 
-@ROUNDS
+@FEW_ROUNDS
 @given(
     made=st.lists(changes, min_size=6, max_size=30),
     signals=st.sampled_from(["incident,rollback,hotfix,fix", "incident,rollback,hotfix,fix,status", "hotfix", "incident,status"]),

@@ -1,5 +1,9 @@
 """What several commands need."""
 
+import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import rich_click as click
@@ -44,3 +48,13 @@ organization_option = click.option(
     callback=check_organization,
     help="The organization, as in acme.",
 )
+
+
+def this_command(settings: Settings) -> str:
+    """How a shell in this folder calls the program that is running, with the same data folder."""
+    program = Path(sys.argv[0])
+    found = shutil.which(program.name)
+    called = program.name if found and program.samefile(found) else os.path.relpath(program)
+    if settings.data_dir == Settings.model_fields["data_dir"].default:
+        return called
+    return f"TRACKER_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {called}"

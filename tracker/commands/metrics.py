@@ -49,7 +49,7 @@ class _MetricsGroup(click.RichGroup):
     """A group whose first argument may be a metric: then `show` is what is meant."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
+        if not args or args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
             args = ["show", *args]
         return super().parse_args(ctx, args)
 

@@ -1,21 +1,20 @@
 """`tracker serve` and `tracker migrate`."""
 
-import os
-import shlex
-import shutil
-import sys
-from pathlib import Path
-
 import rich_click as click
 from sqlalchemy import Engine, select
 
+from tracker.commands.common import this_command
 from tracker.database import connect, migrate_down, require_head
 from tracker.database import migrate as migrate_schema
 from tracker.models import DEPLOYMENTS
 from tracker.settings import Settings
 
 _FIRST_STEPS = """
-Nothing is recorded yet. In another terminal, in this folder, record a deployment:
+Nothing is recorded yet. In another terminal, in this folder, look around in a simulated year:
+
+  {tracker} demo
+
+or record a deployment:
 
   curl -sS {url}/api/v1/deployments \\
     -H "Authorization: Bearer $({tracker} token --org acme --scope deployments:write)" \\
@@ -63,20 +62,10 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
     def announce(url: str) -> None:
         click.echo(f"Serving at {url}")
         if is_empty:
-            click.echo(_FIRST_STEPS.format(url=url, tracker=_this_command(settings)))
+            click.echo(_FIRST_STEPS.format(url=url, tracker=this_command(settings)))
 
     serve_app(create_app(settings), settings.host, settings.port, announce)
     click.echo("Stopped; everything that was acknowledged is recorded.")
-
-
-def _this_command(settings: Settings) -> str:
-    """How a shell in this folder calls the program that is running, with the same data folder."""
-    program = Path(sys.argv[0])
-    found = shutil.which(program.name)
-    called = program.name if found and program.samefile(found) else os.path.relpath(program)
-    if settings.data_dir == Settings.model_fields["data_dir"].default:
-        return called
-    return f"TRACKER_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {called}"
 
 
 def _is_empty(engine: Engine) -> bool:

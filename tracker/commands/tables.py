@@ -48,11 +48,15 @@ def _print_groups(answers: Sequence[Answer]) -> None:
     dimension = answers[0].question.group_by
     assert dimension is not None
     table = Table(title=f"by {dimension}", title_justify="left")
-    table.add_column(dimension.value, overflow="fold")
+    table.add_column(dimension.value, overflow="fold", min_width=10)
     for one in answers:
-        table.add_column(_SHORT_TITLES[one.metric], justify="right", no_wrap=True)
+        table.add_column("a day" if one.unit is Unit.PER_DAY else _SHORT_TITLES[one.metric], justify="right")
     for groups in zip(*(one.groups for one in answers), strict=True):
-        values = [_value(group.row, one.unit) for group, one in zip(groups, answers, strict=True)]
+        rows = [group.row for group in groups]
+        values = [
+            "-" if row.value is None else _value(row, one.unit).removesuffix(" a day")
+            for row, one in zip(rows, answers, strict=True)
+        ]
         table.add_row(groups[0].name or "(none)", *values)
     Console().print(table)
 
