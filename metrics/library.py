@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import polars as pl
@@ -18,6 +18,9 @@ from metrics.question import Question
 from metrics.reading import Reading
 from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
 from metrics.store import Store
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Source = str | Path | pl.DataFrame | pl.LazyFrame
 
@@ -78,6 +81,18 @@ class Library(AbstractContextManager["Library"]):
     def deployment_rework_rate(self, **parameters: Any) -> pl.DataFrame:
         """Remediations over successful deployments."""
         return self._metric(MetricName.DEPLOYMENT_REWORK_RATE, parameters)
+
+    def chart(self, metric: str, **parameters: Any) -> "alt.LayerChart":
+        """The chart of a metric's series, the same that the page shows.
+
+        The parameters are the metric's own; `interval` is `week` where it is not given.
+        """
+        from metrics.charts import metric_chart  # Altair: for charts alone
+
+        name = MetricName(metric)
+        with self._store.reading() as reading:
+            (answer,) = reading.ask(self._question(reading, {"interval": "week", **parameters}), [name])
+        return metric_chart(answer)
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.

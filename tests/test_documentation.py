@@ -1,11 +1,14 @@
 """The documentation is true: its commands run, its tables name what there is."""
 
+import dataclasses
+import fcntl
 import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +16,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from metrics.catalog import MetricName
+from metrics.api.endpoints import AnswerParameters, ExplainParameters
+from metrics.catalog import CATALOG, Definition, MetricName
 from metrics.parameters import MetricParameters
+from metrics.records import FailureSignal
 from tests.server import clean_environment
 from tracker.auth import Scope
-from tracker.routes.deployments import DeploymentListParameters
+from tracker.routes.deployments import DeploymentListParameters, RecordParameters
+from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
+from tracker.schemas.organizations import SettingsChange
 from tracker.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
@@ -50,7 +57,10 @@ def newcomers_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def served(newcomers_folder: Path) -> Iterator[Path]:
     """The folder with the README's first command running in it."""
-    with socket.socket() as probe:
+    # The port is the README's: one at a time, whoever runs the tests in parallel.
+    turn = (Path(tempfile.gettempdir()) / "tracker-readme-port.lock").open("w")
+    fcntl.flock(turn, fcntl.LOCK_EX)
+    with turn, socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             pytest.skip(f"something else listens on port {PORT}")
     process = subprocess.Popen(
@@ -85,10 +95,12 @@ def test_the_commands_of_the_readme_run_as_they_stand(served: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
-    recorded, summary, table, imported = outputs
+    recorded, summary, table, simulated, imported = outputs
     assert json.loads(recorded)["repository"] == "acme/shop"
     assert json.loads(summary)["metrics"]["deployment_frequency"]["deployments"] == 1
     assert "Deployment frequency" in table
+    assert "simulated deployments recorded" in simulated
+    assert "numerator" in simulated
     assert imported == "1 recorded, 0 repeated, 0 failed\n"
 
 
@@ -98,8 +110,8 @@ def test_the_commands_of_the_readme_run_as_they_stand(served: Path) -> None:
 )
 def test_on_an_empty_database_the_service_prints_commands_that_run(served: Path) -> None:
     printed = (served / "serve.log").read_text()
-    commands = re.findall(r"^  (curl .*?)\n\n", printed + "\n", re.MULTILINE | re.DOTALL)
-    assert len(commands) == 2
+    commands = re.findall(r"^  (\S.*?)\n\n", printed + "\n", re.MULTILINE | re.DOTALL)
+    assert len(commands) == 3
     for command in commands:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
@@ -116,18 +128,64 @@ def test_the_readme_names_every_setting_and_metric() -> None:
     assert set(MetricName) <= set(re.findall(r"`(\w+)`", README))
 
 
+ROUTE_PARAMETERS = (
+    MetricParameters, AnswerParameters, ExplainParameters, RecordParameters,
+    DeploymentListParameters, ExportParameters, IncidentListParameters,
+)  # fmt: skip
+
+
 def test_the_page_of_the_interface_names_every_field_parameter_scope_and_warning() -> None:
     words = set(re.findall(r"[a-z_]+(?::[a-z]+)?", API))
     assert NewDeployment.model_fields.keys() <= words
     assert NewIncident.model_fields.keys() <= words
-    for parameters in (MetricParameters, DeploymentListParameters, IncidentListParameters):
+    assert SettingsChange.model_fields.keys() <= words
+    for parameters in ROUTE_PARAMETERS:
         assert {field.alias or name for name, field in parameters.model_fields.items()} <= words
     assert set(Scope) <= words
     source = (PROJECT / "tracker" / "schemas" / "deployment_answers.py").read_text()
-    assert set(re.findall(r'Warning\(\s*"(\w+)"', source)) <= words
+    warnings = set(re.findall(r'Warning\(\s*"(\w+)"', source))
+    assert "no_commits" in warnings <= words
+
+
+def test_every_route_with_parameters_is_among_those_that_are_looked_at() -> None:
+    given = re.compile(r"operation_class=documents\((\w+)\)")
+    sources = [*(PROJECT / "tracker" / "routes").glob("*.py"), *(PROJECT / "metrics" / "api").glob("*.py")]
+    named = {name for source in sources for name in given.findall(source.read_text())}
+    assert named <= {parameters.__name__ for parameters in ROUTE_PARAMETERS}
+
+
+def test_the_page_of_the_interface_names_every_field_of_an_answer_and_every_reason() -> None:
+    """Of an explanation the columns and the reasons are those in the SQL files."""
+    pages = API + "".join(page.read_text() for page in (PROJECT / "docs" / "metrics").glob("*.md"))
+    documented = set(re.findall(r"`(\w+)`", pages))
+    fields = {field.name for one in CATALOG.values() for field in dataclasses.fields(one.row)}
+    assert fields - {"value", "reason", "numerator", "denominator", "mean", "p90"} <= documented
+    sql = "".join((PROJECT / "metrics" / "sql" / folder / f"{name}.sql").read_text() for folder, name in (
+        *(("asked", name) for name in ("deployments_left_out", "deployments_without_success", "causes_left_out")),
+        *(("explain", name) for name in CATALOG),
+    ))  # fmt: skip
+    reasons = set(
+        re.findall(r"(?:then|select) '(\w+)'|'(\w+)' as reason|^    '(\w+_\w+)',$", sql, re.MULTILINE)
+    )
+    names = {name for found in reasons for name in found if name} - {str(signal) for signal in FailureSignal}
+    assert {"other_environment", "open", "clock_error", "failed", "not_in_window"} <= names
+    assert names <= documented
+
+
+@pytest.mark.parametrize("definition", CATALOG.values(), ids=CATALOG.keys())
+def test_the_page_of_a_metric_says_what_the_header_of_its_file_does(definition: Definition) -> None:
+    page = " ".join((PROJECT / "docs" / "metrics" / f"{definition.name}.md").read_text().split())
+    header = re.sub(r"\n--   ", " ", definition.sql)
+    meaning = re.match(rf"-- {definition.name}: (.*?\.) docs/metrics/{definition.name}\.md\.\n", header)
+    assert meaning is not None
+    assert meaning[1][:1].upper() + meaning[1][1:] in page
+    for word in ("unit", "window", "empty"):
+        said = re.search(rf"^-- {word}: (.*)$", header, re.MULTILINE)
+        assert said is not None
+        assert f"| {word} | {said[1]} |" in page
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").glob("*.md")]:
+    for page in [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

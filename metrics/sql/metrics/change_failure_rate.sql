@@ -1,7 +1,8 @@
--- change_failure_rate: how many of the deployments that reached users needed repair. docs/metrics.md, section 4.
+-- change_failure_rate: how many of the deployments that reached users needed repair. docs/metrics/change_failure_rate.md.
 -- unit: ratio, failed deployments / population; distinct deployments, so never above 1.
--- window: [from, to), by the deployment's own finished_at. One row for each cell, a window of a group.
+-- window: [from, to), by the deployment's own finished_at.
 -- empty: null when there are no deployments.
+-- One row for each cell, a window of a group.
 -- A failure counts under each signal it has: the counts by signal may add up to more than the numerator.
 with
 cells as (

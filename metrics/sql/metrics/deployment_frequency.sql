@@ -1,7 +1,8 @@
--- deployment_frequency: how often the team ships. docs/metrics.md, section 4.
+-- deployment_frequency: how often the team ships. docs/metrics/deployment_frequency.md.
 -- unit: successful deployments per day; the days are the window's seconds / 86,400, never rounded.
--- window: [from, to), by finished_at. One row for each cell, a window of a group.
+-- window: [from, to), by finished_at.
 -- empty: 0, for nothing deployed is a true zero; median_days_per_week is null without a whole week.
+-- One row for each cell, a window of a group.
 -- Local days come bound in, from zoneinfo: `days` covers the ISO weeks that the windows touch.
 with
 cells as (

@@ -1,7 +1,8 @@
--- deployment_rework_rate: how many of the deployments were repairs. docs/metrics.md, section 4.
+-- deployment_rework_rate: how many of the deployments were repairs. docs/metrics/deployment_rework_rate.md.
 -- unit: ratio, remediations (with a culprit or not) / successful deployments.
--- window: [from, to), by the remediation's finished_at. One row for each cell, a window of a group.
+-- window: [from, to), by the remediation's finished_at.
 -- empty: null when there are no deployments.
+-- One row for each cell, a window of a group.
 -- A remediation counts under each signal it has: the counts by signal may add up to more than the numerator.
 with
 cells as (

@@ -1,8 +1,9 @@
--- lead_time_for_changes: how long a change takes from being written to being in production. docs/metrics.md, section 4.
+-- lead_time_for_changes: how long a change takes from being written to being in production. docs/metrics/lead_time_for_changes.md.
 -- unit: seconds, finished_at of the first successful deployment of the stream that carries the commit
 --   minus committed_at; median, mean and p90 over commits.
--- window: [from, to), by that deployment's finished_at. One row for each cell, a window of a group.
+-- window: [from, to), by that deployment's finished_at.
 -- empty: null when there is no commit.
+-- One row for each cell, a window of a group.
 -- A commit newer than its deployment is a clock error: left out, and counted in negative_lead_times.
 -- `coverage` is the share of successful deployments that carry any commit.
 with

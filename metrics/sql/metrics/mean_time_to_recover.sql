@@ -1,7 +1,8 @@
--- mean_time_to_recover: how long users waited until a failed deployment was repaired. docs/metrics.md, sections 3, 4.
+-- mean_time_to_recover: how long users waited until a failed deployment was repaired. docs/metrics/mean_time_to_recover.md.
 -- unit: seconds, recovered_at - failed_at; mean, median and p90 over the failed deployments that recovered.
--- window: [from, to), by the failed deployment's finished_at; it may recover whenever. One row for each cell, a window of a group.
+-- window: [from, to), by the failed deployment's finished_at; it may recover whenever.
 -- empty: null when none has recovered.
+-- One row for each cell, a window of a group.
 -- `incidents` are those that started in the window, in the environments and repositories asked for.
 with
 cells as (
