@@ -14,7 +14,7 @@ from metrics.errors import RecordsUnavailable
 from metrics.files import FILES, FileRecords, Rows
 from metrics.frames import answer_table
 from metrics.parameters import MetricParameters
-from metrics.question import Question
+from metrics.question import Answer, Question
 from metrics.reading import Reading
 from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
 from metrics.store import Store
@@ -89,10 +89,7 @@ class Library(AbstractContextManager["Library"]):
         """
         from metrics.charts import metric_chart  # Altair: for charts alone
 
-        name = MetricName(metric)
-        with self._store.reading() as reading:
-            (answer,) = reading.ask(self._question(reading, {"interval": "week", **parameters}), [name])
-        return metric_chart(answer)
+        return metric_chart(self._answer(MetricName(metric), {"interval": "week", **parameters}))
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.
@@ -100,8 +97,10 @@ class Library(AbstractContextManager["Library"]):
         The columns are those of `metrics/sql/explain/<metric>.sql`. The parameters are the metric's own.
         """
         name = MetricName(metric)
-        with self._store.reading() as reading:
-            return pl.DataFrame(reading.explain(self._question(reading, parameters), name).rows)
+        explained = self._store.read(
+            lambda reading: reading.explain(self._question(reading, parameters), name)
+        )
+        return pl.DataFrame(explained.rows)
 
     def deployments(self) -> pl.DataFrame:
         """Every finished deployment with its place in its stream: the view `deployments`."""
@@ -120,8 +119,9 @@ class Library(AbstractContextManager["Library"]):
 
         `metrics/sql/views/` says what their columns are.
         """
-        with self._store.reading() as reading:
-            tables = {view: reading.view(view, self._organization) for view in VIEWS}
+        tables = self._store.read(
+            lambda reading: {view: reading.view(view, self._organization) for view in VIEWS}
+        )
         # A database of the query's own: whatever it does, the store's stays as it is.
         with duckdb.connect(":memory:") as connection:
             connection.execute("set timezone = 'UTC'")
@@ -139,9 +139,11 @@ class Library(AbstractContextManager["Library"]):
         self.close()
 
     def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
-        with self._store.reading() as reading:
-            (answer,) = reading.ask(self._question(reading, given), [metric])
-        return pl.DataFrame(answer_table(answer))
+        return pl.DataFrame(answer_table(self._answer(metric, given)))
+
+    def _answer(self, metric: MetricName, given: Mapping[str, Any]) -> Answer:
+        (answer,) = self._store.read(lambda reading: reading.ask(self._question(reading, given), [metric]))
+        return answer
 
     def _question(self, reading: Reading, given: Mapping[str, Any]) -> Question:
         parameters = MetricParameters.of(

@@ -9,10 +9,10 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import duckdb
 
@@ -22,6 +22,7 @@ from metrics.reading import Reading
 from metrics.replicate import FACTS, catch_up, position_of
 from metrics.sources import PULLED, RecordDatabase
 
+T = TypeVar("T")
 _MACROS = (
     "asked_cells",
     "is_asked",
@@ -49,6 +50,23 @@ class Store:
         self._slot = None if folder is None else _Slot.take(folder)
         self._connection = self._open()
 
+    def read(self, act: Callable[[Reading], T]) -> T:
+        """What the act finds in one state of the records, with all that were acknowledged before the call.
+
+        Where the file is damaged meanwhile, it is made again and the act runs anew. Raises
+        `RecordsUnavailable`, and what the act raises.
+        """
+        connection = self._connection
+        try:
+            with self.reading() as reading:
+                return act(reading)
+        except duckdb.Error as error:
+            if not _tells_of_damage(error):
+                raise
+        self._begin_anew(connection)
+        with self.reading() as reading:
+            return act(reading)
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Reading]:
         """One state of the records, with every one that was acknowledged before the call."""
@@ -61,6 +79,15 @@ class Store:
                 yield Reading(cursor)
             finally:
                 cursor.rollback()
+
+    def _begin_anew(self, damaged: duckdb.DuckDBPyConnection) -> None:
+        """Leave a damaged file for a new one, unless another thread has done so."""
+        with self._lock:
+            if self._connection is damaged:
+                if self._slot is not None:
+                    self._slot.discard()
+                damaged.close()
+                self._connection = self._open()
 
     def lag(self) -> int | None:
         """How many revisions the store has not taken in yet; None where the records cannot be read."""
@@ -92,6 +119,13 @@ class Store:
             # Whatever is wrong with it, the records are not: the file is made again.
             self._slot.discard()
             return _prepare(duckdb.connect(str(self._slot.file)))
+
+
+def _tells_of_damage(error: duckdb.Error) -> bool:
+    """Whether it is the file that is wrong. A checksum that does not match has no class of its own."""
+    return type(error) is duckdb.Error or isinstance(
+        error, duckdb.IOException | duckdb.InternalException | duckdb.SerializationException
+    )
 
 
 class _OtherVersion(Exception):
@@ -136,15 +170,17 @@ def _fingerprint() -> str:
 
 
 class _Slot:
-    """A numbered file in the folder that no other process uses, as long as this one lives."""
+    """A numbered place in the folder that no other process uses, as long as this one lives."""
 
-    def __init__(self, file: Path, lock: int) -> None:
-        self.file = file
-        self._lock = lock
+    def __init__(self, folder: Path, number: int, lock: int) -> None:
+        self._folder, self._number, self._lock = folder, number, lock
+        self._discarded = 0
+        for left in folder.glob(f"{number}.*.duckdb*"):
+            left.unlink(missing_ok=True)
 
     @classmethod
     def take(cls, folder: Path) -> Self:
-        """The first free slot."""
+        """The first free one."""
         folder.mkdir(parents=True, exist_ok=True)
         number = 0
         while True:
@@ -155,13 +191,20 @@ class _Slot:
                 os.close(lock)
                 number += 1
             else:
-                return cls(folder / f"{number}.duckdb", lock)
+                return cls(folder, number, lock)
+
+    @property
+    def file(self) -> Path:
+        """Another name each time one was discarded: DuckDB knows a file that is still open by its path."""
+        infix = f".{self._discarded}" if self._discarded else ""
+        return self._folder / f"{self._number}{infix}.duckdb"
 
     def discard(self) -> None:
         """Remove the file and its write-ahead log."""
         for path in (self.file, self.file.with_name(f"{self.file.name}.wal")):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+        self._discarded += 1
 
     def release(self) -> None:
         os.close(self._lock)

@@ -63,8 +63,7 @@ def answer(
     parameters: MetricParameters, reader: Reader, store: Store, metrics: Sequence[MetricName]
 ) -> Sequence[Answer]:
     """What the reader is answered now. Raises `ParameterError`."""
-    with store.reading() as reading:
-        return reading.ask(reader.question(parameters, reading), metrics)
+    return store.read(lambda reading: reading.ask(reader.question(parameters, reading), metrics))
 
 
 def explanation(
@@ -78,9 +77,12 @@ def explanation(
     only_left_out: bool = False,
 ) -> Explanation:
     """What made the number that the reader is answered now. Raises `ParameterError`."""
-    with store.reading() as reading:
+
+    def explain(reading: Reading) -> Explanation:
         question = reader.question(parameters, reading)
         return reading.explain(question, metric, limit=limit, after=cursor, only_left_out=only_left_out)
+
+    return store.read(explain)
 
 
 @get("/", operation_class=documents(AnswerParameters), sync_to_thread=True)

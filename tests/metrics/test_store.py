@@ -1,10 +1,17 @@
 """The store follows the record database, and may be lost at any time."""
 
+import os
+import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from metrics.api.endpoints import Reader
+from metrics.api.endpoints import answer as ask
+from metrics.catalog import MetricName
+from metrics.parameters import MetricParameters
 from metrics.store import Store
 from tests.conftest import Book, sqlite_url
 from tracker.database import follow, write_transaction
@@ -52,6 +59,36 @@ def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str
                 connection.execute("update definitions set fingerprint = 'older'")
     book.open_store()
     assert deployments(book) == 1
+
+
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "emptied", "random bytes"])
+def test_a_store_that_is_damaged_in_use_is_made_again(book: Book, store_file: Path, damage: str) -> None:
+    reopen(book)  # nothing of the file is in memory
+    match damage:
+        case "deleted":
+            store_file.unlink()
+        case "truncated":
+            os.truncate(store_file, 5_000)
+        case "emptied":
+            os.truncate(store_file, 0)
+        case "random bytes":
+            with store_file.open("r+b") as file:
+                file.write(random.Random(7).randbytes(store_file.stat().st_size))
+    for count in (1, 2, 3):
+        answers = ThreadPoolExecutor(4).map(lambda _: counted(book), range(8))
+        assert set(answers) == {count}
+        book.deploy(finished_at="2026-03-02T11:00:00Z")
+    reopen(book)
+    assert deployments(book) == 4
+    assert [file.name for file in store_file.parent.glob("*.duckdb")] == ["0.duckdb"]
+
+
+def counted(book: Book) -> int:
+    asked = {"from": WINDOW["from_"], "to": WINDOW["to"]}
+    (answer,) = ask(
+        MetricParameters.of(asked), Reader("acme", None), book.store, [MetricName.DEPLOYMENT_FREQUENCY]
+    )
+    return answer.row.deployments  # type: ignore[union-attr]
 
 
 def test_a_database_that_was_replaced_is_followed_anew(book: Book, tmp_path: Path) -> None:
