@@ -19,6 +19,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import growth
 from benchmarks.load import Load, post_for
 from tests.server import Server
 
@@ -65,6 +66,7 @@ def main() -> None:
             if REAL_RECORDS.exists():
                 _measure_metrics(server, table)
     Console().print(table)
+    growth.main()
 
 
 def _load(load: Load) -> str:

@@ -72,6 +72,7 @@ _DEFINITIONS = (
             "redeployments",
             "deployment_days",
             "median_days_per_week",
+            "median_days_per_month",
             "median_duration_seconds",
             "p90_duration_seconds",
             "durations",

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 
 from metrics.calendar import Interval, midnight
+from metrics.dora import report_years
 from metrics.errors import ParameterError
 from metrics.question import Dimension, Label, Question
 from metrics.records import FailureSignal, OrganizationSettings
@@ -117,6 +118,9 @@ class MetricParameters(QueryParameters):
     failure_signals: str | None = Field(
         None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
+    benchmark: int | None = Field(
+        None, description="Year of the DORA report that levels are taken from; default the organization's."
+    )
 
     def question(
         self,
@@ -148,9 +152,17 @@ class MetricParameters(QueryParameters):
             interval=self.interval,
             group_by=self.group_by,
             compares=self.compare,
+            benchmark=_year(settings.benchmark if self.benchmark is None else self.benchmark),
             signals=None if self.failure_signals is None else _signals(self.failure_signals),
             visible=visible,
         )
+
+
+def _year(year: int) -> int:
+    known = report_years()
+    if year not in known:
+        raise ParameterError([("benchmark", f"must be a year from {known[0]} to {known[-1]}")])
+    return year
 
 
 def _zone(name: str) -> ZoneInfo:

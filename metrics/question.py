@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from metrics.calendar import Interval, Window
 from metrics.catalog import MetricName, Unit
-from metrics.records import FailureSignal, OrganizationSettings
+from metrics.records import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
 from metrics.rows import MetricRow
 
 
@@ -41,7 +41,8 @@ class Question:
     """What is asked. The window is half-open, in aware instants; None means "not limited by this".
 
     `settings` are the organization's; `environments` None means its production environments, `signals`
-    None the signals that it has set. `visible` are the repository patterns that a token is limited to.
+    None the signals that it has set. `visible` are the repository patterns that a token is limited to,
+    `benchmark` the year of the report that levels are taken from.
     """
 
     organization: str
@@ -59,6 +60,7 @@ class Question:
     interval: Interval | None = None
     group_by: Dimension | None = None
     compares: bool = False
+    benchmark: int = DEFAULT_BENCHMARK_YEAR
 
     @property
     def window(self) -> Window:

@@ -51,6 +51,7 @@ class DeploymentFrequency:
     redeployments: int
     deployment_days: int
     median_days_per_week: float | None
+    median_days_per_month: float | None
     median_duration_seconds: float | None
     p90_duration_seconds: float | None
     durations: int

@@ -105,16 +105,20 @@ class Position:
 START = Position(0, "")
 
 
-Run = Callable[[str, Sequence[object]], Sequence[Sequence[Any]]]
+Rows = Sequence[Sequence[Any]]
+Run = Callable[[str, Sequence[object]], Rows]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""
+Stream = Callable[[str, Sequence[object]], Iterator[Rows]]
+"""The same, some rows at a time."""
+_ROWS_AT_ONCE = 20_000
 
 
 class DatabaseSnapshot:
     """The record database as it was at one moment."""
 
-    def __init__(self, run: Run, select: Mapping[Kind, str]) -> None:
+    def __init__(self, run: Run, stream: Stream, select: Mapping[Kind, str]) -> None:
         """`select` says how a column of a kind is selected, so that every database gives the same values."""
-        self._run = run
+        self._run, self._stream = run, stream
         self._select = select
 
     def head(self) -> Position:
@@ -141,11 +145,13 @@ class DatabaseSnapshot:
         """The versions of a table with a revision after the one given, as Arrow."""
         columns = PULLED[table]
         selected = ", ".join(self._select[kind].format(name) for name, kind in columns.items())
-        rows = self._run(f"select {selected} from {table} where revision > ? order by revision", (after,))
-        return pulled_table(table, rows)
+        statement = f"select {selected} from {table} where revision > ? order by revision"
+        # Python's objects for a million rows at once would be gigabytes.
+        pieces = [pulled_table(table, rows) for rows in self._stream(statement, (after,))]
+        return pa.concat_tables(pieces) if pieces else pulled_table(table, ())
 
 
-def pulled_table(table: str, rows: Sequence[Sequence[object]]) -> pa.Table:
+def pulled_table(table: str, rows: Rows) -> pa.Table:
     """Rows with the columns that are pulled of a table, in their order, as Arrow."""
     columns = PULLED[table]
     by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
@@ -169,6 +175,15 @@ class Snapshot(Protocol):
     def rows(self, table: str, after: int) -> pa.Table:
         """The versions of a table with a revision after the one given."""
         ...
+
+
+class _Cursor(Protocol):
+    def fetchmany(self, size: int, /) -> Rows: ...
+
+
+def _pieces(cursor: _Cursor) -> Iterator[Rows]:
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield rows
 
 
 class RecordDatabase(Protocol):
@@ -195,6 +210,7 @@ class SqliteRecords:
                 connection.execute("begin")
                 yield DatabaseSnapshot(
                     lambda sql, given: connection.execute(sql, given).fetchall(),
+                    lambda sql, given: _pieces(connection.execute(sql, given)),
                     dict.fromkeys(Kind, "{}"),
                 )
         except sqlite3.Error as error:
@@ -225,6 +241,7 @@ class PostgresRecords:
             with connection.transaction():
                 yield DatabaseSnapshot(
                     lambda sql, given: connection.execute(sql.replace("?", "%s"), given).fetchall(),
+                    lambda sql, given: self._stream(connection, sql, given),
                     self._SELECT,
                 )
         except psycopg.Error as error:
@@ -235,6 +252,13 @@ class PostgresRecords:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    @staticmethod
+    def _stream(connection: psycopg.Connection, sql: str, given: Sequence[object]) -> Iterator[Rows]:
+        # A named cursor: the server keeps the rows that are not fetched yet.
+        with connection.cursor(name="pull") as cursor:
+            cursor.execute(sql.replace("?", "%s"), given)
+            yield from _pieces(cursor)
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:

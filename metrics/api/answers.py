@@ -11,6 +11,8 @@ import pyarrow as pa
 from litestar import Request, Response
 
 from metrics.calendar import Window, midnight
+from metrics.catalog import MetricName
+from metrics.dora import attribution, level_of, overall_score, score_of
 from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
 from metrics.question import Answer, Group, Point, Question
@@ -55,11 +57,12 @@ def answer_body(answer: Answer) -> dict[str, object]:
         **_instants(question.window),
         "tz": question.zone.key,
         **_fields(answer.row),
+        **_judgement(answer.metric, answer.row, question),
     }
     if question.interval is not None:
         body["series"] = _series(answer.series, question.zone)
     if question.group_by is not None:
-        body["groups"] = [_group(group, question) for group in answer.groups]
+        body["groups"] = [_group(group, answer) for group in answer.groups]
     if answer.previous is not None:
         body["previous"] = _instants(answer.previous.window) | _fields(answer.previous.row)
     return body
@@ -82,9 +85,31 @@ def _without(row: Mapping[str, object], *names: str) -> Body:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def _group(group: Group, question: Question) -> dict[str, object]:
+def summary_body(answers: Sequence[Answer]) -> Body:
+    """Several metrics, the score over all of them, and whose levels and scores these are."""
+    overall = overall_score([score_of(answer.metric, answer.row) for answer in answers])
+    return {
+        "metrics": {answer.metric: answer_body(answer) for answer in answers},
+        "score": asdict(overall),
+        "attribution": attribution(),
+    }
+
+
+def _judgement(name: MetricName, row: MetricRow, question: Question) -> Body:
+    return {
+        "level": asdict(level_of(name, row, question.benchmark)),
+        "score": asdict(score_of(name, row)),
+    }
+
+
+def _group(group: Group, answer: Answer) -> dict[str, object]:
+    question = answer.question
     assert question.group_by is not None
-    body = {question.group_by.value: group.name, **_fields(group.row)}
+    body = {
+        question.group_by.value: group.name,
+        **_fields(group.row),
+        **_judgement(answer.metric, group.row, question),
+    }
     if question.interval is not None:
         body["series"] = _series(group.series, question.zone)
     return body

@@ -14,7 +14,14 @@ from litestar.params import FromPath
 from litestar.types import Dependencies, Guard
 from pydantic import Field
 
-from metrics.api.answers import Format, answer_body, asked_format, explanation_body, table_response
+from metrics.api.answers import (
+    Format,
+    answer_body,
+    asked_format,
+    explanation_body,
+    summary_body,
+    table_response,
+)
 from metrics.api.documents import documents
 from metrics.catalog import MetricName
 from metrics.explanation import Explanation
@@ -87,12 +94,12 @@ def explanation(
 
 @get("/", operation_class=documents(AnswerParameters), sync_to_thread=True)
 def summary(request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
-    """All five metrics, from one state of the records."""
+    """All five metrics from one state of the records, and the score over them."""
     parameters = AnswerParameters.read(request.query_params.multi_items())
     answers = answer(parameters, reader, store, list(MetricName))
     wanted = asked_format(request, parameters.format)
     if wanted is Format.JSON:
-        return Response({"metrics": {one.metric: answer_body(one) for one in answers}})
+        return Response(summary_body(answers))
     return table_response(summary_table(answers), "metrics", TableFormat(wanted))
 
 

@@ -10,11 +10,11 @@ from tests.server import Server, deployment
 
 METRICS = "/api/v1/metrics"
 REAL_RECORDS = Path(__file__).parents[3] / "shared" / "data" / "govuk-deployments.ndjson.gz"
-COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason"}
+COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason", "level", "score"}
 FIELDS = {
     "deployment_frequency": COMMON
     | {
-        "deployments", "redeployments", "deployment_days", "median_days_per_week",
+        "deployments", "redeployments", "deployment_days", "median_days_per_week", "median_days_per_month",
         "median_duration_seconds", "p90_duration_seconds", "durations",
     },
     "lead_time_for_changes": COMMON | {"mean", "p90", "commits", "coverage", "negative_lead_times"},
@@ -82,6 +82,21 @@ def test_a_parameter_that_is_wrong_is_named(client: httpx.Client, query: str) ->
 def test_a_plus_in_an_instant_need_not_be_escaped(client: httpx.Client) -> None:
     answered = client.get(f"{METRICS}/deployment_frequency?from=2026-01-01T01:00:00+01:00&to=2026-02-01")
     assert answered.json()["from"] == "2026-01-01T00:00:00Z"
+
+
+def test_levels_are_of_the_year_that_is_asked_for(client: httpx.Client) -> None:
+    client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z"))
+    window = f"{METRICS}?from=2026-03-01&to=2026-04-01&group_by=repository"
+    summary = client.get(f"{window}&benchmark=2024").json()
+    rate = summary["metrics"]["change_failure_rate"]
+    assert rate["level"] == {"year": 2024, "level": "elite", "reason": None}
+    assert rate["groups"][0]["level"] == rate["level"]
+    assert rate["score"] == {"version": 2025, "score": 10, "benchmark": 8.1, "reason": None}
+    assert (summary["score"]["version"], "DORA" in summary["attribution"]) == (2025, True)
+    wrong = client.get(f"{window}&benchmark=2017")
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "benchmark")
+    client.patch("/api/v1/settings", json={"benchmark": 2018})
+    assert client.get(window).json()["metrics"]["change_failure_rate"]["level"]["year"] == 2018
 
 
 def test_an_unknown_metric_is_not_found(client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from metrics.api.answers import answer_body, explanation_body
+from metrics.api.answers import explanation_body, summary_body
 from metrics.api.endpoints import Reader, answer, explanation
 from metrics.catalog import MetricName
 from metrics.errors import ParameterError
@@ -34,6 +34,7 @@ _QUESTION_OPTIONS = (
     click.option("--group-by", metavar="DIMENSION", help="repository, service, team, environment or branch."),
     click.option("--compare", is_flag=True, help="Beside the window of equal length just before."),
     click.option("--failure-signals", metavar="LIST", help="Of incident,rollback,hotfix,fix,status."),
+    click.option("--benchmark", metavar="YEAR", help="Of the DORA report that levels are taken from."),
     click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers."),
 )
 _METRIC = click.Choice([name.value for name in MetricName])
@@ -75,7 +76,7 @@ def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -
     with _asking(organization, given) as (parameters, reader, store):
         answers = answer(parameters, reader, store, wanted)
     if as_json:
-        _print_json({"metrics": {one.metric: answer_body(one) for one in answers}})
+        _print_json(summary_body(answers))
     else:
         print_answers(organization, answers)
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.catalog import CATALOG, MetricName, Unit
+from metrics.dora import attribution, level_of
 from metrics.explanation import Explanation
 from metrics.question import Answer, Point
 from metrics.rows import (
@@ -32,11 +33,14 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
     table.add_column("value", justify="right")
     if answers[0].previous is not None:
         table.add_column("before", justify="right")
+    table.add_column(f"level {answers[0].question.benchmark}")
     table.add_column("out of")
     for one in answers:
         previous = [] if one.previous is None else [_value(one.previous.row, one.unit)]
-        table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, _detail(one))
+        level = level_of(one.metric, one.row, one.question.benchmark).level or "-"
+        table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, level, _detail(one))
     Console().print(table)
+    Console().print(attribution(), style="dim")
     if answers[0].question.interval is not None:
         _print_series(answers)
     if answers[0].question.group_by is not None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from metrics.dora import report_years
 from metrics.records import FailureSignal, OrganizationSettings, environment_key
 from tracker.schemas.base import Body, Name
 
@@ -37,7 +38,7 @@ class SettingsChange(Body):
     attribution_gap_days: Annotated[int, Field(ge=1, le=3_650)] | None = Field(
         None, description="How far back a failure without a link may look for its deployment, in days."
     )
-    benchmark: Annotated[int, Field(ge=2018, le=2100)] | None = Field(
+    benchmark: Annotated[int, Field(ge=report_years()[0], le=report_years()[-1])] | None = Field(
         None, description="Year of the DORA report that levels are taken from."
     )
 

@@ -1,7 +1,8 @@
 -- deployment_frequency: how often the team ships. docs/metrics/deployment_frequency.md.
 -- unit: successful deployments per day; the days are the window's seconds / 86,400, never rounded.
 -- window: [from, to), by finished_at.
--- empty: 0, for nothing deployed is a true zero; median_days_per_week is null without a whole week.
+-- empty: 0, for nothing deployed is a true zero; median_days_per_week is null without a whole week,
+--   median_days_per_month without a whole calendar month.
 -- One row for each cell, a window of a group.
 -- Local days come bound in, from zoneinfo: `days` covers the ISO weeks that the windows touch.
 with
@@ -36,7 +37,11 @@ totals as (
     group by cell_index
 ),
 deployed_days as (
-    select distinct shipped.cell_index, days.day, days.week
+    select distinct
+        shipped.cell_index,
+        days.day,
+        days.week,
+        date_trunc('month', days.day) as month
     from shipped
     asof join days on shipped.finished_at >= days.starts_at
 ),
@@ -66,6 +71,34 @@ week_medians as (
     select cell_index, quantile_cont(days, 0.5) as median_days_per_week
     from weekly_days
     group by cell_index
+),
+whole_months as (
+    select cells.cell_index, months.month
+    from cells
+    join (
+        select
+            date_trunc('month', day) as month,
+            min(starts_at) as starts_at,
+            max(ends_at) as ends_at,
+            -- The days that are bound in begin and end with a week, which may be within a month.
+            count(*) = day(last_day(min(day))) as is_whole
+        from days
+        group by date_trunc('month', day)
+    ) as months on
+        months.is_whole
+        and months.starts_at >= cells.from_at
+        and months.ends_at <= cells.to_at
+),
+monthly_days as (
+    select whole_months.cell_index, whole_months.month, count(deployed_days.day) as days
+    from whole_months
+    left join deployed_days using (cell_index, month)
+    group by whole_months.cell_index, whole_months.month
+),
+month_medians as (
+    select cell_index, quantile_cont(days, 0.5) as median_days_per_month
+    from monthly_days
+    group by cell_index
 )
 select
     cells.cell_index,
@@ -75,6 +108,7 @@ select
     coalesce(totals.redeployments, 0) as redeployments,
     coalesce(day_counts.deployment_days, 0) as deployment_days,
     week_medians.median_days_per_week,
+    month_medians.median_days_per_month,
     totals.median_duration_seconds,
     totals.p90_duration_seconds,
     coalesce(totals.durations, 0) as durations
@@ -82,4 +116,5 @@ from cells
 left join totals using (cell_index)
 left join day_counts using (cell_index)
 left join week_medians using (cell_index)
+left join month_medians using (cell_index)
 order by cells.cell_index
