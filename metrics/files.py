@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from metrics.errors import InvalidRecords, RecordsUnavailable
 from metrics.lines import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
 from metrics.records import RepositoryIdentity
-from metrics.sources import PULLED, START, Position, pulled_table
+from metrics.sources import PULLED, HeldRecords, Position, pulled_table
 
 Rows = Path | pl.DataFrame | pl.LazyFrame
 Record = TypeVar("Record", Deployment, Incident)
@@ -25,35 +25,19 @@ FILES = (*_NDJSON, *_PARQUET)
 _MOST_ERRORS_NAMED = 5
 
 
-class FileRecords:
-    """The records of files and frames, which nobody writes to: they are all there from the beginning."""
+def read_records(organization: str | None, deployments: Rows, incidents: Rows | None = None) -> HeldRecords:
+    """The records of files and frames.
 
-    def __init__(self, organization: str | None, deployments: Rows, incidents: Rows | None = None) -> None:
-        """Raises `InvalidRecords`, and `RecordsUnavailable` where a file cannot be read."""
-        found = _Found(organization)
-        found.take_all(deployments, RowType.DEPLOYMENT)
-        if incidents is not None:
-            found.take_all(incidents, RowType.INCIDENT)
-        self._tables = found.tables()
-        if found.errors:
-            raise InvalidRecords("; ".join(found.errors[:_MOST_ERRORS_NAMED]))
-        self._head = Position(max(table.num_rows for table in self._tables.values()), "file")
-
-    @contextmanager
-    def snapshot(self) -> Iterator["FileRecords"]:
-        yield self
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def head(self) -> Position:
-        return self._head
-
-    def holds(self, position: Position) -> bool:
-        return position in (START, self._head)
-
-    def rows(self, table: str, after: int) -> pa.Table:
-        return self._tables[table].slice(0, None if after == START.revision else 0)
+    Raises `InvalidRecords`, and `RecordsUnavailable` where a file cannot be read.
+    """
+    found = _Found(organization)
+    found.take_all(deployments, RowType.DEPLOYMENT)
+    if incidents is not None:
+        found.take_all(incidents, RowType.INCIDENT)
+    tables = found.tables()
+    if found.errors:
+        raise InvalidRecords("; ".join(found.errors[:_MOST_ERRORS_NAMED]))
+    return HeldRecords(tables, Position(max(table.num_rows for table in tables.values()), "file"))
 
 
 class _Found:

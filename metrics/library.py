@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,11 +10,11 @@ import polars as pl
 
 from metrics.catalog import VIEWS, MetricName
 from metrics.errors import RecordsUnavailable
-from metrics.files import FILES, FileRecords, Rows
+from metrics.files import FILES, Rows, read_records
 from metrics.frames import answer_table
 from metrics.parameters import MetricParameters
-from metrics.question import Answer, Question
-from metrics.reading import Reading
+from metrics.question import Answer
+from metrics.reader import Reader
 from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
 from metrics.store import Store
 
@@ -29,7 +28,7 @@ def open_library(source: Source, organization: str | None, incidents: Source | N
     """A library over a record database, a file or a frame: see `metrics.open`."""
     if isinstance(source, pl.DataFrame | pl.LazyFrame) or str(source).endswith(FILES):
         more = None if incidents is None else _rows_of(incidents)
-        records = FileRecords(organization, _rows_of(source), more)
+        records = read_records(organization, _rows_of(source), more)
         return Library(Store(records), organization or "")
     if organization is None or incidents is not None:
         raise TypeError("a record database needs an organization, and has its incidents itself")
@@ -54,13 +53,14 @@ class Library(AbstractContextManager["Library"]):
 
     The metric methods take the parameters of the HTTP interface by name, `from_` for `from`: `to`, `tz`,
     `environment`, `repository`, `service`, `team`, `label`, `interval`, `group_by`, `compare`,
-    `failure_signals`. They give one row for each window of each group: the group's column, `from`, `to`
-    and `partial`, then the fields of the answer; `by_signal` and `interval95` as columns of their own.
+    `failure_signals`, and of a record database `as_of`. They give one row for each window of each group:
+    the group's column, `from`, `to` and `partial`, then the fields of the answer; `by_signal` and
+    `interval95` as columns of their own.
     A wrong parameter raises `metrics.errors.ParameterError`.
     """
 
     def __init__(self, store: Store, organization: str) -> None:
-        self._store, self._organization = store, organization
+        self._store, self._organization, self._reader = store, organization, Reader(organization)
 
     def deployment_frequency(self, **parameters: Any) -> pl.DataFrame:
         """Successful deployments per day."""
@@ -96,10 +96,7 @@ class Library(AbstractContextManager["Library"]):
 
         The columns are those of `metrics/sql/explain/<metric>.sql`. The parameters are the metric's own.
         """
-        name = MetricName(metric)
-        explained = self._store.read(
-            lambda reading: reading.explain(self._question(reading, parameters), name)
-        )
+        explained = self._reader.explanation(self._store, _parameters(parameters), MetricName(metric))
         return pl.DataFrame(explained.rows)
 
     def deployments(self) -> pl.DataFrame:
@@ -142,15 +139,12 @@ class Library(AbstractContextManager["Library"]):
         return pl.DataFrame(answer_table(self._answer(metric, given)))
 
     def _answer(self, metric: MetricName, given: Mapping[str, Any]) -> Answer:
-        (answer,) = self._store.read(lambda reading: reading.ask(self._question(reading, given), [metric]))
+        (answer,) = self._reader.answers(self._store, _parameters(given), [metric])
         return answer
 
-    def _question(self, reading: Reading, given: Mapping[str, Any]) -> Question:
-        parameters = MetricParameters.of(
-            {key.removesuffix("_"): _value(value) for key, value in given.items()}
-        )
-        settings = reading.settings(self._organization)
-        return parameters.question(self._organization, settings, now=datetime.now(UTC))
+
+def _parameters(given: Mapping[str, Any]) -> MetricParameters:
+    return MetricParameters.of({key.removesuffix("_"): _value(value) for key, value in given.items()})
 
 
 def _value(value: Any) -> Any:

@@ -118,9 +118,18 @@ class MetricParameters(QueryParameters):
     failure_signals: str | None = Field(
         None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
+    as_of: str | None = Field(None, description="Instant: the figure as it would have been answered then.")
     benchmark: int | None = Field(
         None, description="Year of the DORA report that levels are taken from; default the organization's."
     )
+
+    def known_at(self) -> datetime | None:
+        """The instant whose records are asked for; None for all there are. Raises `ParameterError`."""
+        if self.as_of is None:
+            return None
+        if _DATE.fullmatch(self.as_of):
+            raise ParameterError([("as_of", "must be an instant with a zone, as in 2026-03-02T10:00:00Z")])
+        return _instant("as_of", self.as_of, ZoneInfo("UTC"))
 
     def question(
         self,
@@ -131,6 +140,7 @@ class MetricParameters(QueryParameters):
         visible: Sequence[str] | None = None,
     ) -> Question:
         """The question that the parameters ask of an organization. Raises `ParameterError`."""
+        now = self.known_at() or now
         zone = _zone(settings.timezone if self.tz is None else self.tz)
         to_at = now if self.to is None else _instant("to", self.to, zone)
         from_at = to_at - DEFAULT_WINDOW if self.from_ is None else _instant("from", self.from_, zone)
@@ -155,6 +165,7 @@ class MetricParameters(QueryParameters):
             benchmark=_year(settings.benchmark if self.benchmark is None else self.benchmark),
             signals=None if self.failure_signals is None else _signals(self.failure_signals),
             visible=visible,
+            as_of=self.known_at(),
         )
 
 

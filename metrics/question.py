@@ -42,7 +42,8 @@ class Question:
 
     `settings` are the organization's; `environments` None means its production environments, `signals`
     None the signals that it has set. `visible` are the repository patterns that a token is limited to,
-    `benchmark` the year of the report that levels are taken from.
+    `benchmark` the year of the report that levels are taken from. `as_of` is the instant whose records are
+    asked; the store that is asked has no later ones.
     """
 
     organization: str
@@ -60,6 +61,7 @@ class Question:
     interval: Interval | None = None
     group_by: Dimension | None = None
     compares: bool = False
+    as_of: datetime | None = None
     benchmark: int = DEFAULT_BENCHMARK_YEAR
 
     @property

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,8 @@ from typing import Any, Protocol
 import psycopg
 import pyarrow as pa
 
-from metrics.errors import RecordsUnavailable
+from metrics.errors import ParameterError, RecordsUnavailable
+from metrics.records import to_microseconds
 
 
 class Kind(Enum):
@@ -143,11 +145,26 @@ class DatabaseSnapshot:
 
     def rows(self, table: str, after: int) -> pa.Table:
         """The versions of a table with a revision after the one given, as Arrow."""
+        return self._pull(table, "revision > ?", (after,))
+
+    def rows_until(self, table: str, revision: int, organization: str) -> pa.Table:
+        """The versions of an organization up to a revision, as Arrow."""
+        return self._pull(table, "revision <= ? and organization = ?", (revision, organization))
+
+    def revision_at(self, instant: int) -> int:
+        """The last revision that was recorded by an instant, in microseconds; 0 where none was."""
+        found = (
+            self._run(f"select max(revision) from {table} where recorded_at <= ?", (instant,))
+            for table in PULLED
+        )
+        return max(rows[0][0] or 0 for rows in found)
+
+    def _pull(self, table: str, condition: str, given: Sequence[object]) -> pa.Table:
         columns = PULLED[table]
         selected = ", ".join(self._select[kind].format(name) for name, kind in columns.items())
-        statement = f"select {selected} from {table} where revision > ? order by revision"
+        statement = f"select {selected} from {table} where {condition} order by revision"
         # Python's objects for a million rows at once would be gigabytes.
-        pieces = [pulled_table(table, rows) for rows in self._stream(statement, (after,))]
+        pieces = [pulled_table(table, rows) for rows in self._stream(statement, given)]
         return pa.concat_tables(pieces) if pieces else pulled_table(table, ())
 
 
@@ -177,6 +194,37 @@ class Snapshot(Protocol):
         ...
 
 
+class HeldRecords:
+    """Records that nobody writes to: they are all there from the beginning."""
+
+    def __init__(self, tables: Mapping[str, pa.Table], head: Position) -> None:
+        self._tables, self._head = tables, head
+
+    @contextmanager
+    def snapshot(self) -> Iterator["HeldRecords"]:
+        yield self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def revision_at(self, _: datetime) -> int:
+        """Files and frames have no history. Raises `ParameterError`."""
+        raise ParameterError([("as_of", "cannot be asked of records without a history")])
+
+    def past(self, _: str, __: int) -> "HeldRecords":
+        """There is none."""
+        raise NotImplementedError
+
+    def head(self) -> Position:
+        return self._head
+
+    def holds(self, position: Position) -> bool:
+        return position in (START, self._head)
+
+    def rows(self, table: str, after: int) -> pa.Table:
+        return self._tables[table].slice(0, None if after == START.revision else 0)
+
+
 class _Cursor(Protocol):
     def fetchmany(self, size: int, /) -> Rows: ...
 
@@ -193,7 +241,26 @@ class RecordDatabase(Protocol):
         """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""
         ...
 
+    def revision_at(self, as_of: datetime) -> int:
+        """The last revision that was recorded by an instant; 0 where none was. Safe from any thread.
+
+        Raises `RecordsUnavailable`, and `ParameterError` where there is no history.
+        """
+        ...
+
+    def past(self, organization: str, revision: int) -> HeldRecords:
+        """What an organization had recorded at a revision. Safe from any thread.
+
+        Raises `RecordsUnavailable`.
+        """
+        ...
+
     def close(self) -> None: ...
+
+
+def _held(snapshot: DatabaseSnapshot, organization: str, revision: int) -> HeldRecords:
+    tables = {table: snapshot.rows_until(table, revision, organization) for table in PULLED}
+    return HeldRecords(tables, Position(revision, "past") if revision else START)
 
 
 class SqliteRecords:
@@ -215,6 +282,14 @@ class SqliteRecords:
                 )
         except sqlite3.Error as error:
             raise RecordsUnavailable(str(error)) from error
+
+    def revision_at(self, as_of: datetime) -> int:
+        with self.snapshot() as snapshot:
+            return snapshot.revision_at(to_microseconds(as_of))
+
+    def past(self, organization: str, revision: int) -> HeldRecords:
+        with self.snapshot() as snapshot:
+            return _held(snapshot, organization, revision)
 
     def close(self) -> None:
         """Nothing is kept open between snapshots."""
@@ -247,6 +322,15 @@ class PostgresRecords:
         except psycopg.Error as error:
             self.close()
             raise RecordsUnavailable(str(error)) from error
+
+    # What any thread may ask goes over a connection of its own: the other one is the store's.
+    def revision_at(self, as_of: datetime) -> int:
+        with closing(PostgresRecords(self._conninfo)) as own, own.snapshot() as snapshot:
+            return snapshot.revision_at(to_microseconds(as_of))
+
+    def past(self, organization: str, revision: int) -> HeldRecords:
+        with closing(PostgresRecords(self._conninfo)) as own, own.snapshot() as snapshot:
+            return _held(snapshot, organization, revision)
 
     def close(self) -> None:
         if self._connection is not None:

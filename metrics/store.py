@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Self, TypeVar
@@ -23,6 +24,7 @@ from metrics.replicate import FACTS, catch_up, position_of
 from metrics.sources import PULLED, RecordDatabase
 
 T = TypeVar("T")
+_MOST_PAST = 2
 _MACROS = (
     "asked_cells",
     "is_asked",
@@ -49,6 +51,8 @@ class Store:
         self._lock = threading.Lock()
         self._slot = None if folder is None else _Slot.take(folder)
         self._connection = self._open()
+        self._past: dict[tuple[str, int], Store] = {}
+        self._past_lock = threading.Lock()
 
     def read(self, act: Callable[[Reading], T]) -> T:
         """What the act finds in one state of the records, with all that were acknowledged before the call.
@@ -88,6 +92,20 @@ class Store:
                     self._slot.discard()
                 damaged.close()
                 self._connection = self._open()
+
+    def at(self, organization: str, as_of: datetime) -> "Store":
+        """A store of what the organization had recorded by an instant; its answers are those of then.
+
+        Raises `RecordsUnavailable`, and `ParameterError` where the records have no history.
+        """
+        key = (organization, self._records.revision_at(as_of))
+        with self._past_lock:
+            known = self._past.pop(key, None) or Store(self._records.past(*key))
+            self._past[key] = known
+            # Those that are let go live as long as somebody asks them.
+            while len(self._past) > _MOST_PAST:
+                self._past.pop(next(iter(self._past)))
+        return known
 
     def lag(self) -> int | None:
         """How many revisions the store has not taken in yet; None where the records cannot be read."""

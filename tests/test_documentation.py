@@ -22,6 +22,7 @@ from metrics.parameters import MetricParameters
 from metrics.records import FailureSignal
 from tests.server import clean_environment
 from tracker.auth import Scope
+from tracker.routes.changes import ChangesParameters
 from tracker.routes.deployments import DeploymentListParameters, RecordParameters
 from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters
@@ -130,7 +131,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, RecordParameters,
-    DeploymentListParameters, ExportParameters, IncidentListParameters,
+    DeploymentListParameters, ExportParameters, IncidentListParameters, ChangesParameters,
 )  # fmt: skip
 
 

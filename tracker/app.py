@@ -19,8 +19,9 @@ from litestar.types import Message
 from litestar.types import Scope as RequestScope
 from pydantic import BaseModel
 
-from metrics.api.endpoints import Reader, metrics_router
+from metrics.api.endpoints import metrics_router
 from metrics.errors import ParameterError
+from metrics.reader import Reader
 from metrics.store import Store
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head
@@ -31,6 +32,7 @@ from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
 from tracker.routes.batch import record_batch
+from tracker.routes.changes import list_changes
 from tracker.routes.deployments import DeploymentsController
 from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
@@ -47,6 +49,7 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     DeploymentsController,
     record_batch,
     export_deployments,
+    list_changes,
     IncidentsController,
     RepositoriesController,
     SettingsController,

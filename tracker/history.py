@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Engine, Row, Table, select
+from sqlalchemy import Connection, Engine, Row, Table, select
 
 from tracker.ledger import Version
+from tracker.models import VERSIONED
 
 T = TypeVar("T")
 
@@ -60,6 +61,49 @@ def entries(
         before = found[-1].record if found else None
         found.append(Entry(version, _action(version), _changes(before, record, passed_over), record))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A version of anything: what it is of, and the version before it where there is one."""
+
+    table: Table
+    row: Row[Any]
+    before: Row[Any] | None
+
+
+def find_recorded(
+    engine: Engine, organization: str, *, after: int, recorded_after: int, limit: int
+) -> Sequence[Recorded]:
+    """Versions of all an organization's things, by revision: those after a revision and an instant.
+
+    `recorded_after` is in microseconds; at most `limit` of them.
+    """
+    with engine.connect() as connection:
+        found = [
+            (table, row)
+            for table in VERSIONED
+            for row in connection.execute(
+                select(table)
+                .where(
+                    table.c.organization == organization,
+                    table.c.revision > after,
+                    table.c.recorded_at > recorded_after,
+                )
+                .order_by(table.c.revision)
+                .limit(limit)
+            )
+        ]
+        found = sorted(found, key=lambda one: one[1].revision)[:limit]
+        return [Recorded(table, row, _before(connection, table, row)) for table, row in found]
+
+
+def _before(connection: Connection, table: Table, row: Row[Any]) -> Row[Any] | None:
+    if row.revision == row.first_revision:
+        return None
+    columns = table.c
+    earlier = select(table).where(columns.id == row.id, columns.revision < row.revision)
+    return connection.execute(earlier.order_by(columns.revision.desc()).limit(1)).first()
 
 
 def _action(version: Version) -> Action:

@@ -59,6 +59,8 @@ def answer_body(answer: Answer) -> dict[str, object]:
         **_fields(answer.row),
         **_judgement(answer.metric, answer.row, question),
     }
+    if question.as_of is not None:
+        body["as_of"] = question.as_of.astimezone(UTC)
     if question.interval is not None:
         body["series"] = _series(answer.series, question.zone)
     if question.group_by is not None:

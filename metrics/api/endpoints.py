@@ -4,8 +4,6 @@ Whoever wires the router in says who may ask: it provides the `reader` and the `
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response, Router, get
@@ -24,32 +22,16 @@ from metrics.api.answers import (
 )
 from metrics.api.documents import documents
 from metrics.catalog import MetricName
-from metrics.explanation import Explanation
 from metrics.formats import TableFormat
 from metrics.frames import answer_table, summary_table
 from metrics.parameters import MetricParameters
-from metrics.question import Answer, Question
-from metrics.reading import Reading
+from metrics.reader import Reader
 from metrics.store import Store
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
 PATH = "/api/v1/metrics"
 LARGEST_PAGE = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Whose figures are asked for; `visible` are the repository patterns that the reader is limited to."""
-
-    organization: str
-    visible: Sequence[str] | None
-
-    def question(self, parameters: MetricParameters, reading: Reading) -> Question:
-        """What the parameters ask for now. Raises `ParameterError`."""
-        settings = reading.settings(self.organization)
-        now = datetime.now(UTC)
-        return parameters.question(self.organization, settings, now=now, visible=self.visible)
 
 
 class AnswerParameters(MetricParameters):
@@ -66,37 +48,11 @@ class ExplainParameters(AnswerParameters):
     left_out: bool = Field(False, description="Only the rows that are left out.")
 
 
-def answer(
-    parameters: MetricParameters, reader: Reader, store: Store, metrics: Sequence[MetricName]
-) -> Sequence[Answer]:
-    """What the reader is answered now. Raises `ParameterError`."""
-    return store.read(lambda reading: reading.ask(reader.question(parameters, reading), metrics))
-
-
-def explanation(
-    parameters: MetricParameters,
-    reader: Reader,
-    store: Store,
-    metric: MetricName,
-    *,
-    limit: int | None = None,
-    cursor: str | None = None,
-    only_left_out: bool = False,
-) -> Explanation:
-    """What made the number that the reader is answered now. Raises `ParameterError`."""
-
-    def explain(reading: Reading) -> Explanation:
-        question = reader.question(parameters, reading)
-        return reading.explain(question, metric, limit=limit, after=cursor, only_left_out=only_left_out)
-
-    return store.read(explain)
-
-
 @get("/", operation_class=documents(AnswerParameters), sync_to_thread=True)
 def summary(request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
     """All five metrics from one state of the records, and the score over them."""
     parameters = AnswerParameters.read(request.query_params.multi_items())
-    answers = answer(parameters, reader, store, list(MetricName))
+    answers = reader.answers(store, parameters, list(MetricName))
     wanted = asked_format(request, parameters.format)
     if wanted is Format.JSON:
         return Response(summary_body(answers))
@@ -108,7 +64,7 @@ def metric(name: FromPath[str], request: AnyRequest, reader: Reader, store: Stor
     """One metric."""
     known = _known(name)
     parameters = AnswerParameters.read(request.query_params.multi_items())
-    (answered,) = answer(parameters, reader, store, [known])
+    (answered,) = reader.answers(store, parameters, [known])
     wanted = asked_format(request, parameters.format)
     if wanted is Format.JSON:
         return Response(answer_body(answered))
@@ -120,10 +76,9 @@ def explain(name: FromPath[str], request: AnyRequest, reader: Reader, store: Sto
     """The rows that made a metric's number, those left out with the reason, and the SQL; a page at a time."""
     known = _known(name)
     parameters = ExplainParameters.read(request.query_params.multi_items())
-    explained = explanation(
-        parameters,
-        reader,
+    explained = reader.explanation(
         store,
+        parameters,
         known,
         limit=parameters.limit,
         cursor=parameters.cursor,

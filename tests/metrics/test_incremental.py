@@ -71,6 +71,33 @@ def test_rates_stay_between_zero_and_one(book: Book, made: list[tuple[str, Any]]
         assert (row.value is None) == (row.denominator == 0) == (row.reason == "no_deployments")
 
 
+@ROUNDS
+@given(made=st.lists(changes, max_size=20), edge=st.integers(1, 100))
+def test_adjacent_windows_and_groups_add_up(book: Book, made: list[tuple[str, Any]], edge: int) -> None:
+    organization = Changes(book)
+    for kind, what in made:
+        organization.make(kind, what)
+    between = (datetime.fromisoformat("2026-02-01T00:00:00Z") + timedelta(days=edge)).isoformat()
+    asked = {"org": organization.org, "group_by": "repository"}
+    whole: Any = book.ask(**WINDOW, **asked)
+    first: Any = book.ask(**{**WINDOW, "to": between}, **asked)
+    second: Any = book.ask(**{**WINDOW, "from_": between}, **asked)
+    for name, fields in COUNTS.items():
+        for field in fields:
+            total = getattr(whole[name].row, field)
+            assert getattr(first[name].row, field) + getattr(second[name].row, field) == total, (name, field)
+            assert sum(getattr(group.row, field) for group in whole[name].groups) == total, (name, field)
+
+
+COUNTS = {
+    "deployment_frequency": ("deployments", "redeployments", "durations"),
+    "lead_time_for_changes": ("commits", "negative_lead_times"),
+    "change_failure_rate": ("numerator", "denominator", "unattributed", "did_not_reach_production"),
+    "mean_time_to_recover": ("recovered", "open", "incidents", "unattributed_incidents"),
+    "deployment_rework_rate": ("numerator", "denominator"),
+}
+
+
 def test_an_incident_that_moves_takes_its_blame_with_it(book: Book) -> None:
     """The remediation stands in the stream that the incident has left, and nothing else there has changed."""
     at = "2026-03-02T{:02}:00:00Z".format

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metrics.api.endpoints import answer_body
+from metrics.api.answers import answer_body
 from metrics.calendar import Interval, buckets
 from metrics.catalog import MetricName
 from metrics.errors import ParameterError

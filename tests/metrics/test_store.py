@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from metrics.api.endpoints import Reader
-from metrics.api.endpoints import answer as ask
 from metrics.catalog import MetricName
 from metrics.parameters import MetricParameters
+from metrics.reader import Reader
 from metrics.store import Store
 from tests.conftest import Book, sqlite_url
 from tracker.database import follow, write_transaction
@@ -85,8 +84,8 @@ def test_a_store_that_is_damaged_in_use_is_made_again(book: Book, store_file: Pa
 
 def counted(book: Book) -> int:
     asked = {"from": WINDOW["from_"], "to": WINDOW["to"]}
-    (answer,) = ask(
-        MetricParameters.of(asked), Reader("acme", None), book.store, [MetricName.DEPLOYMENT_FREQUENCY]
+    (answer,) = Reader("acme").answers(
+        book.store, MetricParameters.of(asked), [MetricName.DEPLOYMENT_FREQUENCY]
     )
     return answer.row.deployments  # type: ignore[union-attr]
 

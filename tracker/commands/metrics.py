@@ -9,10 +9,10 @@ import msgspec
 import rich_click as click
 
 from metrics.api.answers import explanation_body, summary_body
-from metrics.api.endpoints import Reader, answer, explanation
 from metrics.catalog import MetricName
 from metrics.errors import ParameterError
 from metrics.parameters import MetricParameters
+from metrics.reader import Reader
 from metrics.records import OrganizationSettings
 from metrics.store import Store
 from tracker.commands.common import migrated_database, organization_option
@@ -34,6 +34,7 @@ _QUESTION_OPTIONS = (
     click.option("--group-by", metavar="DIMENSION", help="repository, service, team, environment or branch."),
     click.option("--compare", is_flag=True, help="Beside the window of equal length just before."),
     click.option("--failure-signals", metavar="LIST", help="Of incident,rollback,hotfix,fix,status."),
+    click.option("--as-of", metavar="INSTANT", help="As it would have been answered then."),
     click.option("--benchmark", metavar="YEAR", help="Of the DORA report that levels are taken from."),
     click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers."),
 )
@@ -74,7 +75,7 @@ def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -
     """Show the metrics: all five, or those that are named."""
     wanted = [MetricName(name) for name in names] or list(MetricName)
     with _asking(organization, given) as (parameters, reader, store):
-        answers = answer(parameters, reader, store, wanted)
+        answers = reader.answers(store, parameters, wanted)
     if as_json:
         _print_json(summary_body(answers))
     else:
@@ -89,8 +90,8 @@ def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -
 def explain(name: str, organization: str, as_json: bool, limit: int, left_out: bool, **given: Any) -> None:
     """Show what made a metric: the rows counted, with their links, and the rows left out, with the reason."""
     with _asking(organization, given) as (parameters, reader, store):
-        explained = explanation(
-            parameters, reader, store, MetricName(name), limit=limit, only_left_out=left_out
+        explained = reader.explanation(
+            store, parameters, MetricName(name), limit=limit, only_left_out=left_out
         )
     if as_json:
         _print_json(explanation_body(explained))
@@ -107,7 +108,7 @@ def _asking(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metri
         settings = Settings()
         migrated_database(settings).dispose()
         with Store(follow(settings.record_database_url), settings.stores_dir) as store:
-            yield parameters, Reader(organization, visible=None), store
+            yield parameters, Reader(organization), store
 
 
 def _print_json(body: object) -> None:

@@ -1,0 +1,128 @@
+"""`GET /api/v1/changes`: everything that was recorded since an instant, in the order of recording."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get
+from pydantic import AwareDatetime, Field
+from sqlalchemy import Row, Table
+
+from metrics.api.documents import documents
+from metrics.cursors import read_cursor, write_cursor
+from metrics.parameters import QueryParameters
+from metrics.records import RepositoryIdentity, from_microseconds, to_microseconds
+from tracker.auth import Scope, requires
+from tracker.deployments import RecordedDeployment
+from tracker.history import Action, Change, Recorded, entries, find_recorded
+from tracker.incidents import RecordedIncident
+from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
+from tracker.organizations import settings_of
+from tracker.routes.answers import PASSED_OVER
+from tracker.routes.listing import CallerRequest
+from tracker.schemas.deployment_answers import DeploymentAnswer
+from tracker.schemas.incidents import IncidentAnswer
+from tracker.service import Service
+
+PATH = "/api/v1/changes"
+LARGEST_PAGE = 1_000
+
+
+class ChangesParameters(QueryParameters):
+    """Which changes."""
+
+    since: AwareDatetime = Field(description="Only what was recorded after this instant.")
+    limit: int = Field(100, ge=1, le=LARGEST_PAGE, description="Items a page.")
+    cursor: str | None = Field(None, description="From the Link of the page before.")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAnswer:
+    """One version: what it is of, when and by whom it was recorded, and what it changed."""
+
+    revision: int
+    recorded_at: datetime
+    recorded_by: str
+    token_id: str | None
+    kind: str
+    id: str
+    repository: str | None
+    action: Action
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesAnswer:
+    """A page of changes. The header `Link: <…>; rel="next"` leads to the next."""
+
+    items: Sequence[ChangeAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Team:
+    team: str | None
+
+
+_KINDS: Mapping[Table, tuple[str, Callable[[Row[Any]], Any]]] = {
+    DEPLOYMENTS: ("deployment", lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row))),
+    INCIDENTS: ("incident", lambda row: IncidentAnswer.of(RecordedIncident.from_row(row))),
+    REPOSITORIES: ("repository", lambda row: _Team(row.team)),
+}
+
+
+@get(
+    PATH,
+    guards=[requires(Scope.DEPLOYMENTS_READ)],
+    operation_class=documents(ChangesParameters),
+    sync_to_thread=True,
+)
+def list_changes(request: CallerRequest, service: Service) -> Response[ChangesAnswer]:
+    """Everything that was recorded since an instant: what changed a figure since its `as_of`."""
+    parameters = ChangesParameters.read(request.query_params.multi_items())
+    after = 0
+    if parameters.cursor is not None:
+        (position,) = read_cursor(parameters.cursor, int)
+        after = int(position)
+    found = find_recorded(
+        service.engine,
+        request.user.organization,
+        after=after,
+        recorded_after=to_microseconds(parameters.since),
+        limit=parameters.limit + 1,
+    )
+    page, headers = found[: parameters.limit], {}
+    if len(found) > parameters.limit:
+        cursor = write_cursor([page[-1].row.revision])
+        query = urlencode(
+            {"since": parameters.since.isoformat(), "limit": parameters.limit, "cursor": cursor}
+        )
+        headers["Link"] = f'<{service.settings.link(PATH)}?{query}>; rel="next"'
+    visible = [one for one in page if request.user.reach(_repository(one))]
+    return Response(ChangesAnswer([_answer(one) for one in visible]), headers=headers)
+
+
+def _repository(recorded: Recorded) -> RepositoryIdentity | None:
+    columns = recorded.row._mapping
+    if columns.get("repository_path") is None:
+        return None
+    return RepositoryIdentity(columns["repository_host"], columns["repository_path"], "")
+
+
+def _answer(recorded: Recorded) -> ChangeAnswer:
+    kind, read = _KINDS.get(recorded.table, ("settings", settings_of))
+    rows = [recorded.row] if recorded.before is None else [recorded.before, recorded.row]
+    entry = entries(rows, read, PASSED_OVER)[-1]
+    repository = _repository(recorded)
+    return ChangeAnswer(
+        revision=entry.version.revision,
+        recorded_at=from_microseconds(entry.version.recorded_at),
+        recorded_by=entry.version.recorded_by,
+        token_id=entry.version.token_id,
+        kind=kind,
+        id=entry.version.id,
+        repository=None if repository is None else repository.path,
+        action=entry.action,
+        changes=entry.changes,
+    )
