@@ -9,6 +9,7 @@ from metrics.explanation import Explanation
 from metrics.parameters import MetricParameters
 from metrics.question import Answer, Question
 from metrics.reading import Reading
+from metrics.receipts import DeploymentReceipt, IncidentReceipt
 from metrics.store import Store
 
 
@@ -52,6 +53,27 @@ class Reader:
                 only_left_out=only_left_out,
             )
         )
+
+    def deployment_receipt(
+        self, store: Store, deployment_id: str, happened_at: datetime | None
+    ) -> DeploymentReceipt:
+        """What a recorded deployment does; `happened_at` is when it finished, else began, None where unknown.
+
+        Raises `RecordsUnavailable`.
+        """
+        at = happened_at or datetime.now(UTC)
+        return store.read(
+            lambda reading: reading.deployment_receipt(self._plain_question(reading), deployment_id, at)
+        )
+
+    def incident_receipt(self, store: Store, incident_id: str) -> IncidentReceipt:
+        """What a recorded incident does. Raises `RecordsUnavailable`."""
+        return store.read(
+            lambda reading: reading.incident_receipt(self._plain_question(reading), incident_id)
+        )
+
+    def _plain_question(self, reading: Reading) -> Question:
+        return self._question(reading, MetricParameters())
 
     def _known_then(self, store: Store, parameters: MetricParameters) -> Store:
         known_at = parameters.known_at()

@@ -1,6 +1,7 @@
 """One state of the records, and what can be asked of it."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -9,6 +10,7 @@ from metrics.catalog import CATALOG, MetricName, read_sql
 from metrics.explanation import Explanation, explain
 from metrics.query import Asking
 from metrics.question import Answer, Question
+from metrics.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
 from metrics.records import FailureSignal, OrganizationSettings
 
 
@@ -69,6 +71,16 @@ class Reading:
         """
         asking = Asking(self._cursor, question)
         return explain(self._cursor, asking, name, limit=limit, after=after, only_left_out=only_left_out)
+
+    def deployment_receipt(
+        self, question: Question, deployment_id: str, happened_at: datetime
+    ) -> DeploymentReceipt:
+        """What a deployment that finished, or began, at an instant does to the metrics."""
+        return deployment_receipt(self._cursor, question, deployment_id, happened_at)
+
+    def incident_receipt(self, question: Question, incident_id: str) -> IncidentReceipt:
+        """What an incident does to the metrics."""
+        return incident_receipt(self._cursor, question, incident_id)
 
 
 _SETTINGS = """

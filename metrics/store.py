@@ -35,6 +35,7 @@ _MACROS = (
     "failure_causes",
     "deployments_left_out",
     "deployments_without_success",
+    "causes_judged",
     "causes_left_out",
 )
 

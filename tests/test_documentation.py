@@ -25,7 +25,7 @@ from tracker.auth import Scope
 from tracker.routes.changes import ChangesParameters
 from tracker.routes.deployments import DeploymentListParameters, RecordParameters
 from tracker.routes.exports import ExportParameters
-from tracker.routes.incidents import IncidentListParameters
+from tracker.routes.incidents import IncidentListParameters, ReportParameters
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
@@ -131,7 +131,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, RecordParameters,
-    DeploymentListParameters, ExportParameters, IncidentListParameters, ChangesParameters,
+    DeploymentListParameters, ExportParameters, IncidentListParameters, ReportParameters, ChangesParameters,
 )  # fmt: skip
 
 
@@ -162,11 +162,11 @@ def test_the_page_of_the_interface_names_every_field_of_an_answer_and_every_reas
     fields = {field.name for one in CATALOG.values() for field in dataclasses.fields(one.row)}
     assert fields - {"value", "reason", "numerator", "denominator", "mean", "p90"} <= documented
     sql = "".join((PROJECT / "metrics" / "sql" / folder / f"{name}.sql").read_text() for folder, name in (
-        *(("asked", name) for name in ("deployments_left_out", "deployments_without_success", "causes_left_out")),
+        *(("asked", name) for name in ("deployments_left_out", "deployments_without_success", "causes_judged")),
         *(("explain", name) for name in CATALOG),
     ))  # fmt: skip
     reasons = set(
-        re.findall(r"(?:then|select) '(\w+)'|'(\w+)' as reason|^    '(\w+_\w+)',$", sql, re.MULTILINE)
+        re.findall(r"(?:then|select|reason,) '(\w+)'|'(\w+)' as reason|^    '(\w+_\w+)',$", sql, re.MULTILINE)
     )
     names = {name for found in reasons for name in found if name} - {str(signal) for signal in FailureSignal}
     assert {"other_environment", "open", "clock_error", "failed", "not_in_window"} <= names

@@ -15,6 +15,7 @@ from litestar.openapi.spec import (
     Schema,
     SecurityScheme,
 )
+from msgspec import UNSET
 
 from metrics.api.endpoints import PATH as METRICS_PATH
 from metrics.catalog import MetricName
@@ -32,6 +33,8 @@ def complete_document(app: Litestar) -> None:
     """Write into the application's OpenAPI document what its users have to know beside the good answers."""
     document = app.openapi_schema
     components = document.components = document.components or Components()
+    for schema in components.schemas.values():
+        _drop_unset_defaults(schema)
     components.schemas["ProblemDetails"] = _problem_schema()
     components.security_schemes = {
         _BEARER: SecurityScheme(
@@ -41,6 +44,13 @@ def complete_document(app: Litestar) -> None:
     for path, item in (document.paths or {}).items():
         for method, operation in _operations(item):
             _complete(path, method, operation)
+
+
+def _drop_unset_defaults(schema: Schema) -> None:
+    """A field that is absent where it was not asked for has no default that JSON could say."""
+    for field in (schema.properties or {}).values():
+        if isinstance(field, Schema) and field.default is UNSET:
+            field.default = None
 
 
 def _operations(item: PathItem) -> list[tuple[str, Operation]]:

@@ -37,7 +37,7 @@ def test_schemathesis_finds_nothing(server: Server, organization: str, tmp_path:
             "--checks", "all",
             "--exclude-checks", "positive_data_acceptance",
             "--max-examples", "15",
-            "--workers", "2",
+            "--workers", "1",  # with more, Python 3.11 may fail to parse: "AST constructor recursion depth mismatch"
             "--seed", "7",
             "--no-color",
         ],
@@ -47,7 +47,7 @@ def test_schemathesis_finds_nothing(server: Server, organization: str, tmp_path:
         text=True,
         check=False,
     )  # fmt: skip
-    assert found.returncode == 0, found.stdout[-8000:]
+    assert found.returncode == 0, found.stdout[:6000] + found.stdout[-3000:]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What several resources answer alike: a record that was posted, and the history of one."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,14 @@ async def record_once(
         headers=headers,
         media_type=MediaType.JSON,
     )
+
+
+async def with_receipt(response: Response[Any], receipt_of: Callable[[Any], object]) -> Response[Any]:
+    """The answer to a POST with what the record does, which is found out after it was recorded."""
+    encoded = response.content if isinstance(response.content, str) else msgspec.json.encode(response.content)
+    body = msgspec.json.decode(encoded)
+    body["receipt"] = await asyncio.to_thread(receipt_of, body)
+    return Response(body, status_code=response.status_code, headers=response.headers)
 
 
 def _keeping(act: Callable[[Ledger], Posted[T]]) -> Act[KeptAnswer]:

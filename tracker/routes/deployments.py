@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType
 from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
 from metrics.parameters import QueryParameters, require_label
 from metrics.question import Label
+from metrics.reader import Reader
+from metrics.receipts import DeploymentReceipt
 from metrics.records import Status
 from tracker.auth import Caller, Scope, requires
 from tracker.deployments import (
@@ -26,7 +29,14 @@ from tracker.history import entries, find_versions
 from tracker.ledger import Ledger
 from tracker.lists import DeploymentFilter, find, list_deployments
 from tracker.models import DEPLOYMENTS
-from tracker.routes.answers import PASSED_OVER, HistoryAnswer, Posted, history_answer, record_once
+from tracker.routes.answers import (
+    PASSED_OVER,
+    HistoryAnswer,
+    Posted,
+    history_answer,
+    record_once,
+    with_receipt,
+)
 from tracker.routes.listing import (
     CallerRequest,
     FilterParameters,
@@ -45,13 +55,15 @@ class RecordParameters(QueryParameters):
     """How to record."""
 
     dry_run: bool = Field(False, description="Check the record and answer as if, and record nothing.")
+    receipt: bool = Field(False, description="Add what the record does to the metrics, or why it does not.")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordAnswer(DeploymentAnswer):
-    """The record, and what its sender may not have meant."""
+    """The record, what its sender may not have meant, and where it is asked for, what it does."""
 
     warnings: tuple[Warning, ...] = ()
+    receipt: DeploymentReceipt | UnsetType = UNSET
 
 
 def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple[Warning, ...]:
@@ -121,7 +133,16 @@ class DeploymentsController(Controller):
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 
-        return await record_once(request, service, PATH, act)
+        response = await record_once(request, service, PATH, act)
+        if not parameters.receipt:
+            return response
+
+        def receipt_of(body: dict[str, Any]) -> DeploymentReceipt:
+            happened_at = body["finished_at"] or body["started_at"]
+            at = None if happened_at is None else datetime.fromisoformat(happened_at)
+            return Reader(caller.organization).deployment_receipt(service.store, body["id"], at)
+
+        return await with_receipt(response, receipt_of)
 
     @patch(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def revise(

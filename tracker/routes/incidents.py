@@ -1,10 +1,16 @@
 """`/api/v1/incidents`: report one, read, list, resolve or correct."""
 
+from dataclasses import dataclass
+
 from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType
 from pydantic import Field
 
 from metrics.api.documents import documents
+from metrics.parameters import QueryParameters
+from metrics.reader import Reader
+from metrics.receipts import IncidentReceipt
 from tracker.auth import Scope, requires
 from tracker.errors import NotFound
 from tracker.history import entries, find_versions
@@ -12,13 +18,33 @@ from tracker.incidents import RecordedIncident, report_incident, revise_incident
 from tracker.ledger import Ledger
 from tracker.lists import IncidentFilter, find, list_incidents
 from tracker.models import INCIDENTS
-from tracker.routes.answers import PASSED_OVER, HistoryAnswer, Posted, history_answer, record_once
+from tracker.routes.answers import (
+    PASSED_OVER,
+    HistoryAnswer,
+    Posted,
+    history_answer,
+    record_once,
+    with_receipt,
+)
 from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
 from tracker.schemas.incidents import IncidentAnswer, IncidentChange, NewIncident
 from tracker.service import Service, author_of
 
 PATH = "/api/v1/incidents"
 _READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ)
+
+
+class ReportParameters(QueryParameters):
+    """How to report."""
+
+    receipt: bool = Field(False, description="Add which deployment it marks as failed, or why none.")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnswer(IncidentAnswer):
+    """The incident, and where it is asked for, what it does."""
+
+    receipt: IncidentReceipt | UnsetType = UNSET
 
 
 class IncidentListParameters(ListParameters):
@@ -33,21 +59,27 @@ class IncidentsController(Controller):
     @post(
         PATH,
         guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+        operation_class=documents(ReportParameters),
     )
     async def report(
         self, data: JSONBody[NewIncident], request: CallerRequest, service: Service
-    ) -> Response[IncidentAnswer]:
+    ) -> Response[ReportAnswer]:
         """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
+        parameters = ReportParameters.read(request.query_params.multi_items())
         author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
         request.user.require_write(facts.repository)
         reach = request.user.reach
 
-        def act(ledger: Ledger) -> Posted[IncidentAnswer]:
+        def act(ledger: Ledger) -> Posted[ReportAnswer]:
             outcome = report_incident(ledger, author, facts, carried, reach)
-            answer = IncidentAnswer.of(outcome.incident)
+            answer = ReportAnswer.of(outcome.incident)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
-        return await record_once(request, service, PATH, act)
+        response = await record_once(request, service, PATH, act)
+        if not parameters.receipt:
+            return response
+        reader = Reader(author.organization)
+        return await with_receipt(response, lambda body: reader.incident_receipt(service.store, body["id"]))
 
     @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def revise(

@@ -1,5 +1,6 @@
 -- mean_time_to_recover, row by row: the failed deployments that recovered, with `seconds` and their causes.
--- `open` are those that have not. Deployments that did not fail are in no row.
+-- `open` are those that have not. Deployments that did not fail are in no row, and every incident of the
+-- window is: counted_by_its_deployment where it is a cause of one of those above.
 with
 failed as (
     select
@@ -24,7 +25,11 @@ failed as (
 left_out as (
     select false as counted, 'deployment' as kind, * from deployments_left_out($question::question)
     union all by name
-    select false as counted, * from causes_left_out($question::question)
+    select
+        false as counted,
+        * replace (coalesce(reason, 'counted_by_its_deployment') as reason)
+    from causes_judged($question::question)
+    where reason is not null or kind = 'incident'
 )
 select * from failed
 union all by name

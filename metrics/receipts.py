@@ -1,0 +1,113 @@
+"""What a record does: the metrics it enters, what it marks as failed and by which rule; or why not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from metrics.catalog import MetricName, read_sql
+from metrics.explanation import explain
+from metrics.query import Asking
+from metrics.question import Question
+from metrics.records import FailureSignal
+
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Whether a metric counts the record; `in_numerator` for rates; the reason where it does not."""
+
+    metric: MetricName
+    counted: bool
+    in_numerator: bool | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A deployment that the record marks as failed, and the rule; the reason where it marks none."""
+
+    deployment_id: str | None
+    method: str | None
+    signals: Sequence[str]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentReceipt:
+    """What a deployment does, with the organization's settings, in the production environments.
+
+    `repairs` is None where it repairs nothing; `failed_by` is what it failed by already.
+    """
+
+    metrics: Sequence[Entry]
+    repairs: Mark | None
+    failed_by: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentReceipt:
+    """What an incident does."""
+
+    marks: Mark
+
+
+def deployment_receipt(
+    cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id: str, happened_at: datetime
+) -> DeploymentReceipt:
+    """The receipt of a deployment that finished, or began, at an instant."""
+    moment = replace(question, from_at=happened_at, to_at=happened_at + _INSTANT)
+    asking = Asking(cursor, moment)
+    entries, failed_by = [], []
+    for name in MetricName:
+        rows = [
+            row
+            for row in explain(cursor, asking, name).rows.to_pylist()
+            if row["deployment_id"] == deployment_id and row["kind"] in ("deployment", "commit")
+        ]
+        entries.append(_entry(name, rows))
+        if name is MetricName.CHANGE_FAILURE_RATE:
+            failed_by = [cause for row in rows for cause in row["causes"] or ()]
+    return DeploymentReceipt(entries, _repair(cursor, question, deployment_id), failed_by)
+
+
+def incident_receipt(
+    cursor: duckdb.DuckDBPyConnection, question: Question, incident_id: str
+) -> IncidentReceipt:
+    """The receipt of an incident."""
+    found = cursor.execute(
+        read_sql("receipts", "incident"), {"organization": question.organization, "id": incident_id}
+    ).fetchone()
+    assert found is not None, "it was recorded before the store was read"
+    deployment_id, method, change_related = found
+    signals = [FailureSignal.INCIDENT.value]
+    reason = _reason(question, signals, deployment_id) if change_related else "not_change_related"
+    return IncidentReceipt(Mark(deployment_id, method, signals, reason))
+
+
+def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:
+    """Of several commits one that is counted is enough."""
+    if not rows:
+        return Entry(name, counted=False, in_numerator=None, reason="not_failed")
+    row = next((one for one in rows if one["counted"]), rows[0])
+    return Entry(name, row["counted"], row.get("in_numerator"), row["reason"])
+
+
+def _repair(cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id: str) -> Mark | None:
+    found = cursor.execute(
+        read_sql("receipts", "repairs"), {"organization": question.organization, "id": deployment_id}
+    ).fetchone()
+    if found is None:
+        return None
+    culprit_id, method, signals = found
+    return Mark(culprit_id, method, signals, _reason(question, signals, culprit_id))
+
+
+def _reason(question: Question, signals: Sequence[str], deployment_id: str | None) -> str | None:
+    if deployment_id is None:
+        return "unattributed"
+    on = question.settings.failure_signals
+    return None if any(signal in signals for signal in on) else "signal_off"

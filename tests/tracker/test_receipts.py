@@ -1,0 +1,86 @@
+"""Receipts: what a record does to the metrics, told with the answer to its POST."""
+
+from typing import Any
+
+import httpx
+
+from metrics.catalog import MetricName
+from tests.server import deployment
+
+DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
+
+
+def post(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    answered = client.post(f"{DEPLOYMENTS}?receipt=true", json=deployment(**fields))
+    assert answered.status_code in (200, 201), answered.text
+    return answered.json()  # type: ignore[no-any-return]
+
+
+def entries(receipt: dict[str, Any]) -> dict[str, tuple[bool, str | None]]:
+    return {entry["metric"]: (entry["counted"], entry["reason"]) for entry in receipt["metrics"]}
+
+
+def test_a_deployment_is_told_which_metrics_it_enters(client: httpx.Client) -> None:
+    commits = [{"sha": "a" * 7, "committed_at": "2026-03-02T09:00:00Z"}]
+    receipt = post(client, finished_at="2026-03-02T10:00:00Z", commits=commits)["receipt"]
+    assert entries(receipt) == {
+        "deployment_frequency": (True, None),
+        "lead_time_for_changes": (True, None),
+        "change_failure_rate": (True, None),
+        "mean_time_to_recover": (False, "not_failed"),
+        "deployment_rework_rate": (True, None),
+    }
+    assert (receipt["repairs"], receipt["failed_by"]) == (None, [])
+    again = post(client, finished_at="2026-03-02T11:00:00Z", commits=commits, commit_id="b" * 40)["receipt"]
+    assert entries(again)["lead_time_for_changes"] == (False, "carried_before")
+
+
+def test_a_deployment_that_counts_nowhere_is_told_why(client: httpx.Client) -> None:
+    for fields, reason in (
+        ({"status": "in_progress"}, "in_progress"),
+        ({"status": "in_progress", "started_at": "2026-03-02T10:00:00Z"}, "in_progress"),
+        ({"environment": "staging"}, "other_environment"),
+        ({"status": "fail"}, "did_not_reach_production"),
+    ):
+        assert entries(post(client, **fields)["receipt"]) == dict.fromkeys(MetricName, (False, reason))
+
+
+def test_a_repair_is_told_what_it_marks_as_failed_and_by_which_rule(client: httpx.Client) -> None:
+    alone = post(client, finished_at="2026-03-02T09:00:00Z", is_hotfix=True)
+    assert alone["receipt"]["repairs"]["reason"] == "unattributed"
+    repair = post(client, finished_at="2026-03-02T10:00:00Z", is_fix=True, commit_id="b" * 40)["receipt"]
+    assert repair["repairs"] == {
+        "deployment_id": alone["id"], "method": "predecessor", "signals": ["fix"], "reason": None,
+    }  # fmt: skip
+    client.patch("/api/v1/settings", json={"failure_signals": ["incident"]})
+    off = post(client, finished_at="2026-03-02T11:00:00Z", is_fix=True, commit_id="c" * 40)["receipt"]
+    assert off["repairs"]["reason"] == "signal_off"
+
+
+def test_an_incident_is_told_which_deployment_it_marks(client: httpx.Client) -> None:
+    url, body = f"{INCIDENTS}?receipt=true", {"started_at": "2026-03-02T10:30:00Z"}
+    where = {"repository_url": deployment()["repository_url"]}
+    lost = client.post(url, json=body).json()["receipt"]["marks"]
+    assert (lost["deployment_id"], lost["reason"]) == (None, "unattributed")
+    other = client.post(url, json={**body, "change_related": False}).json()["receipt"]["marks"]
+    assert other["reason"] == "not_change_related"
+    deployed = post(client, finished_at="2026-03-02T10:00:00Z")
+    found = client.post(url, json=body | where).json()["receipt"]["marks"]
+    assert found == {
+        "deployment_id": deployed["id"], "method": "nearest", "signals": ["incident"], "reason": None,
+    }  # fmt: skip
+    late = post(client, finished_at="2026-03-02T10:15:00Z", commit_id="b" * 40)["receipt"]
+    assert [cause["kind"] for cause in late["failed_by"]] == ["incident"]
+    assert entries(late)["mean_time_to_recover"] == (False, "open")
+
+
+def test_a_receipt_comes_only_where_it_is_asked_for_and_with_a_retry_too(client: httpx.Client) -> None:
+    body, key = deployment(finished_at="2026-03-02T10:00:00Z"), {"Idempotency-Key": "k"}
+    plain = client.post(DEPLOYMENTS, json=body, headers=key)
+    assert "receipt" not in plain.json()
+    retried = client.post(f"{DEPLOYMENTS}?receipt=true", json=body, headers=key)
+    assert retried.headers["Idempotency-Replayed"] == "true"
+    assert retried.headers["Location"] == plain.headers["Location"]
+    assert retried.json().pop("receipt")["metrics"][0]["counted"] is True
+    assert "receipt" not in client.get(f"{DEPLOYMENTS}/{plain.json()['id']}").json()
+    assert "receipt" not in client.post(f"{INCIDENTS}", json={"started_at": "2026-03-02T10:30:00Z"}).json()
