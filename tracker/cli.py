@@ -25,6 +25,7 @@ _COMMANDS = {
     "token": "tracker.commands.tokens:token",
     "keys": "tracker.commands.keys:keys",
     "settings": "tracker.commands.settings:settings",
+    "teams": "tracker.commands.teams:teams",
     "import": "tracker.commands.records:import_records",
     "export": "tracker.commands.records:export_records",
     "demo": "tracker.commands.demo:demo",
