@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -10,8 +11,10 @@ import pyarrow as pa
 
 from metrics.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.cursors import read_cursor, write_cursor
+from metrics.errors import ParameterError
 from metrics.query import Asking
-from metrics.question import Answer
+from metrics.question import Answer, Question
+from metrics.records import from_microseconds, to_microseconds
 
 # Together unique: a commit is in a row for each deployment that names it.
 _ORDER = ("rank", "order_us", "kind", "id", "order_id")
@@ -74,7 +77,7 @@ def explain(
     """A page of `limit` rows after a cursor; all rows where there is no limit. Raises `ParameterError`."""
     begins_at: Sequence[int | str] = _AFTER_COUNTED if only_left_out else _BEFORE_ALL
     if after is not None:
-        begins_at = read_cursor(after, int, int, str, str, str)
+        begins_at = _position(after, asking.question, name)
     statement, parameters = read_sql("explain", name), asking.bound()
     answer = asking.answer(CATALOG[name])
     cursor.execute(f"create temp table explained as {_ORDERED.format(statement)}", parameters)
@@ -86,7 +89,7 @@ def explain(
     if limit is not None and page.num_rows > limit:
         page = page.slice(0, limit)
         last = page.slice(limit - 1).to_pylist()[0]
-        next_cursor = write_cursor([last[column] for column in _ORDER])
+        next_cursor = write_cursor([*_window(asking.question), name, *(last[column] for column in _ORDER)])
     return Explanation(
         answer=answer,
         totals=[Total(*count) for count in counts],
@@ -100,6 +103,27 @@ def explain(
             parameters=parameters,
         ),
     )
+
+
+def _window(question: Question) -> tuple[int, int]:
+    return to_microseconds(question.from_at), to_microseconds(question.to_at)
+
+
+def _position(cursor: str, question: Question, name: MetricName) -> Sequence[int | str]:
+    """Where the page begins. Raises `ParameterError` where the cursor is of another window or metric."""
+    position = _read(cursor)
+    if tuple(position[:3]) != (*_window(question), name):
+        raise ParameterError([("cursor", "is of another window or metric")])
+    return position[3:]
+
+
+def window_end(cursor: str) -> datetime:
+    """The end of the window that a cursor was given for. Raises `ParameterError`."""
+    return from_microseconds(int(_read(cursor)[1]))
+
+
+def _read(cursor: str) -> Sequence[int | str]:
+    return read_cursor(cursor, int, int, str, int, int, str, str, str)
 
 
 def _displayed(page: pa.Table, asking: Asking) -> pa.Table:

@@ -23,6 +23,7 @@ _PARQUET = (".parquet",)
 FILES = (*_NDJSON, *_PARQUET)
 """The endings of the files that can be read."""
 _MOST_ERRORS_NAMED = 5
+_WORDINGS = {"string_pattern_mismatch": "must be 7 to 64 hexadecimal digits"}
 
 
 def read_records(organization: str | None, deployments: Rows, incidents: Rows | None = None) -> HeldRecords:
@@ -36,7 +37,9 @@ def read_records(organization: str | None, deployments: Rows, incidents: Rows | 
         found.take_all(incidents, RowType.INCIDENT)
     tables = found.tables()
     if found.errors:
-        raise InvalidRecords("; ".join(found.errors[:_MOST_ERRORS_NAMED]))
+        more = len(found.errors) - _MOST_ERRORS_NAMED
+        named = [*found.errors[:_MOST_ERRORS_NAMED], *([f"and {more} more"] if more > 0 else [])]
+        raise InvalidRecords("; ".join(named))
     return HeldRecords(tables, Position(max(table.num_rows for table in tables.values()), "file"))
 
 
@@ -58,7 +61,9 @@ class _Found:
                 if row is None:
                     raise ValueError("is no JSON object")
                 if self._organization is None or row.get("organization") in (None, self._organization):
-                    self._take(number, row, RowType(row.get("type") or default))
+                    # Lines of an export say what they are; a frame may have such a column of its own.
+                    named = row.get("type") if isinstance(source, Path) else None
+                    self._take(number, row, RowType(named or default))
 
     def _take(self, number: int, row: Row, row_type: RowType) -> None:
         match row_type:
@@ -89,7 +94,8 @@ class _Found:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
-            self.errors.append(f"row {number}: {where}: {first['msg'].removeprefix('Value error, ')}")
+            said = _WORDINGS.get(first["type"], first["msg"].removeprefix("Value error, "))
+            self.errors.append(f"row {number}: {where}: {said}")
         except ValueError as error:
             self.errors.append(f"row {number}: {error}")
 
@@ -158,7 +164,7 @@ def _frame_rows(frame: pl.DataFrame | pl.LazyFrame) -> Iterator[Row]:
 
 
 def _lines(file: Path) -> Iterator[Row | None]:
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as lines:
         for line in lines:
             if line.strip():
                 yield _parsed(line)

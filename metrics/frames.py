@@ -8,12 +8,14 @@ from typing import get_type_hints
 import pyarrow as pa
 
 from metrics.calendar import Window
+from metrics.dora import level_of, score_of
 from metrics.question import Answer, Group, Point
 from metrics.records import FailureSignal
 from metrics.rows import MetricRow
 
 _INSTANT = pa.timestamp("us", "UTC")
 _WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_()}
+_JUDGEMENT_COLUMNS = {"level": pa.string(), "score": pa.float64()}
 _TYPES: Mapping[type, pa.DataType] = {int: pa.int64(), float: pa.float64()}
 
 Row = Mapping[str, object]
@@ -22,10 +24,12 @@ Row = Mapping[str, object]
 def answer_table(answer: Answer) -> pa.Table:
     """The group's column where groups are asked for, `from`, `to` and `partial`, then the answer's fields.
 
-    `by_signal` is a column for each signal, `interval95` two. Without an interval the window is one row,
-    with the window before it in a row above where a comparison is asked for.
+    `by_signal` is a column for each signal, `interval95` two; `level` and `score` come last. Without an
+    interval the window is one row; where neither it nor groups are asked for, a comparison puts the
+    window before in a row above.
     """
-    schema = {**_dimension(answer), **_WINDOW_COLUMNS, **_columns(type(answer.row))}
+    fields_of_row = _columns(type(answer.row))
+    schema = {**_dimension(answer), **_WINDOW_COLUMNS, **fields_of_row, **_JUDGEMENT_COLUMNS}
     return pa.Table.from_pylist(list(_rows(answer)), schema=pa.schema(list(schema.items())))
 
 
@@ -76,10 +80,10 @@ def _windows(answer: Answer, part: Answer | Group) -> Iterator[Row]:
         points = [Point(question.window, part.row)]
         if isinstance(part, Answer) and part.previous is not None:
             points = [part.previous, *points]
-    return (_row(point.window, point.row) for point in points)
+    return (_row(answer, point.window, point.row) for point in points)
 
 
-def _row(window: Window, row: MetricRow) -> Row:
+def _row(answer: Answer, window: Window, row: MetricRow) -> Row:
     found: dict[str, object] = {
         "from": window.from_at.astimezone(UTC),
         "to": window.to_at.astimezone(UTC),
@@ -93,4 +97,6 @@ def _row(window: Window, row: MetricRow) -> Row:
             found["interval95_low"], found["interval95_high"] = value or (None, None)
         else:
             found[field.name] = value
+    found["level"] = level_of(answer.metric, row, answer.question.benchmark).level
+    found["score"] = score_of(answer.metric, row).score
     return found

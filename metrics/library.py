@@ -24,12 +24,23 @@ if TYPE_CHECKING:
 Source = str | Path | pl.DataFrame | pl.LazyFrame
 
 
+_NOT_READ = (".csv", ".csv.gz", ".json", ".json.gz", ".arrow", ".feather", ".xlsx")
+
+
 def open_library(source: Source, organization: str | None, incidents: Source | None) -> "Library":
     """A library over a record database, a file or a frame: see `metrics.open`."""
-    if isinstance(source, pl.DataFrame | pl.LazyFrame) or str(source).endswith(FILES):
+    if not isinstance(source, str | Path | pl.DataFrame | pl.LazyFrame):
+        raise TypeError(
+            "source must be a URL, a path or a Polars frame: polars.from_pandas makes one of another's"
+        )
+    if isinstance(source, pl.DataFrame | pl.LazyFrame) or str(source).lower().endswith(FILES):
         more = None if incidents is None else _rows_of(incidents)
         records = read_records(organization, _rows_of(source), more)
         return Library(Store(records), organization or "")
+    if str(source).lower().endswith(_NOT_READ):
+        raise RecordsUnavailable(
+            f"{source} is none of {', '.join(FILES)}: read it with Polars and give the frame"
+        )
     if organization is None or incidents is not None:
         raise TypeError("a record database needs an organization, and has its incidents itself")
     return Library(Store(_database(str(source))), organization)
@@ -104,7 +115,7 @@ class Library(AbstractContextManager["Library"]):
         return self.sql("select * from deployments")
 
     def failures(self) -> pl.DataFrame:
-        """Every link from a failed deployment to what says so: the view `failures`."""
+        """Every deployment that an incident or a remediation says has failed: the view `failures`."""
         return self.sql("select * from failures")
 
     def links(self) -> pl.DataFrame:
@@ -124,7 +135,10 @@ class Library(AbstractContextManager["Library"]):
             connection.execute("set timezone = 'UTC'")
             for view, table in tables.items():
                 connection.register(view, table)
-            return pl.DataFrame(connection.sql(query).to_arrow_table())
+            result = connection.sql(query)
+            if result is None:
+                raise ValueError("the query gives no rows: it must be a select")
+            return pl.DataFrame(result.to_arrow_table())
 
     def close(self) -> None:
         self._store.close()
@@ -144,9 +158,12 @@ class Library(AbstractContextManager["Library"]):
 
 
 def _parameters(given: Mapping[str, Any]) -> MetricParameters:
-    return MetricParameters.of({key.removesuffix("_"): _value(value) for key, value in given.items()})
+    named = {key.removesuffix("_"): value for key, value in given.items()}
+    return MetricParameters.of({name: _value(name, value) for name, value in named.items()})
 
 
-def _value(value: Any) -> Any:
-    """Dates and instants as the text that parameters are written in."""
+def _value(name: str, value: Any) -> Any:
+    """Dates, instants and lists as the text that parameters are written in."""
+    if name == "failure_signals" and isinstance(value, list | tuple):
+        return ",".join(value)
     return value.isoformat() if hasattr(value, "isoformat") else value

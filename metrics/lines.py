@@ -5,15 +5,20 @@ of `POST /api/v1/incidents`. Further columns are passed over.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import StringConstraints as Constraints
 
 from metrics.records import (
+    AGREEMENT_MICROSECONDS,
+    COMMIT_PATTERN,
     DEFAULT_ENVIRONMENT,
+    FURTHEST_AHEAD_MICROSECONDS,
     FailureSignal,
     OrganizationSettings,
     RepositoryIdentity,
@@ -54,39 +59,56 @@ def _identity(value: object) -> object:
     return RepositoryIdentity.parse(value) if isinstance(value, str) else value
 
 
+def _instant(value: object) -> object:
+    """Text or a datetime: a number might be seconds, milliseconds or days."""
+    if value is not None and not isinstance(value, str | datetime):
+        raise ValueError("must be a time with a zone, as in 2026-03-02T10:00:00Z")
+    return value
+
+
 class _Read(BaseModel):
     model_config = ConfigDict(extra="ignore", arbitrary_types_allowed=True)
 
 
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+Flag = Annotated[bool, Strict()]
+Name = Annotated[str, Constraints(strip_whitespace=True, min_length=1)]
+CommitId = Annotated[str, Constraints(pattern=COMMIT_PATTERN, to_lower=True)]
+
+
 class _Commit(_Read):
-    sha: str
-    committed_at: AwareDatetime
+    sha: CommitId
+    committed_at: Instant
 
 
 Repository = Annotated[RepositoryIdentity, BeforeValidator(_identity)]
 Text = Annotated[str, BeforeValidator(_empty_text)]
 
 
+# What names the record, and what may go on from in progress.
+_COMPARED_OTHERWISE = {"repository", "service", "environment", "deployment_node_id", "status", "deleted"}
+
+
 class Deployment(_Read):
     """A row of a deployment."""
 
-    id: str | None = None
+    id: Name | None = None
     repository: Repository = Field(alias="repository_url")
     service: Text = ""
-    environment: str | None = None
+    environment: Name | None = None
     status: Status | None = None
-    commit_id: str | None = None
-    version: str | None = None
+    commit_id: CommitId | None = None
+    version: Name | None = None
     branch: str | None = None
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
+    started_at: Instant | None = None
+    finished_at: Instant | None = None
     duration_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
-    is_fix: bool | None = None
-    is_hotfix: bool | None = None
-    is_rollback: bool | None = None
-    remediates: str | None = None
-    team: str | None = None
-    deployment_node_id: str | None = None
+    is_fix: Flag | None = None
+    is_hotfix: Flag | None = None
+    is_rollback: Flag | None = None
+    remediates: Name | None = None
+    team: Name | None = None
+    deployment_node_id: Name | None = None
     commits: Annotated[list[_Commit], BeforeValidator(_empty_list)] = []
     labels: Annotated[dict[str, str], BeforeValidator(_labels)] = {}
     deleted: bool = False
@@ -99,67 +121,87 @@ class Deployment(_Read):
         return (self.repository.key, self.service, environment, self.deployment_node_id)
 
     def after(self, earlier: "Deployment") -> "Deployment":
-        """The record after this row: a version replaces the one before, a repeat fills and finishes."""
+        """The record after this row: a version replaces the one before, a repeat fills and finishes.
+
+        Raises `ValueError` where a repeat contradicts.
+        """
         if self.id is not None:
             return self
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        empty = {name for name, value in earlier if value is None or value in ([], {})}
-        filled = {name: value for name, value in given.items() if name in empty}
-        if earlier.status is Status.IN_PROGRESS and self.status is not Status.IN_PROGRESS:
-            filled["status"] = self.status
-        return earlier.model_copy(update=filled)
+        given = {name: value for name, value in self._said() if name not in _COMPARED_OTHERWISE}
+        told = dict(earlier._said())
+        status = earlier._status
+        if self._status is not Status.IN_PROGRESS:
+            if status is Status.IN_PROGRESS:
+                status = self._status
+            given["status"], told["status"] = self._status, status
+        wrong = [name for name, value in given.items() if name in told and told[name] != value]
+        if wrong:
+            raise ValueError(f"{', '.join(sorted(wrong))}: contradicts the row before of this deployment")
+        return earlier.model_copy(update={**given, "status": status})
+
+    def _said(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value in self if value not in (None, [], {}, ""))
+
+    @property
+    def _status(self) -> Status:
+        return self.status or Status.SUCCESS
 
     def columns(self) -> Row:
-        """The columns that are pulled. Raises `ValueError` where it is not known when it finished."""
-        status = self.status or Status.SUCCESS
-        started_at, finished_at = (
-            None if at is None else to_microseconds(at) for at in (self.started_at, self.finished_at)
-        )
-        duration = None if self.duration_seconds is None else round(self.duration_seconds * 1_000_000)
-        if status.is_final and duration is not None:
-            if finished_at is None and started_at is not None:
-                finished_at = started_at + duration
-            elif started_at is None and finished_at is not None:
-                started_at = finished_at - duration
-        if status.is_final and finished_at is None:
-            raise ValueError(f"finished_at: is required where the status is {status}")
-        if started_at is not None and finished_at is not None and finished_at < started_at:
-            raise ValueError("finished_at: must not be before started_at")
+        """The columns that are pulled. Raises `ValueError` where the row cannot be a record."""
         if self.commit_id is None and self.version is None:
             raise ValueError("commit_id: is required, or version where there is no commit")
+        started_at, finished_at = self._times()
+        commits = [
+            {"sha": one.sha, "committed_at": to_microseconds(one.committed_at)} for one in self.commits
+        ]
         return {
-            **{
-                name: getattr(self, name) for name in PULLED["deployments"] if name in type(self).model_fields
-            },
+            **{name: value for name, value in self if name in PULLED["deployments"]},
             **placed(self.repository, self.service),
             "environment_key": environment_key(self.environment or DEFAULT_ENVIRONMENT),
-            "status": status.value,
-            "commit_id": None if self.commit_id is None else self.commit_id.lower(),
+            "status": self._status.value,
             "started_at": started_at,
-            "finished_at": finished_at if status.is_final else None,
-            "commits": json.dumps(
-                [
-                    {"sha": one.sha.lower(), "committed_at": to_microseconds(one.committed_at)}
-                    for one in self.commits
-                ]
-            ),
+            "finished_at": finished_at,
+            "commits": json.dumps(commits),
             "labels": json.dumps(self.labels),
         }
+
+    def _times(self) -> tuple[int | None, int | None]:
+        """Start and finish in microseconds, of which the duration may give one. Raises `ValueError`."""
+        start, finish = (
+            None if at is None else to_microseconds(at) for at in (self.started_at, self.finished_at)
+        )
+        if not self._status.is_final:
+            return start, None
+        if self.duration_seconds is not None:
+            duration = round(self.duration_seconds * 1_000_000)
+            if start is None and finish is not None:
+                start = finish - duration
+            elif start is not None:
+                finish = start + duration if finish is None else finish
+                if abs(finish - start - duration) > AGREEMENT_MICROSECONDS:
+                    raise ValueError("duration_seconds: must agree with started_at and finished_at")
+        if finish is None:
+            raise ValueError(f"finished_at: is required where the status is {self._status}")
+        if finish > to_microseconds(datetime.now(UTC)) + FURTHEST_AHEAD_MICROSECONDS:
+            raise ValueError("finished_at: must not be more than a day ahead")
+        if start is not None and finish < start:
+            raise ValueError("finished_at: must not be before started_at")
+        return start, finish
 
 
 class Incident(_Read):
     """A row of an incident."""
 
-    id: str | None = None
-    key_: str | None = Field(None, alias="key")
-    started_at: AwareDatetime
-    resolved_at: AwareDatetime | None = None
-    environment: str | None = None
+    id: Name | None = None
+    key_: Name | None = Field(None, alias="key")
+    started_at: Instant
+    resolved_at: Instant | None = None
+    environment: Name | None = None
     repository: Repository | None = Field(None, alias="repository_url")
     service: Text = ""
-    deployment: str | None = None
-    commit_id: str | None = None
-    change_related: bool | None = None
+    deployment: Name | None = None
+    commit_id: CommitId | None = None
+    change_related: Flag | None = None
     deleted: bool = False
 
     def key(self, number: int) -> tuple[object, ...]:
@@ -182,7 +224,7 @@ class Incident(_Read):
             "repository_key": None if self.repository is None else self.repository.key,
             "service": self.service,
             "deployment": self.deployment,
-            "commit_id": None if self.commit_id is None else self.commit_id.lower(),
+            "commit_id": self.commit_id,
             "change_related": self.change_related is not False,
         }
 
@@ -192,7 +234,7 @@ class RepositoryTeam(_Read):
 
     repository: Repository = Field(alias="repository_url")
     service: Text = ""
-    team: str | None = None
+    team: Name | None = None
 
 
 class Settings(_Read):

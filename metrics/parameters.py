@@ -79,9 +79,25 @@ def _is_repeatable(field: FieldInfo) -> bool:
 
 
 def require_label(text: str) -> str:
-    if ":" not in text:
+    if not text.partition(":")[0] or ":" not in text:
         raise ValueError("must be key:value")
     return text
+
+
+def require_repository(text: str) -> str:
+    if ("/" not in text.strip("/") and not text.endswith("*")) or "://" in text:
+        raise ValueError("must be owner/name or host/owner/name, either with a closing *")
+    return text
+
+
+def require_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+RepositoryPattern = Annotated[str, AfterValidator(require_repository)]
+Text = Annotated[str, AfterValidator(require_text)]
 
 
 DEFAULT_WINDOW = timedelta(days=91)
@@ -99,12 +115,14 @@ class MetricParameters(QueryParameters):
         None,
         description="IANA time zone in which dates are local midnights; default the organization's, UTC.",
     )
-    environment: tuple[str, ...] = Field(
+    environment: tuple[Text, ...] = Field(
         (), description="Compared case-folded; default the production environments; repeatable."
     )
-    repository: tuple[str, ...] = Field((), description="owner/name or host/owner/name; repeatable.")
+    repository: tuple[RepositoryPattern, ...] = Field(
+        (), description="owner/name or host/owner/name, either with a closing *; repeatable."
+    )
     service: tuple[str, ...] = Field((), description="Repeatable.")
-    team: tuple[str, ...] = Field(
+    team: tuple[Text, ...] = Field(
         (), description="Of the record, else of its service or repository; repeatable."
     )
     label: tuple[Annotated[str, AfterValidator(require_label)], ...] = Field(
@@ -188,13 +206,15 @@ def _instant(name: str, text: str, zone: ZoneInfo) -> datetime:
     try:
         if _DATE.fullmatch(text):
             day = date.fromisoformat(text)
-            _require_sane_year(day.year)
+            _require_sane_year(name, day.year)
             return midnight(day, zone)
         if _INSTANT.fullmatch(text):
             # In a query string, a plus that was not escaped arrives as a space.
             instant = datetime.fromisoformat(text.upper().replace(" ", "+"))
-            _require_sane_year(instant.year)
+            _require_sane_year(name, instant.year)
             return instant.astimezone(UTC)
+    except ParameterError:
+        raise
     except ValueError:
         pass
     raise ParameterError(
@@ -202,9 +222,9 @@ def _instant(name: str, text: str, zone: ZoneInfo) -> datetime:
     )
 
 
-def _require_sane_year(year: int) -> None:
+def _require_sane_year(name: str, year: int) -> None:
     if not 1970 <= year <= 9000:
-        raise ValueError(year)
+        raise ParameterError([(name, "must be between the years 1970 and 9000")])
 
 
 def _signals(text: str) -> tuple[FailureSignal, ...]:

@@ -26,7 +26,9 @@ class Asking:
         self._cursor = cursor
         self.question = question
         self._signals = [signal for signal in FailureSignal if signal in signals]
-        self._repositories = _repository_keys(cursor, question)
+        asked = _repository_keys(cursor, question.organization, question.repositories)
+        self._visible = _repository_keys(cursor, question.organization, question.visible)
+        self._repositories = _both(asked, self._visible)
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -126,6 +128,7 @@ class Asking:
             "environments": environments,
             "production_environments": production,
             "repository_keys": self._repositories,
+            "visible_keys": self._visible,
             "services": question.services,
             "teams": question.teams,
             "labels": [asdict(label) for label in question.labels] or None,
@@ -176,9 +179,11 @@ _REPOSITORY_PATHS = """
 """
 
 
-def _repository_keys(cursor: duckdb.DuckDBPyConnection, question: Question) -> list[str] | None:
-    """The repositories that the question's names and the token's patterns mean; None where neither limits."""
-    if question.repositories is None and question.visible is None:
+def _repository_keys(
+    cursor: duckdb.DuckDBPyConnection, organization: str, patterns: Sequence[str] | None
+) -> list[str] | None:
+    """The repositories that the patterns mean; None where there are no patterns."""
+    if patterns is None:
         return None
     known = cursor.execute(
         """
@@ -187,15 +192,17 @@ def _repository_keys(cursor: duckdb.DuckDBPyConnection, question: Question) -> l
         where organization = $organization
         order by repository_key
         """,
-        {"organization": question.organization},
+        {"organization": organization},
     ).fetchall()
-    return [
-        key
-        for key, host, path in known
-        if _is_meant(RepositoryIdentity(host, path, ""), question.repositories)
-        and _is_meant(RepositoryIdentity(host, path, ""), question.visible)
-    ]
+    return [key for key, host, path in known if _is_meant(RepositoryIdentity(host, path, ""), patterns)]
 
 
-def _is_meant(repository: RepositoryIdentity, patterns: Sequence[str] | None) -> bool:
-    return patterns is None or any(matches_repository(pattern, repository) for pattern in patterns)
+def _is_meant(repository: RepositoryIdentity, patterns: Sequence[str]) -> bool:
+    return any(matches_repository(pattern, repository) for pattern in patterns)
+
+
+def _both(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:
+    """What is asked for, as far as it may be seen; None where neither limits."""
+    if visible is None:
+        return asked
+    return visible if asked is None else [key for key in asked if key in visible]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from metrics.catalog import MetricName
-from metrics.explanation import Explanation
+from metrics.explanation import Explanation, window_end
 from metrics.parameters import MetricParameters
 from metrics.question import Answer, Question
 from metrics.reading import Reading
@@ -44,9 +44,11 @@ class Reader:
 
         Raises `ParameterError`, `RecordsUnavailable`.
         """
+        # A window that ends now goes on being the first page's.
+        now = None if cursor is None else window_end(cursor)
         return self._known_then(store, parameters).read(
             lambda reading: reading.explain(
-                self._question(reading, parameters),
+                self._question(reading, parameters, now),
                 metric,
                 limit=limit,
                 after=cursor,
@@ -79,6 +81,8 @@ class Reader:
         known_at = parameters.known_at()
         return store if known_at is None else store.at(self.organization, known_at)
 
-    def _question(self, reading: Reading, parameters: MetricParameters) -> Question:
-        settings = reading.settings(self.organization)
-        return parameters.question(self.organization, settings, now=datetime.now(UTC), visible=self.visible)
+    def _question(
+        self, reading: Reading, parameters: MetricParameters, now: datetime | None = None
+    ) -> Question:
+        settings, now = reading.settings(self.organization), now or datetime.now(UTC)
+        return parameters.question(self.organization, settings, now=now, visible=self.visible)

@@ -14,6 +14,10 @@ from urllib.parse import urlsplit
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 DAY_MICROSECONDS = 86_400 * 1_000_000
+# How far a duration may be from finished_at - started_at: senders round to whole seconds.
+AGREEMENT_MICROSECONDS = 1_000_000
+FURTHEST_AHEAD_MICROSECONDS = DAY_MICROSECONDS
+COMMIT_PATTERN = r"^[0-9a-fA-F]{7,64}$"
 
 DEFAULT_ENVIRONMENT = "production"
 DEFAULT_PRODUCTION_ENVIRONMENTS = ("production", "prod", "live")

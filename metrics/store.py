@@ -29,6 +29,7 @@ _MACROS = (
     "asked_cells",
     "is_asked",
     "group_of",
+    "may_see",
     "deployments_in_reach",
     "asked_deployments",
     "asked_incidents",

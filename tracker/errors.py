@@ -7,9 +7,10 @@ from typing import ClassVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from metrics.records import COMMIT_PATTERN
+
 RETRY_AFTER_SECONDS = 2
 
-COMMIT_PATTERN = r"^[0-9a-fA-F]{7,64}$"
 # PostgreSQL keeps no NUL in text.
 TEXT_PATTERN = r"^[^\x00]*$"
 

@@ -4,13 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from metrics.records import DAY_MICROSECONDS, RepositoryIdentity, Status
+from metrics.records import AGREEMENT_MICROSECONDS, FURTHEST_AHEAD_MICROSECONDS, RepositoryIdentity, Status
 from tracker.errors import FieldError, InvalidRequest
 from tracker.repeats import contradiction, fill_empty
 
-# How far a duration may be from finished_at - started_at: senders round to whole seconds.
-AGREEMENT_MICROSECONDS = 1_000_000
-FURTHEST_AHEAD_MICROSECONDS = DAY_MICROSECONDS
 MOST_LABELS = 20
 
 

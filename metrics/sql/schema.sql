@@ -160,6 +160,8 @@ create type question as struct(
     environments varchar[],
     production_environments varchar[],
     repository_keys varchar[],
+    -- What a token may see; null where it is not limited.
+    visible_keys varchar[],
     services varchar[],
     teams varchar[],
     labels label[],

@@ -82,7 +82,7 @@ def test_the_library_answers_as_of_an_instant_where_there_is_a_history(book: Boo
         assert records.deployment_frequency(**march)["deployments"].to_list() == [2]
         assert records.deployment_frequency(as_of=then, **march)["deployments"].to_list() == [1]
         frame = records.deployments().select(
-            "finished_at", repository_url=pl_url("repository"), version="release"
+            "finished_at", repository_url=pl_url("repository_key"), version="release"
         )
     with metrics.open(frame) as held, pytest.raises(ParameterError, match="as_of"):
         held.deployment_frequency(as_of=then, **march)

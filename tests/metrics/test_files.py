@@ -121,7 +121,16 @@ def test_rows_of_other_organizations_are_left_out() -> None:
         ({"finished_at": None}, "finished_at: is required where the status is success"),
         ({"version": None}, "commit_id: is required, or version"),
         ({"status": "done"}, "status: "),
-        ({"commits": [{"sha": "a"}]}, "commits.0.committed_at: "),
+        ({"commits": [{"sha": "a" * 7}]}, "commits.0.committed_at: "),
+        ({"commit_id": ""}, "commit_id: "),
+        ({"commit_id": "HEAD"}, "commit_id: must be 7 to 64 hexadecimal digits"),
+        ({"version": ""}, "version: "),
+        ({"deployment_node_id": ""}, "deployment_node_id: "),
+        ({"environment": " "}, "environment: "),
+        ({"is_hotfix": "yes"}, "is_hotfix: "),
+        ({"finished_at": 1772445600}, "finished_at: must be a time with a zone"),
+        ({"finished_at": "2099-01-01T00:00:00Z"}, "finished_at: must not be more than a day ahead"),
+        ({"started_at": "2026-03-02T09:00:00Z", "duration_seconds": 60}, "duration_seconds: must agree"),
         ({"type": "deploy"}, "'deploy' is not a valid RowType"),
         ({"started_at": "2026-03-02T11:00:00Z"}, "finished_at: must not be before started_at"),
     ],
@@ -133,6 +142,37 @@ def test_a_row_that_is_wrong_is_named(tmp_path: Path, row: dict[str, Any], wrong
         metrics.open(file)
     assert str(raised.value).startswith("row 2: ")
     assert wrong in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "wrong"),
+    [
+        ({"version": "v2"}, "version"),
+        ({"status": "fail"}, "status"),
+        ({"finished_at": "2026-03-02T10:00:01Z"}, "finished_at"),
+        ({"is_hotfix": True, "version": "v3"}, "version"),
+    ],
+)
+def test_a_repeat_that_contradicts_is_refused(repeat: dict[str, Any], wrong: str) -> None:
+    first = RECORD | {"deployment_node_id": "7"}
+    filled = first | {
+        "branch": "main",
+        "team": "a",
+        "status": "in_progress",
+        "started_at": "2026-03-02T09:00:00Z",
+    }
+    filled.pop("finished_at")
+    with metrics.open(pl.from_dicts([first, filled], infer_schema_length=None)) as records:
+        assert records.deployments().select("branch", "team", "succeeded").rows() == [("main", "a", True)]
+    with pytest.raises(InvalidRecords, match=f"row 2: {wrong}: contradicts"):
+        metrics.open(pl.from_dicts([first, first | repeat], infer_schema_length=None))
+
+
+def test_what_is_no_source_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RecordsUnavailable, match="read it with Polars"):
+        metrics.open(tmp_path / "records.csv")
+    with pytest.raises(TypeError, match="from_pandas"):
+        metrics.open([RECORD])  # type: ignore[arg-type]
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

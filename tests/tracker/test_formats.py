@@ -57,6 +57,7 @@ def test_a_metric_is_a_table_by_format_or_accept(client: httpx.Client, name: str
     low, high = told["interval95"]
     assert (row["value"], row["numerator"], row["denominator"]) == (told["value"], 1, 4)
     assert (row["by_hotfix"], row["interval95_low"], row["interval95_high"]) == (1, low, high)
+    assert (row["level"], row["score"]) == (told["level"]["level"], told["score"]["score"])
 
 
 def test_a_series_by_group_is_a_row_each(client: httpx.Client) -> None:
@@ -123,6 +124,44 @@ def test_an_explanation_keeps_to_what_the_token_may_see(client_with: Callable[..
     assert (explained["counted"], explained["left_out"]) == ([], [])
     assert hidden.get(f"{METRICS}/velocity/explain").status_code == 404
     assert client_with("deployments:write").get(f"{METRICS}/change_failure_rate/explain").status_code == 403
+
+
+def test_an_explanation_tells_nothing_of_repositories_that_a_token_does_not_reach(
+    client_with: Callable[..., httpx.Client],
+) -> None:
+    admin, limited = client_with(), client_with("metrics:read", "acme/shop")
+    other, at = "https://github.com/acme/secret", "2026-03-02T{:02}:00:00Z".format
+    ours = admin.post("/api/v1/deployments", json=deployment(finished_at=at(9))).json()
+    foreign = deployment(finished_at=at(10), repository_url=other, remediates=ours["id"])
+    hidden = [
+        admin.post("/api/v1/deployments", json=foreign).json()["id"],
+        admin.post(
+            "/api/v1/incidents",
+            json={"started_at": at(11), "repository_url": other, "deployment": ours["id"]},
+        ).json()["id"],
+    ]
+    named = deployment(finished_at=at(12), commit_id="b" * 40, remediates=hidden[0])
+    admin.post("/api/v1/deployments", json=named)
+    for name in ("change_failure_rate", "mean_time_to_recover", "deployment_rework_rate"):
+        url = f"{METRICS}/{name}/explain?{WINDOW}"
+        told, everything = limited.get(url).text, admin.get(url).text
+        assert not any(record in told for record in hidden), name
+        assert any(record in everything for record in hidden), name
+    failed = limited.get(f"{METRICS}/change_failure_rate/explain?{WINDOW}").json()["counted"][0]
+    assert [(cause["kind"], cause["id"], cause["happened_at"]) for cause in failed["causes"]] == [
+        ("remediation", None, None), ("incident", None, None),
+    ]  # fmt: skip
+
+
+def test_pages_of_an_explanation_are_of_one_window(client: httpx.Client) -> None:
+    url = f"{METRICS}/change_failure_rate/explain?from=2026-03-01&limit=3"
+    first = client.get(url).json()
+    second = client.get(f"{url}&cursor={first['next_cursor']}").json()
+    assert second["answer"]["to"] == first["answer"]["to"]
+    assert len(first["counted"] + second["counted"]) == 4
+    for other in (f"{METRICS}/deployment_frequency/explain?from=2026-03-01", f"{url}&to=2026-04-01"):
+        refused = client.get(f"{other}&cursor={first['next_cursor']}")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "cursor")
 
 
 @pytest.mark.parametrize("name", MEDIA_TYPES)

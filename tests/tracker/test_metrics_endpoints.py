@@ -70,6 +70,11 @@ def test_the_default_window_is_the_last_thirteen_weeks(client: httpx.Client) -> 
         "failure_signals=",
         "failure_signals=incident,gossip",
         "colour=red",
+        "repository=shop",
+        "repository=https://github.com/acme/shop",
+        "environment=",
+        "team=",
+        "label=:x",
         "tz=UTC&tz=Europe/Berlin",
     ],
 )

@@ -140,7 +140,9 @@ class DeploymentsController(Controller):
         def receipt_of(body: dict[str, Any]) -> DeploymentReceipt:
             happened_at = body["finished_at"] or body["started_at"]
             at = None if happened_at is None else datetime.fromisoformat(happened_at)
-            return Reader(caller.organization).deployment_receipt(service.store, body["id"], at)
+            return Reader(caller.organization, caller.repositories).deployment_receipt(
+                service.store, body["id"], at
+            )
 
         return await with_receipt(response, receipt_of)
 

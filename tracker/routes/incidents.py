@@ -78,7 +78,7 @@ class IncidentsController(Controller):
         response = await record_once(request, service, PATH, act)
         if not parameters.receipt:
             return response
-        reader = Reader(author.organization)
+        reader = Reader(author.organization, request.user.repositories)
         return await with_receipt(response, lambda body: reader.incident_receipt(service.store, body["id"]))
 
     @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])

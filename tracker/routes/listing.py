@@ -9,7 +9,7 @@ from litestar import Request, Response
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Row
 
-from metrics.parameters import QueryParameters
+from metrics.parameters import QueryParameters, RepositoryPattern, Text
 from tracker.auth import Caller
 from tracker.lists import Page
 from tracker.settings import Settings
@@ -23,9 +23,11 @@ CallerRequest = Request[Caller, Any, Any]
 class FilterParameters(QueryParameters):
     """What a list or an export holds."""
 
-    repository: tuple[str, ...] = Field((), description="owner/name or host/owner/name; repeatable.")
+    repository: tuple[RepositoryPattern, ...] = Field(
+        (), description="owner/name or host/owner/name, either with a closing *; repeatable."
+    )
     service: tuple[str, ...] = Field((), description="Repeatable.")
-    environment: tuple[str, ...] = Field((), description="Compared case-folded; repeatable.")
+    environment: tuple[Text, ...] = Field((), description="Compared case-folded; repeatable.")
     from_: AwareDatetime | None = Field(None, alias="from", description="From this instant on.")
     to: AwareDatetime | None = Field(None, description="Before this instant.")
 

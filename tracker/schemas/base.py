@@ -21,13 +21,14 @@ from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 
 from metrics.records import (
+    COMMIT_PATTERN,
     EPOCH,
     RepositoryIdentity,
     RepositoryUrlError,
     from_microseconds,
     to_microseconds,
 )
-from tracker.errors import COMMIT_PATTERN, TEXT_PATTERN, FieldError, InvalidRequest
+from tracker.errors import TEXT_PATTERN, FieldError, InvalidRequest
 from tracker.facts import MOST_LABELS
 
 LARGEST_INTEGER = 2**31 - 1

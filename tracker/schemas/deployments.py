@@ -8,15 +8,15 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from metrics.records import (
+    AGREEMENT_MICROSECONDS,
     DEFAULT_ENVIRONMENT,
+    FURTHEST_AHEAD_MICROSECONDS,
     RepositoryIdentity,
     Status,
     environment_key,
     to_microseconds,
 )
 from tracker.facts import (
-    AGREEMENT_MICROSECONDS,
-    FURTHEST_AHEAD_MICROSECONDS,
     Correction,
     DeploymentFacts,
     SentDeployment,

@@ -42,6 +42,7 @@ causes as (
 judged as (
     select
         causes.*,
+        failed.repository_key as failed_repository_key,
         case
             when not causes.change_related then 'not_change_related'
             when causes.kind = 'incident' and causes.deployment_id is null then 'unattributed'
@@ -55,5 +56,16 @@ judged as (
     from causes
     left join finished_deployments as failed on failed.id = causes.deployment_id
 )
-select reason, kind, id, repository_key, service, environment_key, group_name, happened_at, deployment_id, method, signals
+select
+    reason,
+    kind,
+    id,
+    repository_key,
+    service,
+    environment_key,
+    group_name,
+    happened_at,
+    case when may_see(question, failed_repository_key) then deployment_id end as deployment_id,
+    method,
+    signals
 from judged;

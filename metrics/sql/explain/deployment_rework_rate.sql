@@ -23,10 +23,14 @@ counted as (
             ],
             lambda signal: signal is not null
         ) as signals,
-        case when deployments.is_remediation then remediations.culprit_id end as repairs_id,
+        case
+            when deployments.is_remediation and may_see($question::question, culprits.repository_key)
+                then culprits.id
+        end as repairs_id,
         case when deployments.is_remediation then remediations.method end as method
     from asked_deployments($question::question) as deployments
     left join remediations using (id)
+    left join finished_deployments as culprits on culprits.id = remediations.culprit_id
     where deployments.succeeded
 )
 select * from counted

@@ -1,26 +1,37 @@
 -- deployments: every finished deployment of the organization, with its place in its stream.
 -- One row a deployment; instants in UTC; `position` counts the stream from 1 and is null for one that failed.
+-- `repository` is shown as in answers, `repository_key` is host and path, case-folded; `team` is its own,
+-- else its service's, else its repository's.
 select
-    id,
-    repository_key as repository,
-    service,
-    environment_key as environment,
-    branch,
-    team,
-    labels,
-    deployment_node_id,
-    commit_id,
-    release,
-    succeeded,
-    started_at,
-    finished_at,
-    position,
-    is_redeployment,
-    is_rollback,
-    is_hotfix,
-    is_fix,
-    remediates,
-    carries_commits
+    finished_deployments.id,
+    coalesce(own_repositories.repository, finished_deployments.repository_key) as repository,
+    finished_deployments.repository_key,
+    finished_deployments.service,
+    finished_deployments.environment_key as environment,
+    finished_deployments.branch,
+    coalesce(finished_deployments.team, own_services.team, own_repositories.team) as team,
+    finished_deployments.labels,
+    finished_deployments.deployment_node_id,
+    finished_deployments.commit_id,
+    finished_deployments.release,
+    finished_deployments.succeeded,
+    finished_deployments.started_at,
+    finished_deployments.finished_at,
+    finished_deployments.position,
+    finished_deployments.is_redeployment,
+    finished_deployments.is_rollback,
+    finished_deployments.is_hotfix,
+    finished_deployments.is_fix,
+    finished_deployments.remediates,
+    finished_deployments.carries_commits
 from finished_deployments
-where organization = $organization
-order by finished_at, first_revision
+left join repositories as own_services on
+    own_services.organization = finished_deployments.organization
+    and own_services.repository_key = finished_deployments.repository_key
+    and own_services.service = finished_deployments.service
+left join repositories as own_repositories on
+    own_repositories.organization = finished_deployments.organization
+    and own_repositories.repository_key = finished_deployments.repository_key
+    and own_repositories.service = ''
+where finished_deployments.organization = $organization
+order by finished_deployments.finished_at, finished_deployments.first_revision

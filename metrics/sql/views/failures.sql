@@ -19,7 +19,8 @@ repaired as (
 )
 select
     finished_deployments.id,
-    finished_deployments.repository_key as repository,
+    coalesce(repositories.repository, finished_deployments.repository_key) as repository,
+    finished_deployments.repository_key,
     finished_deployments.service,
     finished_deployments.environment_key as environment,
     finished_deployments.finished_at,
@@ -30,6 +31,10 @@ select
 from finished_deployments
 left join impaired on impaired.id = finished_deployments.id
 left join repaired on repaired.id = finished_deployments.id
+left join repositories on
+    repositories.organization = finished_deployments.organization
+    and repositories.repository_key = finished_deployments.repository_key
+    and repositories.service = ''
 where
     finished_deployments.organization = $organization
     and (impaired.id is not null or repaired.id is not null)
