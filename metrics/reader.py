@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from metrics.catalog import MetricName
 from metrics.explanation import Explanation, window_end
 from metrics.parameters import MetricParameters
+from metrics.quality import RepositoryQuality
 from metrics.question import Answer, Question
 from metrics.reading import Reading
 from metrics.receipts import DeploymentReceipt, IncidentReceipt
@@ -55,6 +56,10 @@ class Reader:
                 only_left_out=only_left_out,
             )
         )
+
+    def quality(self, store: Store, parameters: MetricParameters) -> Sequence[RepositoryQuality]:
+        """What is missing in the records, by repository. Raises `ParameterError`, `RecordsUnavailable`."""
+        return store.read(lambda reading: reading.quality(self._question(reading, parameters)))
 
     def deployment_receipt(
         self, store: Store, deployment_id: str, happened_at: datetime | None

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from metrics.catalog import CATALOG, MetricName, read_sql
 from metrics.explanation import Explanation, explain
+from metrics.quality import RepositoryQuality, quality_of
 from metrics.query import Asking
 from metrics.question import Answer, Question
 from metrics.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
@@ -71,6 +72,10 @@ class Reading:
         """
         asking = Asking(self._cursor, question)
         return explain(self._cursor, asking, name, limit=limit, after=after, only_left_out=only_left_out)
+
+    def quality(self, question: Question) -> list[RepositoryQuality]:
+        """What is missing in the records that a question is about, by repository."""
+        return quality_of(self._cursor, Asking(self._cursor, question))
 
     def deployment_receipt(
         self, question: Question, deployment_id: str, happened_at: datetime

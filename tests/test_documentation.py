@@ -26,6 +26,7 @@ from tracker.routes.changes import ChangesParameters
 from tracker.routes.deployments import DeploymentListParameters, RecordParameters
 from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters, ReportParameters
+from tracker.routes.quality import QualityParameters
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
@@ -56,12 +57,17 @@ def newcomers_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(newcomers_folder: Path) -> Iterator[Path]:
+def turn() -> Iterator[None]:
+    """The port is the README's: one test at a time, whoever runs them in parallel."""
+    with (Path(tempfile.gettempdir()) / "tracker-readme-port.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def served(turn: None, newcomers_folder: Path) -> Iterator[Path]:  # noqa: ARG001
     """The folder with the README's first command running in it."""
-    # The port is the README's: one at a time, whoever runs the tests in parallel.
-    turn = (Path(tempfile.gettempdir()) / "tracker-readme-port.lock").open("w")
-    fcntl.flock(turn, fcntl.LOCK_EX)
-    with turn, socket.socket() as probe:
+    with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             pytest.skip(f"something else listens on port {PORT}")
     process = subprocess.Popen(
@@ -132,6 +138,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, RecordParameters,
     DeploymentListParameters, ExportParameters, IncidentListParameters, ReportParameters, ChangesParameters,
+    QualityParameters,
 )  # fmt: skip
 
 

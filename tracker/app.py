@@ -38,6 +38,7 @@ from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
 from tracker.routes.incidents import IncidentsController
 from tracker.routes.listing import CallerRequest
+from tracker.routes.quality import quality
 from tracker.routes.repositories import RepositoriesController
 from tracker.routes.settings import SettingsController
 from tracker.schemas.base import Body
@@ -50,6 +51,7 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     record_batch,
     export_deployments,
     list_changes,
+    quality,
     IncidentsController,
     RepositoriesController,
     SettingsController,
@@ -95,6 +97,7 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     app.state.authenticator = authenticator
+    app.state.rejections = service.rejections
     app.asgi_handler = Observation(app.asgi_handler)
     report_lag(store.lag)
     complete_document(app)

@@ -153,6 +153,24 @@ class IdempotencyKey(SQLModel, table=True):
     created_at: int = Field(sa_type=BigInteger, index=True)
 
 
+class RejectedPost(SQLModel, table=True):
+    """A post that was not recorded: why, and nothing of what it held."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (Index("ix_rejections_listed", "organization", "rejected_at"),)
+
+    id: str = Field(primary_key=True)
+    organization: str
+    rejected_at: int = Field(sa_type=BigInteger)
+    route: str
+    repository_key: str | None = None
+    repository_host: str | None = None
+    repository_path: str | None = None
+    token_id: str | None = None
+    code: str
+    detail: str
+
+
 def table(model: type[SQLModel]) -> Table:
     """The SQLAlchemy table of a model."""
     found = model.__table__  # type: ignore[attr-defined]
@@ -167,6 +185,7 @@ ORGANIZATION_SETTINGS = table(OrganizationSettings)
 ORGANIZATIONS = table(Organization)
 REVOKED_TOKENS = table(RevokedToken)
 IDEMPOTENCY_KEYS = table(IdempotencyKey)
+REJECTIONS = table(RejectedPost)
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,8 @@ from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DataError
 
 from metrics.errors import ParameterError, RecordsUnavailable
+from metrics.records import to_microseconds
+from tracker.auth import Caller
 from tracker.database import UNAVAILABLE
 from tracker.errors import (
     FieldError,
@@ -22,6 +25,7 @@ from tracker.errors import (
     Unavailable,
 )
 from tracker.figures import FAILED_LOGINS, REFUSED_RECORDS
+from tracker.rejections import Rejection, named_repository
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -62,8 +66,28 @@ def answer_problem(request: AnyRequest, problem: Problem) -> Response[ProblemDet
         FAILED_LOGINS.inc()
     elif request.method in _WRITING:
         REFUSED_RECORDS.labels(problem.code).inc()
+        _note_rejection(request, problem)
     return _respond(
         problem.status, problem.code, problem.title, problem.detail, problem.errors, problem.headers
+    )
+
+
+def _note_rejection(request: AnyRequest, problem: Problem) -> None:
+    """Remember a post that was refused; one that may simply be sent again is none."""
+    caller = request.scope.get("user")
+    if request.method != "POST" or not isinstance(caller, Caller) or isinstance(problem, Unavailable):
+        return
+    fields = "; ".join(f"{error.pointer} {error.detail}" for error in problem.errors)
+    request.app.state.rejections.add(
+        Rejection(
+            organization=caller.organization,
+            rejected_at=to_microseconds(datetime.now(UTC)),
+            route=request.url.path,
+            token_id=caller.claims.token_id,
+            code=problem.code,
+            detail=fields or problem.detail,
+            repository=named_repository(request.state.get("raw_body")),
+        )
     )
 
 

@@ -21,6 +21,7 @@ from tracker.ledger import Author
 from tracker.models import REVOKED_TOKENS
 from tracker.organizations import read_all_settings
 from tracker.recording import Recorder
+from tracker.rejections import Rejections, forget_old_rejections
 from tracker.settings import Settings
 
 # A revocation or a new key is honoured within this time, and well within the five seconds promised.
@@ -34,7 +35,10 @@ class RawRequest(Request[Caller, Any, Any]):
     """A request whose JSON is left as bytes: bodies are parsed once, by the model that they are meant for."""
 
     async def json(self) -> bytes:
-        return await self.body()
+        body = await self.body()
+        # Where it is refused, the one who keeps rejections wants to know the repository.
+        self.state.raw_body = body
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Service:
     authenticator: Authenticator
     store: Store
     keys_under_way: KeysUnderWay = field(default_factory=KeysUnderWay)
+    rejections: Rejections = field(default_factory=Rejections)
     _settings_seen: dict[str, OrganizationSettings] = field(default_factory=dict)
 
     def settings_of(self, organization: str) -> OrganizationSettings:
@@ -61,7 +66,13 @@ class Service:
 
     def clean_up(self) -> None:
         """Remove what is kept for some time only."""
-        forget_old_keys(self.engine, to_microseconds(datetime.now(UTC)))
+        now = to_microseconds(datetime.now(UTC))
+        forget_old_keys(self.engine, now)
+        forget_old_rejections(self.engine, now)
+
+    def keep_rejections(self) -> None:
+        """Write down what was refused since the last time."""
+        self.rejections.flush(self.engine)
 
     async def _repeat(self, act: Callable[[], None], every_seconds: float) -> None:
         while True:
@@ -78,6 +89,7 @@ class Service:
         self.recorder.start()
         chores = [
             asyncio.create_task(self._repeat(self.refresh, REFRESH_SECONDS)),
+            asyncio.create_task(self._repeat(self.keep_rejections, REFRESH_SECONDS)),
             asyncio.create_task(self._repeat(self.clean_up, CLEAN_UP_SECONDS)),
         ]
         try:
@@ -86,6 +98,8 @@ class Service:
             for chore in chores:
                 chore.cancel()
             await asyncio.to_thread(self.recorder.stop)
+            with contextlib.suppress(SQLAlchemyError):
+                await asyncio.to_thread(self.keep_rejections)
             self.store.close()
             self.engine.dispose()
 

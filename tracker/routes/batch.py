@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
+from metrics.records import to_microseconds
 from tracker.auth import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.facts import SentDeployment
 from tracker.ingestion import Chunk, InputError, LineError, LineReader, Tally, read_chunk
+from tracker.rejections import Rejection
 from tracker.routes.answers import KEY_HEADER
 from tracker.routes.deployments import PATH
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service, author_of
+
+_MOST_REMEMBERED = 50
 
 
 @dataclass
@@ -74,9 +79,23 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
         recording = asyncio.create_task(record(chunk, tally))
     if recording is not None:
         await recording
+    for error in tally.errors[:_MOST_REMEMBERED]:
+        service.rejections.add(_rejection(request, error))
     return Response(
         BatchAnswer(tally.recorded, tally.repeated, tally.failed, tally.errors),
         status_code=207 if tally.failed else 200,
+    )
+
+
+def _rejection(request: CallerRequest, error: LineError) -> Rejection:
+    return Rejection(
+        organization=request.user.organization,
+        rejected_at=to_microseconds(datetime.now(UTC)),
+        route=request.url.path,
+        token_id=request.user.claims.token_id,
+        code="batch-line",
+        detail=f"line {error.line}: {error.detail}",
+        repository=None,
     )
 
 

@@ -1,0 +1,83 @@
+"""What is missing in the records, repository by repository, and what was posted and refused."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from tests.server import Server, deployment, ndjson
+
+QUALITY, DEPLOYMENTS = "/api/v1/quality?from=2026-03-01&to=2026-04-01", "/api/v1/deployments"
+AT = "2026-03-02T{:02}:00:00Z".format
+CLEAN = {
+    "deployments": 0, "without_commits": 0, "unattributed_remediations": 0, "unattributed_incidents": 0,
+    "in_progress_over_a_day": 0, "clock_errors": 0, "rejected": 0,
+}  # fmt: skip
+
+
+def entries(client: httpx.Client) -> dict[str | None, dict[str, Any]]:
+    return {one.pop("repository"): one for one in client.get(QUALITY).json()["repositories"]}
+
+
+def test_each_repository_says_what_its_records_lack(client: httpx.Client) -> None:
+    old = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    late = [{"sha": "a" * 7, "committed_at": AT(23)}]
+    for fields in (
+        {"finished_at": AT(9), "is_hotfix": True},
+        {"finished_at": AT(10), "commits": late, "commit_id": "b" * 40},
+        {"status": "in_progress", "started_at": old},
+        {"status": "in_progress"},
+        {"status": "in_progress", "started_at": datetime.now(UTC).isoformat()},
+        {"finished_at": AT(10), "environment": "staging"},
+    ):
+        client.post(DEPLOYMENTS, json=deployment(**fields)).raise_for_status()
+    client.post("/api/v1/incidents", json={"started_at": AT(1)})
+    client.post(
+        "/api/v1/incidents", json={"started_at": AT(1), "repository_url": "https://github.com/acme/lost"}
+    )
+    found = entries(client)
+    recorded_at = datetime.fromisoformat(found["acme/shop"].pop("last_recorded_at"))
+    assert datetime.now(UTC) - recorded_at < timedelta(minutes=1)
+    assert found["acme/shop"] == CLEAN | {
+        "deployments": 2, "without_commits": 1, "unattributed_remediations": 1, "clock_errors": 1,
+        "in_progress_over_a_day": 2,
+    }  # fmt: skip
+    alone = CLEAN | {"unattributed_incidents": 1, "last_recorded_at": None}
+    assert found["acme/lost"] == found[None] == alone
+
+
+def test_what_was_refused_is_listed_with_the_reason_and_nothing_of_its_content(client: httpx.Client) -> None:
+    secret = {"title": 7, "changelog": "token ghp_secret"}
+    client.post(DEPLOYMENTS, json=deployment(**secret))
+    client.post(DEPLOYMENTS, content='{"\\u0000\\ud800": 1}')
+    attempt = {"deployment_node_id": "1", "finished_at": AT(9)}
+    client.post(DEPLOYMENTS, json=deployment(**attempt))
+    client.post(DEPLOYMENTS, json=deployment(**attempt, version="v2", status="fail"))
+    client.post(f"{DEPLOYMENTS}/batch", content=ndjson(deployment(), {"repository_url": "x"}))
+    answered = client.get(QUALITY)
+    listed = [(one["route"], one["repository"], one["code"]) for one in answered.json()["rejected"]]
+    assert listed[2:] == [
+        (DEPLOYMENTS, "acme/shop", "contradicts-record"),
+        (DEPLOYMENTS, None, "invalid-request"),
+        (DEPLOYMENTS, "acme/shop", "invalid-request"),
+    ]
+    assert [route for route, _, _ in listed[:2]] == [f"{DEPLOYMENTS}/batch"] * 2
+    assert "/title" in answered.json()["rejected"][-1]["detail"]
+    assert "ghp_secret" not in answered.text
+    assert entries(client)["acme/shop"]["rejected"] == 2
+
+
+def test_a_limited_token_sees_its_repositories_alone(client_with: Callable[..., httpx.Client]) -> None:
+    client_with().post(DEPLOYMENTS, json=deployment(finished_at=AT(9)))
+    client_with().post(DEPLOYMENTS, json=deployment(title=7))
+    limited = client_with("metrics:read", "acme/other").get(QUALITY).json()
+    assert limited == {"repositories": [], "rejected": []}
+    assert client_with("deployments:write").get(QUALITY).status_code == 403
+
+
+def test_what_was_refused_is_kept_over_a_restart(tmp_path: Any) -> None:
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        client.post(DEPLOYMENTS, json=deployment(title=7))
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        assert [one["repository"] for one in client.get(QUALITY).json()["rejected"]] == ["acme/shop"]

@@ -1,0 +1,139 @@
+"""`GET /api/v1/quality`: what is missing in the records, and what was posted and refused."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from litestar import get
+from pydantic import Field
+from sqlalchemy import Engine, func, select
+
+from metrics.api.documents import documents
+from metrics.parameters import MetricParameters, QueryParameters, RepositoryPattern
+from metrics.quality import RepositoryQuality
+from metrics.reader import Reader
+from metrics.records import from_microseconds, to_microseconds
+from tracker.auth import Scope, requires
+from tracker.database import UNAVAILABLE
+from tracker.models import DEPLOYMENTS
+from tracker.rejections import DAYS_KEPT, MOST_KEPT, find_rejections
+from tracker.routes.listing import CallerRequest
+from tracker.service import Service
+
+PATH = "/api/v1/quality"
+_MOST_LISTED = 100
+
+
+class QualityParameters(QueryParameters):
+    """Which records."""
+
+    from_: str | None = Field(None, alias="from", description="Date or instant; default 91 days before `to`.")
+    to: str | None = Field(None, description="Date or instant, not included; default now.")
+    tz: str | None = Field(None, description="IANA time zone of dates; default the organization's.")
+    environment: tuple[str, ...] = Field((), description="Default: production environments; repeatable.")
+    repository: tuple[RepositoryPattern, ...] = Field((), description="Repeatable.")
+
+
+@dataclass(frozen=True, slots=True)
+class QualityEntry:
+    """One repository; `repository` is null for incidents and rejected posts that name none."""
+
+    repository: str | None
+    deployments: int
+    without_commits: int
+    unattributed_remediations: int
+    unattributed_incidents: int
+    in_progress_over_a_day: int
+    clock_errors: int
+    rejected: int
+    last_recorded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedPost:
+    """A post that was refused, and why; nothing of what it held."""
+
+    rejected_at: datetime
+    route: str
+    repository: str | None
+    token_id: str | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class QualityAnswer:
+    """Every repository, and the latest hundred posts that were refused in the last two weeks."""
+
+    repositories: Sequence[QualityEntry]
+    rejected: Sequence[RejectedPost]
+
+
+@get(
+    PATH,
+    guards=[requires(Scope.METRICS_READ)],
+    operation_class=documents(QualityParameters),
+    sync_to_thread=True,
+)
+def quality(request: CallerRequest, service: Service) -> QualityAnswer:
+    """What is missing in the records, repository by repository, and what was posted and refused."""
+    asked = QualityParameters.read(request.query_params.multi_items())
+    caller = request.user
+    # The latest refusals too, where the database takes them just now.
+    with contextlib.suppress(*UNAVAILABLE):
+        service.rejections.flush(service.engine)
+    parameters = MetricParameters.of(asked.model_dump(by_alias=True, exclude_none=True))
+    found = Reader(caller.organization, caller.repositories).quality(service.store, parameters)
+    since = to_microseconds(datetime.now(UTC) - timedelta(days=DAYS_KEPT))
+    refused = find_rejections(service.engine, caller.organization, caller.repositories, since, MOST_KEPT)
+    counts = Counter(row.repository_key for row in refused)
+    last = _last_recorded(service.engine, caller.organization)
+    entries = [_entry(one, counts.pop(one.repository_key, 0), last) for one in found]
+    paths = {row.repository_key: row.repository_path for row in refused}
+    entries += [
+        QualityEntry(paths[key], 0, 0, 0, 0, 0, 0, count, last.get(key)) for key, count in counts.items()
+    ]
+    return QualityAnswer(
+        entries,
+        [
+            RejectedPost(
+                from_microseconds(row.rejected_at),
+                row.route,
+                row.repository_path,
+                row.token_id,
+                row.code,
+                row.detail,
+            )
+            for row in refused[:_MOST_LISTED]
+        ],
+    )
+
+
+def _entry(
+    one: RepositoryQuality, rejected: int, last_recorded: Mapping[str | None, datetime]
+) -> QualityEntry:
+    return QualityEntry(
+        repository=one.repository,
+        deployments=one.deployments,
+        without_commits=one.without_commits,
+        unattributed_remediations=one.unattributed_remediations,
+        unattributed_incidents=one.unattributed_incidents,
+        in_progress_over_a_day=one.in_progress_over_a_day,
+        clock_errors=one.clock_errors,
+        rejected=rejected,
+        last_recorded_at=last_recorded.get(one.repository_key),
+    )
+
+
+def _last_recorded(engine: Engine, organization: str) -> Mapping[str | None, datetime]:
+    """Of each repository when its last deployment was recorded."""
+    columns = DEPLOYMENTS.c
+    query = (
+        select(columns.repository_key, func.max(columns.recorded_at))
+        .where(columns.organization == organization, columns.superseded_revision.is_(None))
+        .group_by(columns.repository_key)
+    )
+    with engine.connect() as connection:
+        return {key: from_microseconds(at) for key, at in connection.execute(query).tuples()}
