@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from metrics.calendar import Window
 from metrics.dora import level_of, score_of
+from metrics.notes import is_settling
 from metrics.question import Answer, Group, Point
 from metrics.records import FailureSignal
 from metrics.rows import MetricRow
 
 _INSTANT = pa.timestamp("us", "UTC")
-_WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_()}
+_WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_(), "settling": pa.bool_()}
 _JUDGEMENT_COLUMNS = {"level": pa.string(), "score": pa.float64()}
 _TYPES: Mapping[type, pa.DataType] = {int: pa.int64(), float: pa.float64()}
 
@@ -22,9 +23,9 @@ Row = Mapping[str, object]
 
 
 def answer_table(answer: Answer) -> pa.Table:
-    """The group's column where groups are asked for, `from`, `to` and `partial`, then the answer's fields.
+    """The group's column where groups are asked for, the window's, then the answer's fields.
 
-    `by_signal` is a column for each signal, `interval95` two; `level` and `score` come last. Without an
+    The window's are `from`, `to`, `partial` and `settling`. `by_signal` is a column for each signal, `interval95` two; `level` and `score` come last. Without an
     interval the window is one row; where neither it nor groups are asked for, a comparison puts the
     window before in a row above.
     """
@@ -88,6 +89,7 @@ def _row(answer: Answer, window: Window, row: MetricRow) -> Row:
         "from": window.from_at.astimezone(UTC),
         "to": window.to_at.astimezone(UTC),
         "partial": window.is_partial,
+        "settling": is_settling(window, answer.question),
     }
     for field in fields(row):
         value = getattr(row, field.name)

@@ -65,7 +65,7 @@ class Library(AbstractContextManager["Library"]):
     The metric methods take the parameters of the HTTP interface by name, `from_` for `from`: `to`, `tz`,
     `environment`, `repository`, `service`, `team`, `label`, `interval`, `group_by`, `compare`,
     `failure_signals`, and of a record database `as_of`. They give one row for each window of each group:
-    the group's column, `from`, `to` and `partial`, then the fields of the answer; `by_signal` and
+    the group's column, `from`, `to`, `partial` and `settling`, then the fields of the answer; `by_signal` and
     `interval95` as columns of their own.
     A wrong parameter raises `metrics.errors.ParameterError`.
     """

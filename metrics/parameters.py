@@ -172,6 +172,7 @@ class MetricParameters(QueryParameters):
             from_at=from_at,
             to_at=to_at,
             zone=zone,
+            asked_at=now,
             environments=self.environment or None,
             repositories=self.repository or None,
             services=self.service or None,

@@ -38,7 +38,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked. The window is half-open, in aware instants; None means "not limited by this".
+    """What is asked, at `asked_at`. The window is half-open, in aware instants; None: "not limited by this".
 
     `settings` are the organization's; `environments` None means its production environments, `signals`
     None the signals that it has set. `visible` are the repository patterns that a token is limited to,
@@ -51,6 +51,7 @@ class Question:
     from_at: datetime
     to_at: datetime
     zone: ZoneInfo
+    asked_at: datetime
     environments: Sequence[str] | None = None
     repositories: Sequence[str] | None = None
     services: Sequence[str] | None = None

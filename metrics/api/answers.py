@@ -15,6 +15,7 @@ from metrics.catalog import MetricName
 from metrics.dora import attribution, level_of, overall_score, score_of
 from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
+from metrics.notes import is_settling, notes_on
 from metrics.question import Answer, Group, Point, Question
 from metrics.rows import MetricRow
 
@@ -58,11 +59,12 @@ def answer_body(answer: Answer) -> dict[str, object]:
         "tz": question.zone.key,
         **_fields(answer.row),
         **_judgement(answer.metric, answer.row, question),
+        "notes": [asdict(note) for note in notes_on(answer)],
     }
     if question.as_of is not None:
         body["as_of"] = question.as_of.astimezone(UTC)
     if question.interval is not None:
-        body["series"] = _series(answer.series, question.zone)
+        body["series"] = _series(answer.series, question)
     if question.group_by is not None:
         body["groups"] = [_group(group, answer) for group in answer.groups]
     if answer.previous is not None:
@@ -113,16 +115,17 @@ def _group(group: Group, answer: Answer) -> dict[str, object]:
         **_judgement(answer.metric, group.row, question),
     }
     if question.interval is not None:
-        body["series"] = _series(group.series, question.zone)
+        body["series"] = _series(group.series, question)
     return body
 
 
-def _series(points: Sequence[Point], zone: ZoneInfo) -> list[dict[str, object]]:
+def _series(points: Sequence[Point], question: Question) -> list[dict[str, object]]:
     return [
         {
-            "from": _edge(point.window.from_at, zone),
-            "to": _edge(point.window.to_at, zone),
+            "from": _edge(point.window.from_at, question.zone),
+            "to": _edge(point.window.to_at, question.zone),
             "partial": point.window.is_partial,
+            "settling": is_settling(point.window, question),
             **_fields(point.row),
         }
         for point in points

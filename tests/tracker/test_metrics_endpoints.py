@@ -1,6 +1,7 @@
 """The metrics over HTTP: their shape, their parameters, and the promised figures over real records."""
 
 import gzip
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ from tests.server import Server, deployment
 
 METRICS = "/api/v1/metrics"
 REAL_RECORDS = Path(__file__).parents[3] / "shared" / "data" / "govuk-deployments.ndjson.gz"
-COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason", "level", "score"}
+COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason", "level", "score", "notes"}
 FIELDS = {
     "deployment_frequency": COMMON
     | {
@@ -102,6 +103,27 @@ def test_levels_are_of_the_year_that_is_asked_for(client: httpx.Client) -> None:
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "benchmark")
     client.patch("/api/v1/settings", json={"benchmark": 2018})
     assert client.get(window).json()["metrics"]["change_failure_rate"]["level"]["year"] == 2018
+
+
+def test_what_has_to_be_known_beside_a_number_is_said(client: httpx.Client) -> None:
+    now = datetime.now(UTC)
+    client.post("/api/v1/deployments", json=deployment(finished_at=(now - timedelta(days=20)).isoformat()))
+
+    def codes(name: str, days_ago: float) -> list[str]:
+        asked = {
+            "from": (now - timedelta(days=30)).isoformat(),
+            "to": (now - timedelta(days=days_ago)).isoformat(),
+        }
+        notes = client.get(f"{METRICS}/{name}", params=asked).json()["notes"]
+        return [note["code"] for note in notes]
+
+    assert codes("change_failure_rate", 6.9) == ["settling"]
+    assert codes("change_failure_rate", 7.1) == codes("deployment_frequency", 0) == []
+    assert codes("mean_time_to_recover", 8) == ["no_incidents"]
+    client.post("/api/v1/incidents", json={"started_at": (now - timedelta(days=19)).isoformat()})
+    assert codes("mean_time_to_recover", 8) == []
+    series = client.get(f"{METRICS}/change_failure_rate?interval=day").json()["series"]
+    assert [point["settling"] for point in series] == [False] * (len(series) - 8) + [True] * 8
 
 
 def test_an_unknown_metric_is_not_found(client: httpx.Client) -> None:

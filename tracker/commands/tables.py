@@ -11,6 +11,7 @@ from rich.table import Table
 from metrics.catalog import CATALOG, MetricName, Unit
 from metrics.dora import attribution, level_of
 from metrics.explanation import Explanation
+from metrics.notes import notes_on
 from metrics.question import Answer, Point
 from metrics.rows import (
     ChangeFailureRate,
@@ -41,10 +42,18 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
         table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, level, _detail(one))
     Console().print(table)
     Console().print(attribution(), style="dim")
-    if answers[0].question.interval is not None:
-        _print_series(answers)
-    if answers[0].question.group_by is not None:
+    for note in _notes(answers):
+        Console().print(f"Note: {note}", style="dim")
+    question = answers[0].question
+    if question.interval is not None:
+        _print_series(answers, f"by {question.interval}", [one.series for one in answers])
+    if question.group_by is not None:
         _print_groups(answers)
+
+
+def _notes(answers: Sequence[Answer]) -> list[str]:
+    """What has to be known beside the numbers, each once."""
+    return list(dict.fromkeys(note.detail for one in answers for note in notes_on(one)))
 
 
 def _print_groups(answers: Sequence[Answer]) -> None:
@@ -63,16 +72,21 @@ def _print_groups(answers: Sequence[Answer]) -> None:
         ]
         table.add_row(groups[0].name or "(none)", *values)
     Console().print(table)
+    interval = answers[0].question.interval
+    if interval is not None:
+        for groups in zip(*(one.groups for one in answers), strict=True):
+            title = f"{dimension} {groups[0].name or '(none)'} by {interval}"
+            _print_series(answers, title, [group.series for group in groups])
 
 
-def _print_series(answers: Sequence[Answer]) -> None:
+def _print_series(answers: Sequence[Answer], title: str, series: Sequence[Sequence[Point]]) -> None:
     """A table with a row for each bucket and a column with a bar for each metric."""
     zone = answers[0].question.zone
-    table = Table(title=f"by {answers[0].question.interval}", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("from")
     for one in answers:
         table.add_column(_SHORT_TITLES[one.metric])
-    for points in zip(*(one.series for one in answers), strict=True):
+    for points in zip(*series, strict=True):
         start = f"{points[0].window.from_at.astimezone(zone):%Y-%m-%d}"
         cells = [_bar(point, one) for point, one in zip(points, answers, strict=True)]
         table.add_row(start + (" …" if points[0].window.is_partial else ""), *cells)
@@ -80,9 +94,10 @@ def _print_series(answers: Sequence[Answer]) -> None:
 
 
 def _bar(point: Point, answer: Answer) -> str:
-    """A value with a bar of its share of the largest in the series."""
+    """A value with a bar of its share of the largest in any series of the answer."""
     value = point.row.value
-    largest = max((one.row.value or 0 for one in answer.series), default=0)
+    every = [*answer.series, *(one for group in answer.groups for one in group.series)]
+    largest = max((one.row.value or 0 for one in every), default=0)
     length = 0 if value is None or not largest else round(value / largest * _LONGEST_BAR)
     return f"{_value(point.row, answer.unit)}\n{'▇' * length}"
 
