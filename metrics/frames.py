@@ -25,9 +25,9 @@ Row = Mapping[str, object]
 def answer_table(answer: Answer) -> pa.Table:
     """The group's column where groups are asked for, the window's, then the answer's fields.
 
-    The window's are `from`, `to`, `partial` and `settling`. `by_signal` is a column for each signal, `interval95` two; `level` and `score` come last. Without an
-    interval the window is one row; where neither it nor groups are asked for, a comparison puts the
-    window before in a row above.
+    The window's are `from`, `to`, `partial` and `settling`. `by_signal` is a column for each signal,
+    `interval95` two; `level` and `score` come last. Without an interval the window is one row; where
+    neither it nor groups are asked for, a comparison puts the window before in a row above.
     """
     fields_of_row = _columns(type(answer.row))
     schema = {**_dimension(answer), **_WINDOW_COLUMNS, **fields_of_row, **_JUDGEMENT_COLUMNS}

@@ -13,9 +13,10 @@ from metrics.errors import RecordsUnavailable
 from metrics.files import FILES, Rows, read_records
 from metrics.frames import answer_table
 from metrics.parameters import MetricParameters
+from metrics.pulled import RecordDatabase
 from metrics.question import Answer
 from metrics.reader import Reader
-from metrics.sources import PostgresRecords, RecordDatabase, SqliteRecords
+from metrics.sources import PostgresRecords, SqliteRecords
 from metrics.store import Store
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic import StringConstraints as Constraints
 
+from metrics.pulled import PULLED
 from metrics.records import (
     AGREEMENT_MICROSECONDS,
     COMMIT_PATTERN,
@@ -26,7 +27,6 @@ from metrics.records import (
     environment_key,
     to_microseconds,
 )
-from metrics.sources import PULLED
 
 Row = Mapping[str, Any]
 

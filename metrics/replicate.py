@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from metrics.catalog import read_sql
-from metrics.sources import PULLED, START, Position, RecordDatabase
+from metrics.pulled import PULLED, START, Position, RecordDatabase
 
 _CHANGES = (
     "changed_organizations",

@@ -6,108 +6,18 @@ of the first, and acknowledged commits are lost.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 import pyarrow as pa
 
-from metrics.errors import ParameterError, RecordsUnavailable
+from metrics.errors import RecordsUnavailable
+from metrics.pulled import PULLED, START, HeldRecords, Kind, Position, Rows, pulled_table
 from metrics.records import to_microseconds
 
-
-class Kind(Enum):
-    """What a column of the record database holds, and how Arrow carries it."""
-
-    TEXT = "text"
-    NUMBER = "number"
-    FLAG = "flag"
-    JSON = "json"
-
-    def array(self, values: Sequence[object]) -> pa.Array:
-        """A column of such values; flags come in as 0 and 1."""
-        if self is Kind.FLAG:
-            return pa.array(values, pa.int64()).cast(pa.bool_())
-        return pa.array(values, pa.int64() if self is Kind.NUMBER else pa.string())
-
-
-_VERSION = {
-    "revision": Kind.NUMBER,
-    "superseded_revision": Kind.NUMBER,
-    "first_revision": Kind.NUMBER,
-    "organization": Kind.TEXT,
-    "id": Kind.TEXT,
-}
-# The tables of the record database, and of each the columns that the metrics need.
-PULLED: Mapping[str, Mapping[str, Kind]] = {
-    "deployments": {
-        **_VERSION,
-        "repository_key": Kind.TEXT,
-        "repository_host": Kind.TEXT,
-        "repository_path": Kind.TEXT,
-        "service": Kind.TEXT,
-        "environment_key": Kind.TEXT,
-        "status": Kind.TEXT,
-        "commit_id": Kind.TEXT,
-        "version": Kind.TEXT,
-        "branch": Kind.TEXT,
-        "started_at": Kind.NUMBER,
-        "finished_at": Kind.NUMBER,
-        "is_fix": Kind.FLAG,
-        "is_hotfix": Kind.FLAG,
-        "is_rollback": Kind.FLAG,
-        "remediates": Kind.TEXT,
-        "team": Kind.TEXT,
-        "deployment_node_id": Kind.TEXT,
-        "commits": Kind.JSON,
-        "labels": Kind.JSON,
-    },
-    "incidents": {
-        **_VERSION,
-        "started_at": Kind.NUMBER,
-        "resolved_at": Kind.NUMBER,
-        "environment_key": Kind.TEXT,
-        "repository_key": Kind.TEXT,
-        "service": Kind.TEXT,
-        "deployment": Kind.TEXT,
-        "commit_id": Kind.TEXT,
-        "change_related": Kind.FLAG,
-    },
-    "repositories": {
-        **_VERSION,
-        "repository_key": Kind.TEXT,
-        "repository_host": Kind.TEXT,
-        "repository_path": Kind.TEXT,
-        "service": Kind.TEXT,
-        "team": Kind.TEXT,
-    },
-    "organization_settings": {
-        **_VERSION,
-        "timezone": Kind.TEXT,
-        "production_environments": Kind.JSON,
-        "failure_signals": Kind.JSON,
-        "attribution_gap_days": Kind.NUMBER,
-        "benchmark": Kind.NUMBER,
-    },
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the history of a record database: a revision, and the id of the record that has it."""
-
-    revision: int
-    record_id: str
-
-
-START = Position(0, "")
-
-
-Rows = Sequence[Sequence[Any]]
 Run = Callable[[str, Sequence[object]], Rows]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""
 Stream = Callable[[str, Sequence[object]], Iterator[Rows]]
@@ -168,63 +78,6 @@ class DatabaseSnapshot:
         return pa.concat_tables(pieces) if pieces else pulled_table(table, ())
 
 
-def pulled_table(table: str, rows: Rows) -> pa.Table:
-    """Rows with the columns that are pulled of a table, in their order, as Arrow."""
-    columns = PULLED[table]
-    by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return pa.table(
-        [kind.array(values) for kind, values in zip(columns.values(), by_column, strict=True)],
-        names=list(columns),
-    )
-
-
-class Snapshot(Protocol):
-    """Records as they were at one moment."""
-
-    def head(self) -> Position:
-        """The last revision there is."""
-        ...
-
-    def holds(self, position: Position) -> bool:
-        """Whether this history has passed through the position."""
-        ...
-
-    def rows(self, table: str, after: int) -> pa.Table:
-        """The versions of a table with a revision after the one given."""
-        ...
-
-
-class HeldRecords:
-    """Records that nobody writes to: they are all there from the beginning."""
-
-    def __init__(self, tables: Mapping[str, pa.Table], head: Position) -> None:
-        self._tables, self._head = tables, head
-
-    @contextmanager
-    def snapshot(self) -> Iterator["HeldRecords"]:
-        yield self
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def revision_at(self, _: datetime) -> int:
-        """Files and frames have no history. Raises `ParameterError`."""
-        raise ParameterError([("as_of", "cannot be asked of records without a history")])
-
-    def past(self, _: str, __: int) -> "HeldRecords":
-        """There is none."""
-        raise NotImplementedError
-
-    def head(self) -> Position:
-        return self._head
-
-    def holds(self, position: Position) -> bool:
-        return position in (START, self._head)
-
-    def rows(self, table: str, after: int) -> pa.Table:
-        return self._tables[table].slice(0, None if after == START.revision else 0)
-
-
 class _Cursor(Protocol):
     def fetchmany(self, size: int, /) -> Rows: ...
 
@@ -232,30 +85,6 @@ class _Cursor(Protocol):
 def _pieces(cursor: _Cursor) -> Iterator[Rows]:
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         yield rows
-
-
-class RecordDatabase(Protocol):
-    """Records that can be followed."""
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""
-        ...
-
-    def revision_at(self, as_of: datetime) -> int:
-        """The last revision that was recorded by an instant; 0 where none was. Safe from any thread.
-
-        Raises `RecordsUnavailable`, and `ParameterError` where there is no history.
-        """
-        ...
-
-    def past(self, organization: str, revision: int) -> HeldRecords:
-        """What an organization had recorded at a revision. Safe from any thread.
-
-        Raises `RecordsUnavailable`.
-        """
-        ...
-
-    def close(self) -> None: ...
 
 
 def _held(snapshot: DatabaseSnapshot, organization: str, revision: int) -> HeldRecords:

@@ -19,9 +19,9 @@ import duckdb
 
 from metrics.catalog import CATALOG, read_sql, sql_files
 from metrics.errors import RecordsUnavailable
+from metrics.pulled import PULLED, RecordDatabase
 from metrics.reading import Reading
 from metrics.replicate import FACTS, catch_up, position_of
-from metrics.sources import PULLED, RecordDatabase
 
 T = TypeVar("T")
 _MOST_PAST = 2

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError, TimeoutError
 
 if TYPE_CHECKING:
-    from metrics.sources import RecordDatabase
+    from metrics.pulled import RecordDatabase
 
 # What SQLAlchemy raises where the database is away, full, read-only or too busy, and not the statement wrong.
 UNAVAILABLE = (OperationalError, InterfaceError, InternalError, TimeoutError)

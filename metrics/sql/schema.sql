@@ -58,6 +58,21 @@ create table repositories (
     team varchar
 );
 
+-- Of every repository and service that a record has named: the team that it belongs to, its own or else its
+-- repository's, and how the repository is shown.
+create view repository_teams as
+select
+    repositories.organization,
+    repositories.repository_key,
+    repositories.service,
+    coalesce(repositories.team, whole.team) as team,
+    whole.repository
+from repositories
+left join repositories as whole on
+    whole.organization = repositories.organization
+    and whole.repository_key = repositories.repository_key
+    and whole.service = '';
+
 create table organization_settings (
     id varchar not null,
     revision bigint not null,

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.pulled import PULLED
 from metrics.replicate import FACTS
-from metrics.sources import PULLED
 from metrics.store import Store
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from metrics.pulled import PULLED
 from metrics.replicate import FACTS
-from metrics.sources import PULLED
 from metrics.store import Store
 from tests.conftest import Book
 from tracker.database import follow

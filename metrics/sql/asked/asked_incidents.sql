@@ -16,20 +16,16 @@ select
         question,
         incidents.repository_key,
         incidents.service,
-        coalesce(own_services.team, own_repositories.team),
+        repository_teams.team,
         incidents.environment_key,
         null
     ) as group_name
 from incidents
 left join incident_links on incident_links.incident_id = incidents.id
-left join repositories as own_services on
-    own_services.organization = incidents.organization
-    and own_services.repository_key = incidents.repository_key
-    and own_services.service = incidents.service
-left join repositories as own_repositories on
-    own_repositories.organization = incidents.organization
-    and own_repositories.repository_key = incidents.repository_key
-    and own_repositories.service = ''
+left join repository_teams on
+    repository_teams.organization = incidents.organization
+    and repository_teams.repository_key = incidents.repository_key
+    and repository_teams.service = incidents.service
 where
     incidents.organization = question['organization']
     and incidents.started_at >= question['from_at']

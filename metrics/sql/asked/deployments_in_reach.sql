@@ -3,16 +3,12 @@
 create or replace macro deployments_in_reach(question) as table
 select
     finished_deployments.* exclude (team),
-    coalesce(finished_deployments.team, own_services.team, own_repositories.team) as team
+    coalesce(finished_deployments.team, repository_teams.team) as team
 from finished_deployments
-left join repositories as own_services on
-    own_services.organization = finished_deployments.organization
-    and own_services.repository_key = finished_deployments.repository_key
-    and own_services.service = finished_deployments.service
-left join repositories as own_repositories on
-    own_repositories.organization = finished_deployments.organization
-    and own_repositories.repository_key = finished_deployments.repository_key
-    and own_repositories.service = ''
+left join repository_teams on
+    repository_teams.organization = finished_deployments.organization
+    and repository_teams.repository_key = finished_deployments.repository_key
+    and repository_teams.service = finished_deployments.service
 where
     finished_deployments.organization = question['organization']
     and finished_deployments.finished_at >= question['from_at']
@@ -21,6 +17,6 @@ where
         question,
         finished_deployments.repository_key,
         finished_deployments.service,
-        coalesce(finished_deployments.team, own_services.team, own_repositories.team),
+        coalesce(finished_deployments.team, repository_teams.team),
         finished_deployments.labels
     );

@@ -14,16 +14,12 @@ deployments_in_progress as (
         deployments.branch,
         deployments.started_at,
         deployments.labels,
-        coalesce(deployments.team, own_services.team, own_repositories.team) as team
+        coalesce(deployments.team, repository_teams.team) as team
     from deployments
-    left join repositories as own_services on
-        own_services.organization = deployments.organization
-        and own_services.repository_key = deployments.repository_key
-        and own_services.service = deployments.service
-    left join repositories as own_repositories on
-        own_repositories.organization = deployments.organization
-        and own_repositories.repository_key = deployments.repository_key
-        and own_repositories.service = ''
+    left join repository_teams on
+        repository_teams.organization = deployments.organization
+        and repository_teams.repository_key = deployments.repository_key
+        and repository_teams.service = deployments.service
     where
         deployments.organization = question['organization']
         and deployments.status = 'in_progress'

@@ -4,12 +4,12 @@
 -- else its service's, else its repository's.
 select
     finished_deployments.id,
-    coalesce(own_repositories.repository, finished_deployments.repository_key) as repository,
+    coalesce(repository_teams.repository, finished_deployments.repository_key) as repository,
     finished_deployments.repository_key,
     finished_deployments.service,
     finished_deployments.environment_key as environment,
     finished_deployments.branch,
-    coalesce(finished_deployments.team, own_services.team, own_repositories.team) as team,
+    coalesce(finished_deployments.team, repository_teams.team) as team,
     finished_deployments.labels,
     finished_deployments.deployment_node_id,
     finished_deployments.commit_id,
@@ -25,13 +25,9 @@ select
     finished_deployments.remediates,
     finished_deployments.carries_commits
 from finished_deployments
-left join repositories as own_services on
-    own_services.organization = finished_deployments.organization
-    and own_services.repository_key = finished_deployments.repository_key
-    and own_services.service = finished_deployments.service
-left join repositories as own_repositories on
-    own_repositories.organization = finished_deployments.organization
-    and own_repositories.repository_key = finished_deployments.repository_key
-    and own_repositories.service = ''
+left join repository_teams on
+    repository_teams.organization = finished_deployments.organization
+    and repository_teams.repository_key = finished_deployments.repository_key
+    and repository_teams.service = finished_deployments.service
 where finished_deployments.organization = $organization
 order by finished_deployments.finished_at, finished_deployments.first_revision
