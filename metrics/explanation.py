@@ -119,7 +119,10 @@ def _position(cursor: str, question: Question, name: MetricName) -> Sequence[int
 
 def window_end(cursor: str) -> datetime:
     """The end of the window that a cursor was given for. Raises `ParameterError`."""
-    return from_microseconds(int(_read(cursor)[1]))
+    try:
+        return from_microseconds(int(_read(cursor)[1]))
+    except OverflowError:
+        raise ParameterError([("cursor", "is of another window or metric")]) from None
 
 
 def _read(cursor: str) -> Sequence[int | str]:

@@ -8,6 +8,7 @@ import httpx
 import polars as pl
 import pytest
 
+from metrics.cursors import write_cursor
 from tests.server import Server, deployment, ndjson
 
 METRICS = "/api/v1/metrics"
@@ -159,9 +160,11 @@ def test_pages_of_an_explanation_are_of_one_window(client: httpx.Client) -> None
     second = client.get(f"{url}&cursor={first['next_cursor']}").json()
     assert second["answer"]["to"] == first["answer"]["to"]
     assert len(first["counted"] + second["counted"]) == 4
+    forged = write_cursor([0, 2**62, "change_failure_rate", 0, 0, "", "", ""])
     for other in (f"{METRICS}/deployment_frequency/explain?from=2026-03-01", f"{url}&to=2026-04-01"):
-        refused = client.get(f"{other}&cursor={first['next_cursor']}")
-        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "cursor")
+        for cursor in (first["next_cursor"], forged):
+            refused = client.get(f"{other}&cursor={cursor}")
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "cursor")
 
 
 @pytest.mark.parametrize("name", MEDIA_TYPES)
