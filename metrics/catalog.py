@@ -84,7 +84,16 @@ _DEFINITIONS = (
         unit=Unit.SECONDS,
         row=LeadTimeForChanges,
         parameters=("groups", "question", "windows"),
-        columns=("value", "mean", "p90", "commits", "coverage", "negative_lead_times", "deployments"),
+        columns=(
+            "value",
+            "median_interval95",
+            "mean",
+            "p90",
+            "commits",
+            "coverage",
+            "negative_lead_times",
+            "deployments",
+        ),
     ),
     Definition(
         name=MetricName.CHANGE_FAILURE_RATE,
@@ -114,6 +123,7 @@ _DEFINITIONS = (
         columns=(
             "value",
             "median",
+            "median_interval95",
             "p90",
             "recovered",
             "open",

@@ -26,7 +26,7 @@ def answer_table(answer: Answer) -> pa.Table:
     """The group's column where groups are asked for, the window's, then the answer's fields.
 
     The window's are `from`, `to`, `partial` and `settling`. `by_signal` is a column for each signal,
-    `interval95` two; `level` and `score` come last. Without an interval the window is one row; where
+    an interval two; `level` and `score` come last. Without an interval the window is one row; where
     neither it nor groups are asked for, a comparison puts the window before in a row above.
     """
     fields_of_row = _columns(type(answer.row))
@@ -56,8 +56,8 @@ def _columns(row: type[MetricRow]) -> Mapping[str, pa.DataType]:
     for field in fields(row):
         if field.name == "by_signal":
             columns |= {f"by_{signal}": pa.int64() for signal in FailureSignal}
-        elif field.name == "interval95":
-            columns |= {"interval95_low": pa.float64(), "interval95_high": pa.float64()}
+        elif field.name.endswith("interval95"):
+            columns |= {f"{field.name}_low": pa.float64(), f"{field.name}_high": pa.float64()}
         else:
             kinds = getattr(types[field.name], "__args__", (types[field.name],))
             columns[field.name] = _TYPES.get(kinds[0], pa.string())
@@ -95,8 +95,8 @@ def _row(answer: Answer, window: Window, row: MetricRow) -> Row:
         value = getattr(row, field.name)
         if field.name == "by_signal":
             found |= {f"by_{signal}": count for signal, count in value.items()}
-        elif field.name == "interval95":
-            found["interval95_low"], found["interval95_high"] = value or (None, None)
+        elif field.name.endswith("interval95"):
+            found[f"{field.name}_low"], found[f"{field.name}_high"] = value or (None, None)
         else:
             found[field.name] = value
     found["level"] = level_of(answer.metric, row, answer.question.benchmark).level

@@ -37,6 +37,10 @@ def wilson95(numerator: int, denominator: int) -> tuple[float, float] | None:
     return low, high
 
 
+def _bounds(found: list[float] | None) -> tuple[float, float] | None:
+    return None if found is None else (found[0], found[1])
+
+
 Columns = Mapping[str, Any]
 """One row of a metric's SQL file, by column."""
 
@@ -95,6 +99,7 @@ class MeanTimeToRecover:
     value: float | None
     reason: Reason | None
     median: float | None
+    median_interval95: tuple[float, float] | None
     p90: float | None
     recovered: int
     open: int
@@ -114,6 +119,7 @@ class MeanTimeToRecover:
             value=row["value"],
             reason=reason,
             median=row["median"],
+            median_interval95=_bounds(row["median_interval95"]),
             p90=row["p90"],
             recovered=row["recovered"],
             open=row["open"],
@@ -128,6 +134,7 @@ class LeadTimeForChanges:
 
     value: float | None
     reason: Reason | None
+    median_interval95: tuple[float, float] | None
     mean: float | None
     p90: float | None
     commits: int
@@ -144,6 +151,7 @@ class LeadTimeForChanges:
         return cls(
             value=row["value"],
             reason=reason,
+            median_interval95=_bounds(row["median_interval95"]),
             mean=row["mean"],
             p90=row["p90"],
             commits=row["commits"],

@@ -30,6 +30,7 @@ _MACROS = (
     "is_asked",
     "group_of",
     "may_see",
+    "median_bounds",
     "deployments_in_reach",
     "asked_deployments",
     "asked_incidents",

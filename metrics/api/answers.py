@@ -12,6 +12,7 @@ from litestar import Request, Response
 
 from metrics.calendar import Window, midnight
 from metrics.catalog import MetricName
+from metrics.comparison import compare
 from metrics.dora import attribution, level_of, overall_score, score_of
 from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
@@ -69,6 +70,7 @@ def answer_body(answer: Answer) -> dict[str, object]:
         body["groups"] = [_group(group, answer) for group in answer.groups]
     if answer.previous is not None:
         body["previous"] = _instants(answer.previous.window) | _fields(answer.previous.row)
+        body["comparison"] = compare(answer)
     return body
 
 

@@ -32,12 +32,14 @@ def rework(value: float) -> DeploymentReworkRate:
 
 
 def leading(value: float | None) -> LeadTimeForChanges:
-    return LeadTimeForChanges(value, None if value else Reason.NO_COMMITS, None, None, 0, None, 0)
+    return LeadTimeForChanges(value, None if value else Reason.NO_COMMITS, None, None, None, 0, None, 0)
 
 
 def recovering(median: float | None) -> MeanTimeToRecover:
     """A mean that would be judged otherwise: levels go by the median."""
-    return MeanTimeToRecover(9 * MONTH, None if median else Reason.NO_FAILURES, median, None, 0, 0, 0, 0)
+    return MeanTimeToRecover(
+        9 * MONTH, None if median else Reason.NO_FAILURES, median, None, None, 0, 0, 0, 0
+    )
 
 
 def deploying(weekly: float | None, monthly: float | None = None) -> DeploymentFrequency:

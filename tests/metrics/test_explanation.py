@@ -1,9 +1,10 @@
 """What made a number: the rows reproduce it, and say why the others are not in it."""
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +53,15 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return ordered[low] + (place - low) * (ordered[min(low + 1, len(values) - 1)] - ordered[low])
 
 
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Between two of the values, as few as will do: fewer than so many lie below the median in 2.5 %."""
+    n, below, rank = len(values), 0.0, 0
+    while (below := below + math.comb(n, rank) / 2**n) <= 0.025:
+        rank += 1
+    ordered = sorted(values)
+    return (ordered[rank - 1], ordered[n - rank]) if rank else None
+
+
 def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: float) -> Row:
     """The answer's fields from the rows alone."""
     counted = [row for row in rows if row["counted"]]
@@ -74,6 +84,7 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: f
             shipped = len(covered) + reasons["deployment", "no_commits"]
             return {
                 "value": quantile(seconds, 0.5),
+                "median_interval95": median_interval(seconds),
                 "mean": statistics.fmean(seconds) if seconds else None,
                 "p90": quantile(seconds, 0.9),
                 "commits": len(counted),
@@ -85,6 +96,7 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: f
             return {
                 "value": statistics.fmean(seconds) if seconds else None,
                 "median": quantile(seconds, 0.5),
+                "median_interval95": median_interval(seconds),
                 "p90": quantile(seconds, 0.9),
                 "recovered": len(counted),
                 "open": reasons["deployment", "open"],
@@ -206,6 +218,24 @@ def test_every_commit_is_counted_or_says_why_not(book: Book) -> None:
     ]  # fmt: skip
     assert rows[0]["committed_at"] == datetime.fromisoformat(AT(9))
     assert (rows[-1]["reason"], rows[-1]["version"]) == ("no_commits", "v3")
+
+
+@pytest.mark.parametrize("count", [5, 6, 20, 100, 101, 400])
+def test_a_median_has_an_interval_between_two_of_its_values(book: Book, count: int) -> None:
+    start = datetime.fromisoformat(AT(0))
+    commits = [
+        {"sha": f"{number:07x}", "committed_at": (start - timedelta(seconds=number**2)).isoformat()}
+        for number in range(count)
+    ]
+    book.deploy(version="v1", finished_at=AT(0), commits=commits)
+    row: Any = book.ask(**DAY)["lead_time_for_changes"].row
+    exact = median_interval([number**2 for number in range(count)])
+    if count <= 100:
+        assert row.median_interval95 == exact
+    else:  # by the normal approximation: at most one place wider
+        assert exact is not None
+        places = [round(math.sqrt(value)) for value in (*row.median_interval95, *exact)]
+        assert 0 <= places[2] - places[0] == places[1] - places[3] <= 1
 
 
 def test_pages_give_every_row_once(book: Book) -> None:

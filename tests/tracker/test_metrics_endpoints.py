@@ -18,11 +18,11 @@ FIELDS = {
         "deployments", "redeployments", "deployment_days", "median_days_per_week", "median_days_per_month",
         "median_duration_seconds", "p90_duration_seconds", "durations",
     },
-    "lead_time_for_changes": COMMON | {"mean", "p90", "commits", "coverage", "negative_lead_times"},
+    "lead_time_for_changes": COMMON | {"median_interval95", "mean", "p90", "commits", "coverage", "negative_lead_times"},
     "change_failure_rate": COMMON
     | {"numerator", "denominator", "interval95", "by_signal", "unattributed", "did_not_reach_production"},
     "mean_time_to_recover": COMMON
-    | {"median", "p90", "recovered", "open", "incidents", "unattributed_incidents"},
+    | {"median", "median_interval95", "p90", "recovered", "open", "incidents", "unattributed_incidents"},
     "deployment_rework_rate": COMMON | {"numerator", "denominator", "interval95", "by_signal"},
 }  # fmt: skip
 

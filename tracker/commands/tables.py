@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.catalog import CATALOG, MetricName, Unit
+from metrics.comparison import compare
 from metrics.dora import attribution, level_of
 from metrics.explanation import Explanation
 from metrics.notes import notes_on
@@ -42,6 +43,8 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
         table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, level, _detail(one))
     Console().print(table)
     Console().print(attribution(), style="dim")
+    for comparison in filter(None, map(compare, answers)):
+        Console().print(comparison.detail)
     for note in _notes(answers):
         Console().print(f"Note: {note}", style="dim")
     question = answers[0].question

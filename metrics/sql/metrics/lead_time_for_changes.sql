@@ -34,7 +34,9 @@ lead_times as (
         avg(commits.lead_seconds) filter (where commits.lead_seconds >= 0) as mean,
         quantile_cont(commits.lead_seconds, 0.9) filter (where commits.lead_seconds >= 0) as p90,
         count(*) filter (where commits.lead_seconds >= 0) as commits,
-        count(*) filter (where commits.lead_seconds < 0) as negative_lead_times
+        count(*) filter (where commits.lead_seconds < 0) as negative_lead_times,
+        list(commits.lead_seconds order by commits.lead_seconds)
+            filter (where commits.lead_seconds >= 0) as ordered_seconds
     from shipped
     join carried_commits as commits on commits.deployment_id = shipped.id
     group by shipped.cell_index
@@ -42,6 +44,7 @@ lead_times as (
 select
     cells.cell_index,
     lead_times.value,
+    median_bounds(lead_times.ordered_seconds, median_ranks.lower_rank) as median_interval95,
     lead_times.mean,
     lead_times.p90,
     coalesce(lead_times.commits, 0) as commits,
@@ -51,4 +54,5 @@ select
 from cells
 left join coverages using (cell_index)
 left join lead_times using (cell_index)
+left join median_ranks on median_ranks.n = lead_times.commits
 order by cells.cell_index

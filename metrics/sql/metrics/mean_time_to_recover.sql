@@ -31,7 +31,8 @@ totals as (
         quantile_cont(seconds, 0.9) as p90,
         count(*) filter (where in_population) as deployments,
         count(*) filter (where is_failed) as failures,
-        count(seconds) as recovered
+        count(seconds) as recovered,
+        list(seconds order by seconds) filter (where seconds is not null) as ordered_seconds
     from recoveries
     group by cell_index
 ),
@@ -51,6 +52,7 @@ select
     cells.cell_index,
     totals.value,
     totals.median,
+    median_bounds(totals.ordered_seconds, median_ranks.lower_rank) as median_interval95,
     totals.p90,
     coalesce(totals.recovered, 0) as recovered,
     coalesce(totals.failures - totals.recovered, 0) as open,
@@ -60,5 +62,6 @@ select
     coalesce(totals.failures, 0) as failures
 from cells
 left join totals using (cell_index)
+left join median_ranks on median_ranks.n = totals.recovered
 left join incident_counts using (cell_index)
 order by cells.cell_index

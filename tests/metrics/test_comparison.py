@@ -1,0 +1,59 @@
+"""Whether a change is more than chance, against figures worked out by hand or by other means."""
+
+from typing import Any
+
+import pytest
+
+from metrics.comparison import _counts_differ, _intervals_differ, _rates_differ, compare
+from tests.conftest import Book
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differ"),
+    [
+        # Two-sided binomial tests of 1/2: 5 of 5 has p = 1/16, 6 of 6 has p = 1/32.
+        (0, 5, False), (0, 6, True), (6, 0, True), (1, 7, False), (1, 8, True), (10, 10, False), (0, 0, None),
+        (500, 400, True), (500, 470, False), (600, 500, True), (600, 560, False), (50_000, 51_000, True),
+    ],
+)  # fmt: skip
+def test_counts_of_windows_of_equal_length(before: int, after: int, differ: bool | None) -> None:
+    assert _counts_differ(before, after) is differ
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differ"),
+    [
+        # Newcombe 1998, table II: 56/70 and 48/80 differ by 0.0524 to 0.3339; 9/10 and 3/10 by 0.1705 to 0.8090.
+        ((48, 80), (56, 70), True), ((3, 10), (9, 10), True),
+        # 6/7 and 2/7: 0.0582 to 0.8062; 5/56 and 0/29: -0.0381 to 0.1926.
+        ((2, 7), (6, 7), True), ((0, 29), (5, 56), False), ((0, 10), (0, 20), False), ((0, 0), (1, 2), None),
+    ],
+)  # fmt: skip
+def test_rates(before: tuple[int, int], after: tuple[int, int], differ: bool | None) -> None:
+    assert _rates_differ(before, after) is differ
+    assert _rates_differ(after, before) is differ
+
+
+def test_times_by_the_intervals_of_their_medians() -> None:
+    assert _intervals_differ((1, 2), (3, 4)) is _intervals_differ((3, 4), (1, 2)) is True
+    assert _intervals_differ((1, 3), (2, 4)) is False
+    assert _intervals_differ(None, (1, 2)) is None
+
+
+def test_a_comparison_is_said_in_words(book: Book) -> None:
+    for minute in range(12):
+        week = 9 if minute < 10 else 2
+        book.deploy(
+            version=f"v{minute}", finished_at=f"2026-03-{week:02}T10:{minute:02}:00Z", is_hotfix=minute < 8
+        )
+    week: Any = {"from_": "2026-03-09", "to": "2026-03-16"}
+    answers = book.ask(**week, compare=True)
+    told = {name: compare(answer) for name, answer in answers.items()}
+    frequency, lead_time = told["deployment_frequency"], told["lead_time_for_changes"]
+    assert frequency is not None
+    assert (frequency.distinguishable, frequency.detail) == (
+        True, "Deployment frequency rose, by more than chance would bring about (95 %).",
+    )  # fmt: skip
+    assert lead_time is not None
+    assert (lead_time.distinguishable, "too little" in lead_time.detail) == (None, True)
+    assert compare(book.ask(**week)["deployment_frequency"]) is None
