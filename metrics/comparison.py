@@ -15,6 +15,7 @@ from metrics.rows import (
     DeploymentReworkRate,
     LeadTimeForChanges,
     MeanTimeToRecover,
+    MetricRow,
     wilson95,
 )
 
@@ -36,7 +37,9 @@ def compare(answer: Answer) -> Comparison | None:
     if answer.previous is None:
         return None
     title = CATALOG[answer.metric].title
-    before, after = answer.previous.row.value, answer.row.value
+    if isinstance(answer.row, MeanTimeToRecover):
+        title = "The median time to recover"
+    before, after = _tested(answer.previous.row), _tested(answer.row)
     told = _is_distinguishable(answer)
     if told is None:
         return Comparison(None, f"{title}: too little has been recorded to tell whether it changed.")
@@ -45,6 +48,11 @@ def compare(answer: Answer) -> Comparison | None:
     rose = after is not None and before is not None and after > before
     direction = "rose" if rose else "fell"
     return Comparison(True, f"{title} {direction}, by more than chance would bring about (95 %).")
+
+
+def _tested(row: MetricRow) -> float | None:
+    """What a change is told by: of recoveries the median, for one long outage moves the mean."""
+    return row.median if isinstance(row, MeanTimeToRecover) else row.value
 
 
 def _is_distinguishable(answer: Answer) -> bool | None:

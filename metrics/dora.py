@@ -83,7 +83,7 @@ def level_of(name: MetricName, row: MetricRow, year: int) -> Level:
     The reason for none: the value's own, `window_too_short` (a frequency without a whole week or month),
     `no_tiers` (a year without any), `not_published` (for this metric), `beyond_all_tiers`.
     """
-    tiers: Mapping[str, Mapping[str, Any]] = _figures()["levels"][str(year)]["tiers"]
+    tiers: Mapping[str, Mapping[str, Any]] = _figures()["levels"].get(str(year), {}).get("tiers", {})
     if not tiers:
         return Level(year, None, "no_tiers")
     if not any(name in bounds for bounds in tiers.values()):
@@ -137,13 +137,13 @@ def _judged(row: MetricRow) -> float | None:
 
 def _frequency(row: DeploymentFrequency) -> _Frequency | None:
     weekly, monthly = row.median_days_per_week, row.median_days_per_month
-    if weekly is None and monthly is None:
-        return None
     if weekly is not None and weekly >= DAILY_DAYS_PER_WEEK:
         return _Frequency.ON_DEMAND
     if weekly is not None and weekly >= 1:
         return _Frequency.WEEKLY
-    return _Frequency.MONTHLY if monthly is not None and monthly >= 1 else _Frequency.LESS
+    if monthly is None:
+        return None
+    return _Frequency.MONTHLY if monthly >= 1 else _Frequency.LESS
 
 
 def _reaches(judged: float, bound: str | float | None) -> bool:

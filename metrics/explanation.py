@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -18,6 +18,7 @@ from metrics.records import from_microseconds, to_microseconds
 
 # Together unique: a commit is in a row for each deployment that names it.
 _ORDER = ("rank", "order_us", "kind", "id", "order_id")
+_LATEST = to_microseconds(datetime(9000, 1, 1, tzinfo=UTC))
 _BEFORE_ALL = (-1, 0, "", "", "")
 _AFTER_COUNTED = (1, -(2**63), "", "", "")
 
@@ -33,13 +34,14 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """The SQL behind an answer: each with `parameters` bound, over the tables of metrics/sql/schema.sql."""
+    """The SQL behind an answer, and what was bound to it; over the tables of metrics/sql/schema.sql."""
 
     version: str
     answer: str
+    answer_parameters: Mapping[str, Any]
     rows: str
+    rows_parameters: Mapping[str, Any]
     macros: Mapping[str, str]
-    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,10 @@ def explain(
         statements=Statements(
             version=definition_version(name),
             answer=CATALOG[name].sql,
+            answer_parameters=asking.bound_to(CATALOG[name]),
             rows=statement,
+            rows_parameters=parameters,
             macros={macro: read_sql("asked", macro) for macro in sql_files("asked")},
-            parameters=parameters,
         ),
     )
 
@@ -119,10 +122,10 @@ def _position(cursor: str, question: Question, name: MetricName) -> Sequence[int
 
 def window_end(cursor: str) -> datetime:
     """The end of the window that a cursor was given for. Raises `ParameterError`."""
-    try:
-        return from_microseconds(int(_read(cursor)[1]))
-    except OverflowError:
-        raise ParameterError([("cursor", "is of another window or metric")]) from None
+    end = int(_read(cursor)[1])
+    if not 0 <= end <= _LATEST:
+        raise ParameterError([("cursor", "is of another window or metric")])
+    return from_microseconds(end)
 
 
 def _read(cursor: str) -> Sequence[int | str]:

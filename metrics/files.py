@@ -148,15 +148,14 @@ def _merge(records: dict[tuple[object, ...], tuple[int, Record]], number: int, r
 
 def _rows(source: Rows) -> Iterator[Row | None]:
     """The rows of a file or a frame, None where a line is none. Raises `RecordsUnavailable`."""
-    if isinstance(source, Path):
-        try:
-            yield from (
-                _lines(source) if source.name.endswith(_NDJSON) else _frame_rows(pl.scan_parquet(source))
-            )
-        except (OSError, EOFError, pl.exceptions.PolarsError) as error:
-            raise RecordsUnavailable(f"{source} cannot be read: {error}") from error
-    else:
+    if not isinstance(source, Path):
         yield from _frame_rows(source)
+        return
+    is_ndjson = source.name.lower().endswith(_NDJSON)
+    try:
+        yield from _lines(source) if is_ndjson else _frame_rows(pl.scan_parquet(source))
+    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+        raise RecordsUnavailable(f"{source} cannot be read: {error}") from error
 
 
 def _frame_rows(frame: pl.DataFrame | pl.LazyFrame) -> Iterator[Row]:
@@ -173,6 +172,6 @@ def _lines(file: Path) -> Iterator[Row | None]:
 def _parsed(line: bytes) -> Row | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None

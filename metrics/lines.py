@@ -29,6 +29,7 @@ from metrics.records import (
 )
 
 Row = Mapping[str, Any]
+_LONGEST_SECONDS = 366 * 86_400
 
 
 class RowType(StrEnum):
@@ -42,9 +43,12 @@ class RowType(StrEnum):
 
 def _labels(value: object) -> object:
     """A map of Arrow comes as a list of pairs."""
-    if isinstance(value, list):
+    if not isinstance(value, list):
+        return value or {}
+    try:
         return {pair["key"]: pair["value"] for pair in value}
-    return value or {}
+    except (TypeError, KeyError):
+        raise ValueError("must be texts by name") from None
 
 
 def _empty_list(value: object) -> object:
@@ -102,7 +106,7 @@ class Deployment(_Read):
     branch: str | None = None
     started_at: Instant | None = None
     finished_at: Instant | None = None
-    duration_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
+    duration_seconds: float | None = Field(None, ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)
     is_fix: Flag | None = None
     is_hotfix: Flag | None = None
     is_rollback: Flag | None = None
@@ -243,7 +247,7 @@ class Settings(_Read):
     timezone: str | None = None
     production_environments: list[str] | None = None
     failure_signals: list[FailureSignal] | None = None
-    attribution_gap_days: int | None = None
+    attribution_gap_days: int | None = Field(None, ge=0, le=36_500)
     benchmark: int | None = None
 
     def columns(self) -> Row:

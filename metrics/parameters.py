@@ -181,7 +181,7 @@ class MetricParameters(QueryParameters):
             interval=self.interval,
             group_by=self.group_by,
             compares=self.compare,
-            benchmark=_year(settings.benchmark if self.benchmark is None else self.benchmark),
+            benchmark=settings.benchmark if self.benchmark is None else _year(self.benchmark),
             signals=None if self.failure_signals is None else _signals(self.failure_signals),
             visible=visible,
             as_of=self.known_at(),

@@ -141,11 +141,11 @@ class HeldRecords:
     def close(self) -> None:
         """Nothing is open."""
 
-    def revision_at(self, _: datetime) -> int:
+    def position_at(self, _: datetime) -> Position:
         """Files and frames have no history. Raises `ParameterError`."""
         raise ParameterError([("as_of", "cannot be asked of records without a history")])
 
-    def past(self, _: str, __: int) -> "HeldRecords":
+    def past(self, _: str, __: Position) -> "HeldRecords":
         """There is none."""
         raise NotImplementedError
 
@@ -166,15 +166,15 @@ class RecordDatabase(Protocol):
         """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""
         ...
 
-    def revision_at(self, as_of: datetime) -> int:
-        """The last revision that was recorded by an instant; 0 where none was. Safe from any thread.
+    def position_at(self, as_of: datetime) -> Position:
+        """The last revision that was recorded by an instant, `START` where none was. Safe from any thread.
 
         Raises `RecordsUnavailable`, and `ParameterError` where there is no history.
         """
         ...
 
-    def past(self, organization: str, revision: int) -> HeldRecords:
-        """What an organization had recorded at a revision. Safe from any thread.
+    def past(self, organization: str, position: Position) -> HeldRecords:
+        """What an organization had recorded at a position. Safe from any thread.
 
         Raises `RecordsUnavailable`.
         """

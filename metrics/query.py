@@ -37,6 +37,10 @@ class Asking:
         question = self.question
         return {"question": self._bound_question(question.from_at, question.to_at, question.group_by)}
 
+    def bound_to(self, definition: Definition) -> dict[str, Any]:
+        """What a metric's statement is given for the whole window."""
+        return self._bind(definition, [self.question.window], [None], None)
+
     def answer(self, definition: Definition) -> Answer:
         """The metric's value, with the series, groups and comparison that are asked for."""
         question = self.question

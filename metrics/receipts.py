@@ -102,8 +102,12 @@ def _repair(cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id
     ).fetchone()
     if found is None:
         return None
-    culprit_id, method, signals = found
-    return Mark(culprit_id, method, signals, _reason(question, signals, culprit_id))
+    culprit_id, method, signals, culprit_succeeded = found
+    reason = _reason(question, signals, culprit_id)
+    reaching = {FailureSignal.INCIDENT, FailureSignal.STATUS}.intersection(question.settings.failure_signals)
+    if reason is None and not culprit_succeeded and not reaching:
+        reason = "did_not_reach_production"
+    return Mark(culprit_id, method, signals, reason)
 
 
 def _reason(question: Question, signals: Sequence[str], deployment_id: str | None) -> str | None:

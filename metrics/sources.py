@@ -5,7 +5,7 @@ of the first, and acknowledged commits are lost.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -35,13 +35,8 @@ class DatabaseSnapshot:
 
     def head(self) -> Position:
         """The last revision there is."""
-        newest = (
-            self._run(f"select revision, id from {table} order by revision desc limit 1", ())
-            for table in PULLED
-        )
-        return max(
-            (Position(*rows[0]) for rows in newest if rows), key=lambda one: one.revision, default=START
-        )
+        last = "select revision, id from {} order by revision desc limit 1"
+        return _latest(self._run(last.format(table), ()) for table in PULLED)
 
     def holds(self, position: Position) -> bool:
         """Whether this history has passed through the position: false for another or a restored database."""
@@ -61,13 +56,10 @@ class DatabaseSnapshot:
         """The versions of an organization up to a revision, as Arrow."""
         return self._pull(table, "revision <= ? and organization = ?", (revision, organization))
 
-    def revision_at(self, instant: int) -> int:
-        """The last revision that was recorded by an instant, in microseconds; 0 where none was."""
-        found = (
-            self._run(f"select max(revision) from {table} where recorded_at <= ?", (instant,))
-            for table in PULLED
-        )
-        return max(rows[0][0] or 0 for rows in found)
+    def position_at(self, instant: int) -> Position:
+        """The last revision that was recorded by an instant, in microseconds."""
+        last = "select revision, id from {} where recorded_at <= ? order by revision desc limit 1"
+        return _latest(self._run(last.format(table), (instant,)) for table in PULLED)
 
     def _pull(self, table: str, condition: str, given: Sequence[object]) -> pa.Table:
         columns = PULLED[table]
@@ -87,9 +79,15 @@ def _pieces(cursor: _Cursor) -> Iterator[Rows]:
         yield rows
 
 
-def _held(snapshot: DatabaseSnapshot, organization: str, revision: int) -> HeldRecords:
-    tables = {table: snapshot.rows_until(table, revision, organization) for table in PULLED}
-    return HeldRecords(tables, Position(revision, "past") if revision else START)
+def _latest(found: Iterable[Rows]) -> Position:
+    """Of the last positions of the tables the last of all."""
+    positions = (Position(*rows[0]) for rows in found if rows)
+    return max(positions, key=lambda one: one.revision, default=START)
+
+
+def _held(snapshot: DatabaseSnapshot, organization: str, position: Position) -> HeldRecords:
+    tables = {table: snapshot.rows_until(table, position.revision, organization) for table in PULLED}
+    return HeldRecords(tables, position)
 
 
 class SqliteRecords:
@@ -112,13 +110,13 @@ class SqliteRecords:
         except sqlite3.Error as error:
             raise RecordsUnavailable(str(error)) from error
 
-    def revision_at(self, as_of: datetime) -> int:
+    def position_at(self, as_of: datetime) -> Position:
         with self.snapshot() as snapshot:
-            return snapshot.revision_at(to_microseconds(as_of))
+            return snapshot.position_at(to_microseconds(as_of))
 
-    def past(self, organization: str, revision: int) -> HeldRecords:
+    def past(self, organization: str, position: Position) -> HeldRecords:
         with self.snapshot() as snapshot:
-            return _held(snapshot, organization, revision)
+            return _held(snapshot, organization, position)
 
     def close(self) -> None:
         """Nothing is kept open between snapshots."""
@@ -153,13 +151,13 @@ class PostgresRecords:
             raise RecordsUnavailable(str(error)) from error
 
     # What any thread may ask goes over a connection of its own: the other one is the store's.
-    def revision_at(self, as_of: datetime) -> int:
+    def position_at(self, as_of: datetime) -> Position:
         with closing(PostgresRecords(self._conninfo)) as own, own.snapshot() as snapshot:
-            return snapshot.revision_at(to_microseconds(as_of))
+            return snapshot.position_at(to_microseconds(as_of))
 
-    def past(self, organization: str, revision: int) -> HeldRecords:
+    def past(self, organization: str, position: Position) -> HeldRecords:
         with closing(PostgresRecords(self._conninfo)) as own, own.snapshot() as snapshot:
-            return _held(snapshot, organization, revision)
+            return _held(snapshot, organization, position)
 
     def close(self) -> None:
         if self._connection is not None:

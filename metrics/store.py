@@ -19,7 +19,7 @@ import duckdb
 
 from metrics.catalog import CATALOG, read_sql, sql_files
 from metrics.errors import RecordsUnavailable
-from metrics.pulled import PULLED, RecordDatabase
+from metrics.pulled import PULLED, Position, RecordDatabase
 from metrics.reading import Reading
 from metrics.replicate import FACTS, catch_up, position_of
 
@@ -54,7 +54,7 @@ class Store:
         self._lock = threading.Lock()
         self._slot = None if folder is None else _Slot.take(folder)
         self._connection = self._open()
-        self._past: dict[tuple[str, int], Store] = {}
+        self._past: dict[tuple[str, Position], Store] = {}
         self._past_lock = threading.Lock()
 
     def read(self, act: Callable[[Reading], T]) -> T:
@@ -70,7 +70,10 @@ class Store:
         except duckdb.Error as error:
             if not _tells_of_damage(error):
                 raise
-        self._begin_anew(connection)
+        try:
+            self._begin_anew(connection)
+        except duckdb.Error as error:
+            raise RecordsUnavailable(f"the store cannot be made again: {error}") from error
         with self.reading() as reading:
             return act(reading)
 
@@ -101,10 +104,14 @@ class Store:
 
         Raises `RecordsUnavailable`, and `ParameterError` where the records have no history.
         """
-        key = (organization, self._records.revision_at(as_of))
+        position = self._records.position_at(as_of)
         with self._past_lock:
-            known = self._past.pop(key, None) or Store(self._records.past(*key))
-            self._past[key] = known
+            known = self._past.get((organization, position))
+        if known is None:
+            known = Store(self._records.past(organization, position))
+        with self._past_lock:
+            self._past.pop((organization, position), None)
+            self._past[organization, position] = known
             # Those that are let go live as long as somebody asks them.
             while len(self._past) > _MOST_PAST:
                 self._past.pop(next(iter(self._past)))
@@ -115,7 +122,7 @@ class Store:
         try:
             with self._lock, self._records.snapshot() as snapshot:
                 return snapshot.head().revision - position_of(self._connection).revision
-        except RecordsUnavailable:
+        except (RecordsUnavailable, duckdb.Error):
             return None
 
     def close(self) -> None:
@@ -143,10 +150,19 @@ class Store:
 
 
 def _tells_of_damage(error: duckdb.Error) -> bool:
-    """Whether it is the file that is wrong. A checksum that does not match has no class of its own."""
-    return type(error) is duckdb.Error or isinstance(
-        error, duckdb.IOException | duckdb.InternalException | duckdb.SerializationException
-    )
+    """Whether it is the file that is wrong. A checksum that does not match has no class of its own.
+
+    A connection that is closed is left of a file that could not be made again.
+    """
+    return type(error) is duckdb.Error or isinstance(error, _DAMAGE)
+
+
+_DAMAGE = (
+    duckdb.IOException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+    duckdb.ConnectionException,
+)
 
 
 class _OtherVersion(Exception):

@@ -6,7 +6,7 @@ Written some seconds later and many at once: a sender of bad posts must not cost
 import json
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ MOST_KEPT = 1_000
 _MOST_WAITING = 5_000
 _LONGEST_DETAIL = 500
 _LONGEST_BODY = 200_000
+_LONGEST_URL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,17 @@ class Rejections:
     def flush(self, engine: Engine) -> None:
         """Write what waits, and remove what is too much. What cannot be written goes on waiting."""
         with self._writing:
-            taken = list(self._waiting)
+            taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not taken:
                 return
-            with write_transaction(engine) as connection:
-                connection.execute(insert(REJECTIONS), [one.columns() for one in taken])
-                for organization in {one.organization for one in taken}:
-                    _trim(connection, organization)
-            for _ in range(min(len(taken), len(self._waiting))):
-                self._waiting.popleft()
+            try:
+                with write_transaction(engine) as connection:
+                    connection.execute(insert(REJECTIONS), [one.columns() for one in taken])
+                    for organization in {one.organization for one in taken}:
+                        _trim(connection, organization)
+            except BaseException:
+                self._waiting.extendleft(reversed(taken))
+                raise
 
 
 def named_repository(body: bytes | None) -> RepositoryIdentity | None:
@@ -87,20 +90,24 @@ def named_repository(body: bytes | None) -> RepositoryIdentity | None:
         return None
     try:
         url = json.loads(body)["repository_url"]
-        is_url = isinstance(url, str) and url.isprintable()
+        is_url = isinstance(url, str) and len(url) <= _LONGEST_URL and url.isprintable()
         return RepositoryIdentity.parse(url) if is_url else None
     except (ValueError, TypeError, KeyError, RecursionError, RepositoryUrlError):
         return None
 
 
 def find_rejections(
-    engine: Engine, organization: str, visible: Sequence[str] | None, since: int, limit: int
+    engine: Engine, organization: str, limits: Iterable[Sequence[str] | None], since: int, limit: int
 ) -> Sequence[Any]:
-    """The latest rejections since an instant, in microseconds; of a limited token those it may see."""
+    """The latest rejections since an instant, in microseconds.
+
+    `limits` are patterns of repositories, each of which must let one through; None does not limit.
+    """
     columns = REJECTIONS.c
     query = select(REJECTIONS).where(columns.organization == organization, columns.rejected_at >= since)
-    if visible is not None:
-        query = query.where(columns.repository_key.is_not(None), names_repository(REJECTIONS, visible))
+    for patterns in limits:
+        if patterns is not None:
+            query = query.where(columns.repository_key.is_not(None), names_repository(REJECTIONS, patterns))
     with engine.connect() as connection:
         newest = query.order_by(columns.rejected_at.desc(), columns.id.desc()).limit(limit)
         return connection.execute(newest).all()

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from metrics.catalog import MetricName
 from metrics.errors import ParameterError
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
-from tests.conftest import Book
+from tests.conftest import Book, sqlite_url
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 
 ASKED = {"from": WINDOW["from_"], "to": WINDOW["to"], "group_by": "service"}
@@ -59,6 +60,19 @@ def test_settings_and_the_default_window_are_those_of_then(book: Book) -> None:
     assert (answer.question.zone.key, answer.question.to_at) == ("Europe/Berlin", then)
     before_all = ask(book, "acme", as_of="2020-01-01T00:00:00Z")
     assert [row[1].reason for row in before_all[1:]] == ["no_deployments"] * 4  # type: ignore[attr-defined]
+
+
+def test_a_history_that_was_replaced_is_not_mistaken_for_the_one_before(book: Book, tmp_path: Path) -> None:
+    """As after a restore: the same revision, and other records."""
+    (tmp_path / "other").mkdir()
+    other = Book(sqlite_url(tmp_path / "other"), tmp_path / "other")
+    book.deploy(version="v1", finished_at="2026-03-02T10:00:00Z")
+    other.deploy(version="v1", finished_at="2026-03-02T10:00:00Z", status="fail")
+    then = datetime.now(UTC).isoformat()
+    before = ask(book, "acme", as_of=then)
+    book.store._records = other.store._records
+    assert ask(book, "acme", as_of=then) != before
+    other.close()
 
 
 def test_an_explanation_is_of_then_too(book: Book) -> None:

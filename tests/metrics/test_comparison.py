@@ -1,5 +1,6 @@
 """Whether a change is more than chance, against figures worked out by hand or by other means."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +39,26 @@ def test_times_by_the_intervals_of_their_medians() -> None:
     assert _intervals_differ((1, 2), (3, 4)) is _intervals_differ((3, 4), (1, 2)) is True
     assert _intervals_differ((1, 3), (2, 4)) is False
     assert _intervals_differ(None, (1, 2)) is None
+
+
+def test_recoveries_are_compared_by_their_median_whatever_the_mean_does(book: Book) -> None:
+    """Eight of an hour, then eight of ten minutes and one of weeks: the mean rose, and the median fell."""
+    for week, minutes in ((2, [60] * 8), (9, [10] * 8 + [30 * 24 * 60])):
+        for number, length in enumerate(minutes):
+            start = datetime(2026, 3, week, tzinfo=UTC) + timedelta(hours=12 * number)
+            node = f"{week}-{number}"
+            book.deploy(version=node, deployment_node_id=node, finished_at=start.isoformat())
+            book.report(
+                started_at=start.isoformat(),
+                resolved_at=(start + timedelta(minutes=length)).isoformat(),
+                deployment=node,
+                repository_url="https://github.com/acme/shop",
+            )
+    answer = book.ask(from_="2026-03-09", to="2026-03-16", compare=True)["mean_time_to_recover"]
+    told: Any = compare(answer)
+    assert answer.previous is not None
+    assert answer.row.value > answer.previous.row.value  # type: ignore[operator]
+    assert (told.distinguishable, told.detail.startswith("The median time to recover fell")) == (True, True)
 
 
 def test_a_comparison_is_said_in_words(book: Book) -> None:

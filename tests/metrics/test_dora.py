@@ -89,6 +89,8 @@ NAMES = {
         (2024, deploying(0, 0), "low", None),
         (2023, deploying(None, 2), "medium", None),
         (2023, deploying(None), None, "window_too_short"),
+        (2024, deploying(0.5, None), None, "window_too_short"),  # rare, and no whole month to tell how rare
+        (2026, failing(0.01), None, "no_tiers"),
     ],
 )
 def test_a_level_is_the_best_tier_whose_bound_is_not_exceeded(
@@ -104,7 +106,7 @@ def test_a_level_is_the_best_tier_whose_bound_is_not_exceeded(
         (failing(0.0), 10), (failing(1.0), 0), (failing(0.5), 5), (rework(0.22), 7.8), (failing(None), None),
         (leading(HOUR - 1), 10), (leading(HOUR), 8), (leading(DAY), 6), (leading(WEEK), 4), (leading(MONTH), 2),
         (leading(6 * MONTH), 0), (recovering(HOUR - 1), 10), (recovering(None), None),
-        (deploying(5), 10), (deploying(1), 6), (deploying(0, 1), 4), (deploying(0, 0), 2), (deploying(None), None),
+        (deploying(5), 10), (deploying(1), 6), (deploying(0, 1), 4), (deploying(0, 0), 2), (deploying(None), None), (deploying(0.5, None), None),
     ],
 )  # fmt: skip
 def test_a_score_is_the_quick_checks(row: MetricRow, score: float | None) -> None:

@@ -205,6 +205,16 @@ def test_a_cause_whose_deployment_is_not_asked_for_is_left_out(book: Book) -> No
     ]
 
 
+def test_a_repair_of_what_reached_nobody_says_so(book: Book) -> None:
+    book.deploy(version="v1", finished_at=AT(9))
+    failed = book.deploy(version="v2", finished_at=AT(10), status="fail").deployment
+    book.report(started_at=AT(11), deployment=failed.version.id)
+    book.deploy(version="v3", finished_at=AT(12), is_hotfix=True)
+    told = left_out(explain(book, "change_failure_rate", failure_signals="hotfix", **DAY))
+    assert ("did_not_reach_production", "remediation", "v2") in told
+    assert left_out(explain(book, "change_failure_rate", **DAY)) == []
+
+
 def test_every_commit_is_counted_or_says_why_not(book: Book) -> None:
     commit = lambda sha, at: {"sha": sha * 7, "committed_at": at}  # noqa: E731
     book.deploy(version="v1", finished_at=AT(10), commits=[commit("a", AT(9)), commit("b", AT(11))])
@@ -261,6 +271,11 @@ def test_the_statements_say_what_ran(book: Book) -> None:
     explained = explain(book, "change_failure_rate", **DAY)
     statements = explained.statements
     with book.store.reading() as reading:
-        again = reading._cursor.sql(statements.rows, params=statements.parameters).to_arrow_table()
+        cursor = reading._cursor
+        again = cursor.sql(statements.rows, params=statements.rows_parameters).to_arrow_table()
+        cursor.execute(statements.answer, statements.answer_parameters)
+        assert cursor.description is not None
+        value = [column[0] for column in cursor.description].index("denominator")
+        assert cursor.fetchall()[0][value] == 1
     assert again.num_rows == explained.rows.num_rows == 1
     assert len(statements.version) == 12

@@ -131,6 +131,9 @@ def test_rows_of_other_organizations_are_left_out() -> None:
         ({"finished_at": 1772445600}, "finished_at: must be a time with a zone"),
         ({"finished_at": "2099-01-01T00:00:00Z"}, "finished_at: must not be more than a day ahead"),
         ({"started_at": "2026-03-02T09:00:00Z", "duration_seconds": 60}, "duration_seconds: must agree"),
+        ({"labels": ["x"]}, "labels: must be texts by name"),
+        ({"labels": [{"k": 1}]}, "labels: must be texts by name"),
+        ({"started_at": "2026-03-02T09:00:00Z", "duration_seconds": 1e20}, "duration_seconds: "),
         ({"type": "deploy"}, "'deploy' is not a valid RowType"),
         ({"started_at": "2026-03-02T11:00:00Z"}, "finished_at: must not be before started_at"),
     ],
@@ -181,6 +184,9 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     for name in ("broken.parquet", "missing.parquet", "missing.ndjson", "broken.ndjson.gz"):
         with pytest.raises(RecordsUnavailable, match=name):
             metrics.open(tmp_path / name)
+    (tmp_path / "deep.NDJSON").write_text("[" * 100_000 + "\n")
+    with pytest.raises(InvalidRecords, match="row 1: is no JSON object"):
+        metrics.open(tmp_path / "deep.NDJSON")
     (tmp_path / "text.ndjson").write_text("no json\n")
     with pytest.raises(InvalidRecords, match="row 1: is no JSON object"):
         metrics.open(tmp_path / "text.ndjson")

@@ -6,9 +6,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from metrics.catalog import MetricName
+from metrics.errors import RecordsUnavailable
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
 from metrics.store import Store
@@ -52,8 +54,6 @@ def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str
         case "random bytes":
             store_file.write_bytes(bytes(range(256)) * 100)
         case "another version":
-            import duckdb
-
             with duckdb.connect(str(store_file)) as connection:
                 connection.execute("update definitions set fingerprint = 'older'")
     book.open_store()
@@ -80,6 +80,25 @@ def test_a_store_that_is_damaged_in_use_is_made_again(book: Book, store_file: Pa
     reopen(book)
     assert deployments(book) == 4
     assert [file.name for file in store_file.parent.glob("*.duckdb")] == ["0.duckdb"]
+
+
+def test_a_store_that_cannot_be_made_again_goes_on_once_it_can(
+    book: Book, store_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reopen(book)
+    os.truncate(store_file, 0)
+    opens = Store._open
+
+    def fails(_: Store) -> None:
+        raise duckdb.IOException("no space left on the device")
+
+    monkeypatch.setattr(Store, "_open", fails)
+    for _ in range(2):
+        with pytest.raises(RecordsUnavailable):
+            counted(book)
+    assert book.store.lag() is None
+    monkeypatch.setattr(Store, "_open", opens)
+    assert counted(book) == 1
 
 
 def counted(book: Book) -> int:

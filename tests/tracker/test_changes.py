@@ -70,6 +70,26 @@ def test_changes_keep_to_what_the_token_may_see(client_with: Callable[..., httpx
     )
 
 
+def test_a_record_that_moved_here_tells_nothing_of_where_it_was(
+    client_with: Callable[..., httpx.Client],
+) -> None:
+    admin, since = client_with(), {"since": "2020-01-01T00:00:00Z"}
+    secret = {
+        "started_at": "2026-03-02T10:30:00Z",
+        "repository_url": "https://github.com/acme/secret",
+        "title": "Hush",
+    }
+    incident = admin.post("/api/v1/incidents", json=secret).json()["id"]
+    moved = {"repository_url": "https://github.com/acme/shop", "title": "Moved"}
+    admin.patch(f"/api/v1/incidents/{incident}", json=moved).raise_for_status()
+    told = client_with("deployments:read", "acme/shop").get(CHANGES, params=since)
+    assert [(item["kind"], item["changes"]) for item in told.json()["items"] if item["kind"] == "incident"] == [
+        ("incident", []),
+    ]  # fmt: skip
+    assert "secret" not in told.text
+    assert "Hush" not in told.text
+
+
 @pytest.mark.parametrize(
     ("url", "wrong"),
     [(CHANGES, "since"), (f"{CHANGES}?since=yesterday", "since"), (f"{RATE}&as_of=2026-03-02", "as_of"),

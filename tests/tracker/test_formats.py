@@ -160,9 +160,10 @@ def test_pages_of_an_explanation_are_of_one_window(client: httpx.Client) -> None
     second = client.get(f"{url}&cursor={first['next_cursor']}").json()
     assert second["answer"]["to"] == first["answer"]["to"]
     assert len(first["counted"] + second["counted"]) == 4
-    forged = write_cursor([0, 2**62, "change_failure_rate", 0, 0, "", "", ""])
+    ends = (2**62, -(2**62), -62_135_000_000_000_000)
+    forged = [write_cursor([0, end, "change_failure_rate", 0, 0, "", "", ""]) for end in ends]
     for other in (f"{METRICS}/deployment_frequency/explain?from=2026-03-01", f"{url}&to=2026-04-01"):
-        for cursor in (first["next_cursor"], forged):
+        for cursor in (first["next_cursor"], *forged):
             refused = client.get(f"{other}&cursor={cursor}")
             assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "cursor")
 

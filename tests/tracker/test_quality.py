@@ -68,6 +68,17 @@ def test_what_was_refused_is_listed_with_the_reason_and_nothing_of_its_content(c
     assert entries(client)["acme/shop"]["rejected"] == 2
 
 
+def test_a_repository_that_is_asked_for_is_all_that_is_told(client: httpx.Client) -> None:
+    client.post(DEPLOYMENTS, json=deployment(finished_at=AT(9)))
+    for url in ("https://github.com/acme/other", "https://github.com/acme/" + "x" * 5_000):
+        client.post(DEPLOYMENTS, json=deployment(title=7, repository_url=url))
+    told = client.get(f"{QUALITY}&repository=acme/shop").json()
+    assert ([one["repository"] for one in told["repositories"]], told["rejected"]) == (["acme/shop"], [])
+    everything = client.get(QUALITY)
+    assert [one["repository"] for one in everything.json()["rejected"]] == [None, "acme/other"]
+    assert len(everything.text) < 5_000
+
+
 def test_a_limited_token_sees_its_repositories_alone(client_with: Callable[..., httpx.Client]) -> None:
     client_with().post(DEPLOYMENTS, json=deployment(finished_at=AT(9)))
     client_with().post(DEPLOYMENTS, json=deployment(title=7))

@@ -82,5 +82,11 @@ def test_a_receipt_comes_only_where_it_is_asked_for_and_with_a_retry_too(client:
     assert retried.headers["Idempotency-Replayed"] == "true"
     assert retried.headers["Location"] == plain.headers["Location"]
     assert retried.json().pop("receipt")["metrics"][0]["counted"] is True
+    moved = {"finished_at": "2026-03-03T10:00:00Z"}
+    client.patch(f"{DEPLOYMENTS}/{plain.json()['id']}", json=moved).raise_for_status()
+    later = client.post(f"{DEPLOYMENTS}?receipt=true", json=body, headers=key).json()["receipt"]
+    assert entries(later)["change_failure_rate"] == (True, None)
     assert "receipt" not in client.get(f"{DEPLOYMENTS}/{plain.json()['id']}").json()
     assert "receipt" not in client.post(f"{INCIDENTS}", json={"started_at": "2026-03-02T10:30:00Z"}).json()
+    client.delete(f"{DEPLOYMENTS}/{plain.json()['id']}").raise_for_status()
+    assert client.post(f"{DEPLOYMENTS}?receipt=true", json=body, headers=key).json()["receipt"] is None

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
+import structlog
 from litestar import Response
 from litestar.enums import MediaType
 
+from metrics.errors import ParameterError, RecordsUnavailable
 from metrics.records import from_microseconds
+from tracker.database import UNAVAILABLE
 from tracker.errors import FieldError, InvalidRequest
 from tracker.history import Action, Change, Entry
 from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
@@ -19,6 +22,7 @@ from tracker.routes.listing import CallerRequest
 from tracker.service import Service
 
 T = TypeVar("T")
+_log = structlog.get_logger("tracker")
 KEY_HEADER = "Idempotency-Key"
 # Of a record, what changes with every version and is the entry's own to say.
 PASSED_OVER = frozenset({"updated_at"})
@@ -62,11 +66,18 @@ async def record_once(
     )
 
 
-async def with_receipt(response: Response[Any], receipt_of: Callable[[Any], object]) -> Response[Any]:
-    """The answer to a POST with what the record does, which is found out after it was recorded."""
+async def with_receipt(response: Response[Any], receipt_of: Callable[[str], object]) -> Response[Any]:
+    """The answer to a POST with what the record does, which is found out after it was recorded.
+
+    Whatever keeps a receipt from being made, the record was made: the receipt is null then.
+    """
     encoded = response.content if isinstance(response.content, str) else msgspec.json.encode(response.content)
     body = msgspec.json.decode(encoded)
-    body["receipt"] = await asyncio.to_thread(receipt_of, body)
+    try:
+        body["receipt"] = await asyncio.to_thread(receipt_of, body["id"])
+    except (RecordsUnavailable, ParameterError, *UNAVAILABLE) as failure:
+        _log.warning("a receipt could not be made", failure=str(failure))
+        body["receipt"] = None
     return Response(body, status_code=response.status_code, headers=response.headers)
 
 

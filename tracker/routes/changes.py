@@ -1,7 +1,7 @@
 """`GET /api/v1/changes`: everything that was recorded since an instant, in the order of recording."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from metrics.parameters import QueryParameters
 from metrics.records import RepositoryIdentity, from_microseconds, to_microseconds
 from tracker.auth import Scope, requires
 from tracker.deployments import RecordedDeployment
+from tracker.facts import Reaches
 from tracker.history import Action, Change, Recorded, entries, find_recorded
 from tracker.incidents import RecordedIncident
 from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
@@ -99,12 +100,20 @@ def list_changes(request: CallerRequest, service: Service) -> Response[ChangesAn
             {"since": parameters.since.isoformat(), "limit": parameters.limit, "cursor": cursor}
         )
         headers["Link"] = f'<{service.settings.link(PATH)}?{query}>; rel="next"'
-    visible = [one for one in page if request.user.reach(_repository(one))]
+    reaches = request.user.reach
+    visible = [_as_seen(one, reaches) for one in page if reaches(_repository(one.row))]
     return Response(ChangesAnswer([_answer(one) for one in visible]), headers=headers)
 
 
-def _repository(recorded: Recorded) -> RepositoryIdentity | None:
-    columns = recorded.row._mapping
+def _as_seen(recorded: Recorded, reaches: Reaches) -> Recorded:
+    """Without the version before, where that was in a repository that the caller may not see."""
+    if recorded.before is None or reaches(_repository(recorded.before)):
+        return recorded
+    return replace(recorded, before=None)
+
+
+def _repository(row: Row[Any]) -> RepositoryIdentity | None:
+    columns = row._mapping
     if columns.get("repository_path") is None:
         return None
     return RepositoryIdentity(columns["repository_host"], columns["repository_path"], "")
@@ -114,7 +123,7 @@ def _answer(recorded: Recorded) -> ChangeAnswer:
     kind, read = _KINDS.get(recorded.table, ("settings", settings_of))
     rows = [recorded.row] if recorded.before is None else [recorded.before, recorded.row]
     entry = entries(rows, read, PASSED_OVER)[-1]
-    repository = _repository(recorded)
+    repository = _repository(recorded.row)
     return ChangeAnswer(
         revision=entry.version.revision,
         recorded_at=from_microseconds(entry.version.recorded_at),

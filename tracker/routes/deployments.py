@@ -44,6 +44,7 @@ from tracker.routes.listing import (
     ListParameters,
     page_answer,
 )
+from tracker.schemas.base import instant_of
 from tracker.schemas.deployment_answers import DeploymentAnswer, Warning, warnings_of
 from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.service import Service, author_of
@@ -63,7 +64,7 @@ class RecordAnswer(DeploymentAnswer):
     """The record, what its sender may not have meant, and where it is asked for, what it does."""
 
     warnings: tuple[Warning, ...] = ()
-    receipt: DeploymentReceipt | UnsetType = UNSET
+    receipt: DeploymentReceipt | UnsetType | None = UNSET
 
 
 def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple[Warning, ...]:
@@ -137,12 +138,15 @@ class DeploymentsController(Controller):
         if not parameters.receipt:
             return response
 
-        def receipt_of(body: dict[str, Any]) -> DeploymentReceipt:
-            happened_at = body["finished_at"] or body["started_at"]
-            at = None if happened_at is None else datetime.fromisoformat(happened_at)
-            return Reader(caller.organization, caller.repositories).deployment_receipt(
-                service.store, body["id"], at
-            )
+        def receipt_of(deployment_id: str) -> DeploymentReceipt | None:
+            # As it now is: a retry may be answered with what was recorded long ago.
+            row = find(service.engine, DEPLOYMENTS, caller.organization, deployment_id)
+            if row is None:
+                return None
+            facts = RecordedDeployment.from_row(row).facts
+            at = instant_of(facts.started_at if facts.finished_at is None else facts.finished_at)
+            reader = Reader(caller.organization, caller.repositories)
+            return reader.deployment_receipt(service.store, deployment_id, at)
 
         return await with_receipt(response, receipt_of)
 

@@ -44,7 +44,7 @@ class ReportParameters(QueryParameters):
 class ReportAnswer(IncidentAnswer):
     """The incident, and where it is asked for, what it does."""
 
-    receipt: IncidentReceipt | UnsetType = UNSET
+    receipt: IncidentReceipt | UnsetType | None = UNSET
 
 
 class IncidentListParameters(ListParameters):
@@ -79,7 +79,7 @@ class IncidentsController(Controller):
         if not parameters.receipt:
             return response
         reader = Reader(author.organization, request.user.repositories)
-        return await with_receipt(response, lambda body: reader.incident_receipt(service.store, body["id"]))
+        return await with_receipt(response, lambda known: reader.incident_receipt(service.store, known))
 
     @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def revise(

@@ -87,7 +87,8 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
     parameters = MetricParameters.of(asked.model_dump(by_alias=True, exclude_none=True))
     found = Reader(caller.organization, caller.repositories).quality(service.store, parameters)
     since = to_microseconds(datetime.now(UTC) - timedelta(days=DAYS_KEPT))
-    refused = find_rejections(service.engine, caller.organization, caller.repositories, since, MOST_KEPT)
+    limits = (caller.repositories, asked.repository or None)
+    refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)
     counts = Counter(row.repository_key for row in refused)
     last = _last_recorded(service.engine, caller.organization)
     entries = [_entry(one, counts.pop(one.repository_key, 0), last) for one in found]

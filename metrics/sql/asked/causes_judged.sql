@@ -6,6 +6,7 @@
 -- not_change_related: an incident that no deployment has caused.
 -- unattributed: nobody knows which deployment failed.
 -- not_in_window: that deployment finished outside of the window, and counts there.
+-- did_not_reach_production: that deployment finished `fail`, and no signal asked for says that it reached users.
 -- not_asked_for: it finished in the window, and is in another environment, repository, service or team.
 create or replace macro causes_judged(question) as table
 with
@@ -50,6 +51,10 @@ judged as (
             when causes.deployment_id is null then 'unattributed'
             when failed.finished_at < question['from_at'] or failed.finished_at >= question['to_at']
                 then 'not_in_window'
+            when causes.deployment_id in (
+                select id from asked_deployments(question) where did_not_reach_production
+            )
+                then 'did_not_reach_production'
             when causes.deployment_id not in (select id from asked_deployments(question))
                 then 'not_asked_for'
         end as reason
