@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache
 from importlib.resources import files
 
 from metrics.rows import (
@@ -32,12 +32,14 @@ class MetricName(StrEnum):
     DEPLOYMENT_REWORK_RATE = "deployment_rework_rate"
 
 
+@cache
 def read_sql(folder: str, name: str) -> str:
     """The text of `metrics/sql/<folder>/<name>.sql`."""
     return files("metrics").joinpath("sql", folder, f"{name}.sql").read_text(encoding="utf-8")
 
 
-def sql_files(folder: str) -> list[str]:
+@cache
+def sql_files(folder: str) -> Sequence[str]:
     """The names of the files in `metrics/sql/<folder>`, in order."""
     found = files("metrics").joinpath("sql", folder).iterdir()
     return sorted(file.name.removesuffix(".sql") for file in found)
@@ -54,7 +56,7 @@ class Definition:
     parameters: Sequence[str]
     columns: Sequence[str]
 
-    @cached_property
+    @property
     def sql(self) -> str:
         return read_sql("metrics", self.name)
 

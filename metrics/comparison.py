@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from metrics.catalog import CATALOG
 from metrics.question import Answer
 from metrics.rows import (
+    Z95,
     ChangeFailureRate,
     DeploymentFrequency,
     DeploymentReworkRate,
     LeadTimeForChanges,
     MeanTimeToRecover,
-    MetricRow,
+    typical,
     wilson95,
 )
 
@@ -39,7 +40,7 @@ def compare(answer: Answer) -> Comparison | None:
     title = CATALOG[answer.metric].title
     if isinstance(answer.row, MeanTimeToRecover):
         title = "The median time to recover"
-    before, after = _tested(answer.previous.row), _tested(answer.row)
+    before, after = typical(answer.previous.row), typical(answer.row)
     told = _is_distinguishable(answer)
     if told is None:
         return Comparison(None, f"{title}: too little has been recorded to tell whether it changed.")
@@ -48,11 +49,6 @@ def compare(answer: Answer) -> Comparison | None:
     rose = after is not None and before is not None and after > before
     direction = "rose" if rose else "fell"
     return Comparison(True, f"{title} {direction}, by more than chance would bring about (95 %).")
-
-
-def _tested(row: MetricRow) -> float | None:
-    """What a change is told by: of recoveries the median, for one long outage moves the mean."""
-    return row.median if isinstance(row, MeanTimeToRecover) else row.value
 
 
 def _is_distinguishable(answer: Answer) -> bool | None:
@@ -79,7 +75,7 @@ def _counts_differ(before: int, after: int) -> bool | None:
     if total == 0:
         return None
     if total > _MOST_COUNTED:
-        return abs(after - before) > 1.959963984540054 * math.sqrt(total)
+        return abs(after - before) > Z95 * math.sqrt(total)
     tail = sum(math.comb(total, count) for count in range(least + 1)) * 2.0**-total
     return 2 * tail < _ALPHA
 

@@ -17,9 +17,8 @@ from metrics.rows import (
     ChangeFailureRate,
     DeploymentFrequency,
     DeploymentReworkRate,
-    LeadTimeForChanges,
-    MeanTimeToRecover,
     MetricRow,
+    typical,
 )
 
 DAILY_DAYS_PER_WEEK = 5
@@ -126,13 +125,7 @@ def overall_score(scores: Sequence[Score]) -> Score:
 
 def _judged(row: MetricRow) -> float | None:
     """What a level goes by: the typical case."""
-    match row:
-        case DeploymentFrequency():
-            return _frequency(row)
-        case LeadTimeForChanges() | ChangeFailureRate() | DeploymentReworkRate():
-            return row.value
-        case MeanTimeToRecover():
-            return row.median
+    return _frequency(row) if isinstance(row, DeploymentFrequency) else typical(row)
 
 
 def _frequency(row: DeploymentFrequency) -> _Frequency | None:

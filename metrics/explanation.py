@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -58,6 +59,7 @@ class Explanation:
     statements: Statements
 
 
+@cache
 def definition_version(name: MetricName) -> str:
     """Twelve hexadecimal digits that change when the metric's definition does, its facts' included."""
     texts = [
@@ -81,8 +83,7 @@ def explain(
     if after is not None:
         begins_at = _position(after, asking.question, name)
     statement, parameters = read_sql("explain", name), asking.bound()
-    answer = asking.answer(CATALOG[name])
-    cursor.execute(f"create temp table explained as {_ORDERED.format(statement)}", parameters)
+    cursor.execute(f"create temp table explained as {_ordered(name)}", parameters)
     counts = cursor.execute(_TOTALS).fetchall()
     window = {**dict(zip(_ORDER, begins_at, strict=True)), "most": None if limit is None else limit + 1}
     page = cursor.sql(_PAGE, params=window).to_arrow_table()
@@ -93,7 +94,7 @@ def explain(
         last = page.slice(limit - 1).to_pylist()[0]
         next_cursor = write_cursor([*_window(asking.question), name, *(last[column] for column in _ORDER)])
     return Explanation(
-        answer=answer,
+        answer=asking.answer(CATALOG[name]),
         totals=[Total(*count) for count in counts],
         rows=_displayed(page, asking),
         next_cursor=next_cursor,
@@ -106,6 +107,21 @@ def explain(
             macros={macro: read_sql("asked", macro) for macro in sql_files("asked")},
         ),
     )
+
+
+def rows_about(
+    cursor: duckdb.DuckDBPyConnection, asking: Asking, name: MetricName, deployment_id: str
+) -> list[dict[str, Any]]:
+    """The rows of the explanation that are about one deployment, as columns by name."""
+    about_it = f"select * from ({_ordered(name)}) where deployment_id = $deployment_id"
+    found = cursor.sql(about_it, params={**asking.bound(), "deployment_id": deployment_id})
+    rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+    return rows
+
+
+def _ordered(name: MetricName) -> str:
+    """The statement of all rows, with what they are ordered by."""
+    return _ORDERED.format(read_sql("explain", name))
 
 
 def _window(question: Question) -> tuple[int, int]:

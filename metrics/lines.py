@@ -16,7 +16,6 @@ from pydantic import StringConstraints as Constraints
 
 from metrics.pulled import PULLED
 from metrics.records import (
-    AGREEMENT_MICROSECONDS,
     COMMIT_PATTERN,
     DEFAULT_ENVIRONMENT,
     FURTHEST_AHEAD_MICROSECONDS,
@@ -24,6 +23,7 @@ from metrics.records import (
     OrganizationSettings,
     RepositoryIdentity,
     Status,
+    agreed_times,
     environment_key,
     to_microseconds,
 )
@@ -176,21 +176,14 @@ class Deployment(_Read):
         )
         if not self._status.is_final:
             return start, None
-        if self.duration_seconds is not None:
-            duration = round(self.duration_seconds * 1_000_000)
-            if start is None and finish is not None:
-                start = finish - duration
-            elif start is not None:
-                finish = start + duration if finish is None else finish
-                if abs(finish - start - duration) > AGREEMENT_MICROSECONDS:
-                    raise ValueError("duration_seconds: must agree with started_at and finished_at")
+        duration = None if self.duration_seconds is None else round(self.duration_seconds * 1_000_000)
+        if finish is None and start is not None and duration is not None:
+            finish = start + duration
         if finish is None:
             raise ValueError(f"finished_at: is required where the status is {self._status}")
         if finish > to_microseconds(datetime.now(UTC)) + FURTHEST_AHEAD_MICROSECONDS:
             raise ValueError("finished_at: must not be more than a day ahead")
-        if start is not None and finish < start:
-            raise ValueError("finished_at: must not be before started_at")
-        return start, finish
+        return agreed_times(start, finish, duration)
 
 
 class Incident(_Read):

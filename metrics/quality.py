@@ -1,6 +1,6 @@
 """What is missing in the records, and so in the numbers: repository by repository."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 import duckdb
@@ -9,18 +9,25 @@ from metrics.catalog import read_sql
 from metrics.query import Asking
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCounts:
+    """How many deployments there are, and of what they lack."""
+
+    deployments: int = 0
+    without_commits: int = 0
+    unattributed_remediations: int = 0
+    unattributed_incidents: int = 0
+    in_progress_over_a_day: int = 0
+    clock_errors: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RepositoryQuality:
-    """Counts of one repository's records; of incidents that name no repository where it is None."""
+    """One repository's records; of incidents that name no repository where it is None."""
 
     repository_key: str | None
     repository: str | None
-    deployments: int
-    without_commits: int
-    unattributed_remediations: int
-    unattributed_incidents: int
-    in_progress_over_a_day: int
-    clock_errors: int
+    counts: RecordCounts
 
 
 def quality_of(cursor: duckdb.DuckDBPyConnection, asking: Asking) -> list[RepositoryQuality]:
@@ -28,4 +35,8 @@ def quality_of(cursor: duckdb.DuckDBPyConnection, asking: Asking) -> list[Reposi
     names = asking.repository_names()
     bound = {**asking.bound(), "now": datetime.now(UTC)}
     found = cursor.execute(read_sql("quality", "repositories"), bound).fetchall()
-    return [RepositoryQuality(row[0], names.get(row[0], row[0]), *row[1:]) for row in found]
+    columns = [field.name for field in fields(RecordCounts)]
+    return [
+        RepositoryQuality(key, names.get(key, key), RecordCounts(**dict(zip(columns, counts, strict=True))))
+        for key, *counts in found
+    ]

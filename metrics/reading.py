@@ -23,10 +23,11 @@ class Reading:
 
     def settings(self, organization: str) -> OrganizationSettings:
         """What the organization has set; the defaults where that is nothing."""
-        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchone()
-        if found is None:
+        # All rows of the one: a result that is not fetched to its end is in the way of the next question.
+        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchall()
+        if not found:
             return OrganizationSettings()
-        timezone, production_environments, failure_signals, gap_days, benchmark = found
+        ((timezone, production_environments, failure_signals, gap_days, benchmark),) = found
         return OrganizationSettings(
             timezone=timezone,
             production_environments=tuple(production_environments),

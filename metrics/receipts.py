@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from metrics.catalog import MetricName, read_sql
-from metrics.explanation import explain
+from metrics.explanation import rows_about
 from metrics.query import Asking
 from metrics.question import Question
 from metrics.records import FailureSignal
@@ -65,8 +65,8 @@ def deployment_receipt(
     for name in MetricName:
         rows = [
             row
-            for row in explain(cursor, asking, name).rows.to_pylist()
-            if row["deployment_id"] == deployment_id and row["kind"] in ("deployment", "commit")
+            for row in rows_about(cursor, asking, name, deployment_id)
+            if row["kind"] in ("deployment", "commit")
         ]
         entries.append(_entry(name, rows))
         if name is MetricName.CHANGE_FAILURE_RATE:
@@ -80,9 +80,9 @@ def incident_receipt(
     """The receipt of an incident."""
     found = cursor.execute(
         read_sql("receipts", "incident"), {"organization": question.organization, "id": incident_id}
-    ).fetchone()
-    assert found is not None, "it was recorded before the store was read"
-    deployment_id, method, change_related = found
+    ).fetchall()
+    assert found, "it was recorded before the store was read"
+    ((deployment_id, method, change_related),) = found
     signals = [FailureSignal.INCIDENT.value]
     reason = _reason(question, signals, deployment_id) if change_related else "not_change_related"
     return IncidentReceipt(Mark(deployment_id, method, signals, reason))
@@ -99,10 +99,10 @@ def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:
 def _repair(cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id: str) -> Mark | None:
     found = cursor.execute(
         read_sql("receipts", "repairs"), {"organization": question.organization, "id": deployment_id}
-    ).fetchone()
-    if found is None:
+    ).fetchall()
+    if not found:
         return None
-    culprit_id, method, signals, culprit_succeeded = found
+    ((culprit_id, method, signals, culprit_succeeded),) = found
     reason = _reason(question, signals, culprit_id)
     reaching = {FailureSignal.INCIDENT, FailureSignal.STATUS}.intersection(question.settings.failure_signals)
     if reason is None and not culprit_succeeded and not reaching:

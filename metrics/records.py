@@ -81,6 +81,28 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+class TimesError(ValueError):
+    """Start, finish and duration that do not agree; `name` is the field, `detail` what would be right."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        self.name, self.detail = name, detail
+        super().__init__(f"{name}: {detail}")
+
+
+def agreed_times(started_at: int | None, finished_at: int, duration: int | None) -> tuple[int | None, int]:
+    """Start and finish of what has finished, the start out of the duration where only that is known.
+
+    All in microseconds. Raises `TimesError` where they do not agree.
+    """
+    if started_at is None:
+        return (None if duration is None else finished_at - duration), finished_at
+    if finished_at < started_at:
+        raise TimesError("finished_at", "must not be before started_at")
+    if duration is not None and abs(finished_at - started_at - duration) > AGREEMENT_MICROSECONDS:
+        raise TimesError("duration_seconds", "must agree with started_at and finished_at")
+    return started_at, finished_at
+
+
 def environment_key(environment: str) -> str:
     """How two environment names are compared."""
     return environment.casefold()

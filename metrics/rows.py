@@ -9,7 +9,7 @@ from typing import Any, Self
 from metrics.records import FailureSignal
 
 # The two-sided 95 % quantile of the normal distribution.
-_Z95 = 1.959963984540054
+Z95 = 1.959963984540054
 
 
 class Reason(StrEnum):
@@ -28,9 +28,9 @@ def wilson95(numerator: int, denominator: int) -> tuple[float, float] | None:
     """
     if denominator == 0:
         return None
-    share, weight = numerator / denominator, _Z95**2 / denominator
+    share, weight = numerator / denominator, Z95**2 / denominator
     middle = (share + weight / 2) / (1 + weight)
-    reach = _Z95 * math.sqrt(share * (1 - share) / denominator + weight / (4 * denominator)) / (1 + weight)
+    reach = Z95 * math.sqrt(share * (1 - share) / denominator + weight / (4 * denominator)) / (1 + weight)
     # Rounding must not carry a bound past the proportion itself.
     low = 0.0 if numerator == 0 else max(0.0, middle - reach)
     high = 1.0 if numerator == denominator else min(1.0, middle + reach)
@@ -188,3 +188,8 @@ class DeploymentReworkRate:
 MetricRow = (
     DeploymentFrequency | ChangeFailureRate | MeanTimeToRecover | LeadTimeForChanges | DeploymentReworkRate
 )
+
+
+def typical(row: MetricRow) -> float | None:
+    """What a change or a level is told by: of recoveries the median, for one long outage moves the mean."""
+    return row.median if isinstance(row, MeanTimeToRecover) else row.value

@@ -95,7 +95,8 @@ class Store:
         with self._lock:
             if self._connection is damaged:
                 if self._slot is not None:
-                    self._slot.discard()
+                    self._slot.remove_file()
+                    self._slot.move_on()
                 damaged.close()
                 self._connection = self._open()
 
@@ -145,7 +146,7 @@ class Store:
             return _prepare(duckdb.connect(str(self._slot.file)))
         except (duckdb.Error, _OtherVersion):
             # Whatever is wrong with it, the records are not: the file is made again.
-            self._slot.discard()
+            self._slot.remove_file()
             return _prepare(duckdb.connect(str(self._slot.file)))
 
 
@@ -211,7 +212,7 @@ class _Slot:
 
     def __init__(self, folder: Path, number: int, lock: int) -> None:
         self._folder, self._number, self._lock = folder, number, lock
-        self._discarded = 0
+        self._left = 0
         for left in folder.glob(f"{number}.*.duckdb*"):
             left.unlink(missing_ok=True)
 
@@ -232,16 +233,19 @@ class _Slot:
 
     @property
     def file(self) -> Path:
-        """Another name each time one was discarded: DuckDB knows a file that is still open by its path."""
-        infix = f".{self._discarded}" if self._discarded else ""
+        """The file of the place."""
+        infix = f".{self._left}" if self._left else ""
         return self._folder / f"{self._number}{infix}.duckdb"
 
-    def discard(self) -> None:
+    def remove_file(self) -> None:
         """Remove the file and its write-ahead log."""
         for path in (self.file, self.file.with_name(f"{self.file.name}.wal")):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
-        self._discarded += 1
+
+    def move_on(self) -> None:
+        """Leave a file that is still open: DuckDB knows it by its path, and the next needs another."""
+        self._left += 1
 
     def release(self) -> None:
         os.close(self._lock)

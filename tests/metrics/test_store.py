@@ -58,6 +58,8 @@ def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str
                 connection.execute("update definitions set fingerprint = 'older'")
     book.open_store()
     assert deployments(book) == 1
+    # It has its old place: the next start finds it, and does not make it once more.
+    assert [file.name for file in store_file.parent.glob("*.duckdb")] == [store_file.name]
 
 
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "emptied", "random bytes"])

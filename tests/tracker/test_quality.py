@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from sqlalchemy.exc import OperationalError
 
+from tests.conftest import Book, sqlite_url
 from tests.server import Server, deployment, ndjson
+from tracker.database import connect
+from tracker.rejections import Rejection, Rejections, find_rejections
 
 QUALITY, DEPLOYMENTS = "/api/v1/quality?from=2026-03-01&to=2026-04-01", "/api/v1/deployments"
 AT = "2026-03-02T{:02}:00:00Z".format
@@ -92,3 +98,22 @@ def test_what_was_refused_is_kept_over_a_restart(tmp_path: Any) -> None:
         client.post(DEPLOYMENTS, json=deployment(title=7))
     with Server(tmp_path) as server, server.client(server.token()) as client:
         assert [one["repository"] for one in client.get(QUALITY).json()["rejected"]] == ["acme/shop"]
+
+
+def test_what_cannot_be_written_down_waits_in_its_order(book: Book, tmp_path: Path) -> None:
+    refusals = [
+        Rejection("acme", number, DEPLOYMENTS, None, "invalid-request", f"/field-{number} is wrong", None)
+        for number in range(3)
+    ]
+    waiting = Rejections()
+    for refusal in refusals[:2]:
+        waiting.add(refusal)
+    unmade = connect(sqlite_url(tmp_path / "unmade"))
+    with pytest.raises(OperationalError):
+        waiting.flush(unmade)
+    unmade.dispose()
+    waiting.add(refusals[2])
+    waiting.flush(book.engine)
+    waiting.flush(book.engine)
+    kept = find_rejections(book.engine, "acme", (), since=0, limit=10)
+    assert [row.rejected_at for row in kept] == [2, 1, 0]

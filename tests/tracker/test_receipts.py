@@ -1,11 +1,16 @@
 """Receipts: what a record does to the metrics, told with the answer to its POST."""
 
+import asyncio
 from typing import Any
 
 import httpx
+import pytest
+from litestar import Response
 
 from metrics.catalog import MetricName
+from metrics.errors import ParameterError, RecordsUnavailable
 from tests.server import deployment
+from tracker.routes.answers import _with_receipt
 
 DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
 
@@ -90,3 +95,17 @@ def test_a_receipt_comes_only_where_it_is_asked_for_and_with_a_retry_too(client:
     assert "receipt" not in client.post(f"{INCIDENTS}", json={"started_at": "2026-03-02T10:30:00Z"}).json()
     client.delete(f"{DEPLOYMENTS}/{plain.json()['id']}").raise_for_status()
     assert client.post(f"{DEPLOYMENTS}?receipt=true", json=body, headers=key).json()["receipt"] is None
+
+
+@pytest.mark.parametrize("failure", [RecordsUnavailable("gone"), ParameterError([("tz", "wrong")])])
+def test_a_record_that_was_recorded_is_answered_so_whatever_becomes_of_its_receipt(
+    failure: Exception,
+) -> None:
+    def fails(record_id: str) -> None:
+        assert record_id == "7"
+        raise failure
+
+    recorded = Response({"id": "7"}, status_code=201, headers={"Location": "/7"})
+    answered = asyncio.run(_with_receipt(recorded, fails))
+    assert (answered.status_code, answered.content) == (201, {"id": "7", "receipt": None})
+    assert answered.headers["Location"] == "/7"

@@ -42,12 +42,25 @@ class Posted(Generic[T]):
 
 
 async def record_once(
-    request: CallerRequest, service: Service, route: str, act: Callable[[Ledger], Posted[T]]
+    request: CallerRequest,
+    service: Service,
+    route: str,
+    act: Callable[[Ledger], Posted[T]],
+    receipt_of: Callable[[str], object] | None = None,
 ) -> Response[T]:
     """Record what was posted; under an `Idempotency-Key`, once, and give that answer each time.
 
+    With `receipt_of`, which is given the record's id, the answer says what the record does.
+
     Raises `KeyUnderWay`, `KeyReused`, and what the act raises.
     """
+    response = await _record(request, service, route, act)
+    return response if receipt_of is None else await _with_receipt(response, receipt_of)
+
+
+async def _record(
+    request: CallerRequest, service: Service, route: str, act: Callable[[Ledger], Posted[T]]
+) -> Response[T]:
     key = _read_key(request)
     if key is None:
         posted = await service.recorder.record(act)
@@ -66,7 +79,7 @@ async def record_once(
     )
 
 
-async def with_receipt(response: Response[Any], receipt_of: Callable[[str], object]) -> Response[Any]:
+async def _with_receipt(response: Response[Any], receipt_of: Callable[[str], object]) -> Response[Any]:
     """The answer to a POST with what the record does, which is found out after it was recorded.
 
     Whatever keeps a receipt from being made, the record was made: the receipt is null then.

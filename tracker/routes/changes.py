@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from litestar import Response, get
 from pydantic import AwareDatetime, Field
@@ -22,7 +21,7 @@ from tracker.incidents import RecordedIncident
 from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.organizations import settings_of
 from tracker.routes.answers import PASSED_OVER
-from tracker.routes.listing import CallerRequest
+from tracker.routes.listing import CallerRequest, next_link
 from tracker.schemas.deployment_answers import DeploymentAnswer
 from tracker.schemas.incidents import IncidentAnswer
 from tracker.service import Service
@@ -93,15 +92,11 @@ def list_changes(request: CallerRequest, service: Service) -> Response[ChangesAn
         recorded_after=to_microseconds(parameters.since),
         limit=parameters.limit + 1,
     )
-    page, headers = found[: parameters.limit], {}
-    if len(found) > parameters.limit:
-        cursor = write_cursor([page[-1].row.revision])
-        query = urlencode(
-            {"since": parameters.since.isoformat(), "limit": parameters.limit, "cursor": cursor}
-        )
-        headers["Link"] = f'<{service.settings.link(PATH)}?{query}>; rel="next"'
+    page = found[: parameters.limit]
+    cursor = write_cursor([page[-1].row.revision]) if len(found) > len(page) else None
     reaches = request.user.reach
     visible = [_as_seen(one, reaches) for one in page if reaches(_repository(one.row))]
+    headers = next_link(request, service.settings, cursor)
     return Response(ChangesAnswer([_answer(one) for one in visible]), headers=headers)
 
 

@@ -35,7 +35,6 @@ from tracker.routes.answers import (
     Posted,
     history_answer,
     record_once,
-    with_receipt,
 )
 from tracker.routes.listing import (
     CallerRequest,
@@ -134,10 +133,6 @@ class DeploymentsController(Controller):
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 
-        response = await record_once(request, service, PATH, act)
-        if not parameters.receipt:
-            return response
-
         def receipt_of(deployment_id: str) -> DeploymentReceipt | None:
             # As it now is: a retry may be answered with what was recorded long ago.
             row = find(service.engine, DEPLOYMENTS, caller.organization, deployment_id)
@@ -148,7 +143,7 @@ class DeploymentsController(Controller):
             reader = Reader(caller.organization, caller.repositories)
             return reader.deployment_receipt(service.store, deployment_id, at)
 
-        return await with_receipt(response, receipt_of)
+        return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)
 
     @patch(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def revise(

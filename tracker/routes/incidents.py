@@ -24,7 +24,6 @@ from tracker.routes.answers import (
     Posted,
     history_answer,
     record_once,
-    with_receipt,
 )
 from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
 from tracker.schemas.incidents import IncidentAnswer, IncidentChange, NewIncident
@@ -75,11 +74,11 @@ class IncidentsController(Controller):
             answer = ReportAnswer.of(outcome.incident)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
-        response = await record_once(request, service, PATH, act)
-        if not parameters.receipt:
-            return response
-        reader = Reader(author.organization, request.user.repositories)
-        return await with_receipt(response, lambda known: reader.incident_receipt(service.store, known))
+        def receipt_of(incident_id: str) -> IncidentReceipt:
+            reader = Reader(author.organization, request.user.repositories)
+            return reader.incident_receipt(service.store, incident_id)
+
+        return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)
 
     @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def revise(

@@ -50,9 +50,14 @@ def page_answer(
     request: CallerRequest, settings: Settings, page: Page[Row[Any]], answer: Callable[[Row[Any]], T]
 ) -> Response[ListAnswer[T]]:
     """The page as a body, with the link to the next one."""
-    headers = {}
-    if page.next_cursor is not None:
-        pairs = [(name, text) for name, text in request.query_params.multi_items() if name != "cursor"]
-        query = urlencode([*pairs, ("cursor", page.next_cursor)])
-        headers["Link"] = f'<{settings.link(request.url.path)}?{query}>; rel="next"'
-    return Response(ListAnswer([answer(row) for row in page.items]), headers=headers)
+    items = [answer(row) for row in page.items]
+    return Response(ListAnswer(items), headers=next_link(request, settings, page.next_cursor))
+
+
+def next_link(request: CallerRequest, settings: Settings, cursor: str | None) -> dict[str, str]:
+    """The header that leads to the page after a cursor; none where there is no such page."""
+    if cursor is None:
+        return {}
+    pairs = [(name, text) for name, text in request.query_params.multi_items() if name != "cursor"]
+    query = urlencode([*pairs, ("cursor", cursor)])
+    return {"Link": f'<{settings.link(request.url.path)}?{query}>; rel="next"'}

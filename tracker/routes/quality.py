@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from litestar import get
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 
 from metrics.api.documents import documents
 from metrics.parameters import MetricParameters, QueryParameters, RepositoryPattern
-from metrics.quality import RepositoryQuality
+from metrics.quality import RecordCounts
 from metrics.reader import Reader
 from metrics.records import from_microseconds, to_microseconds
 from tracker.auth import Scope, requires
@@ -36,17 +36,11 @@ class QualityParameters(QueryParameters):
     repository: tuple[RepositoryPattern, ...] = Field((), description="Repeatable.")
 
 
-@dataclass(frozen=True, slots=True)
-class QualityEntry:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityEntry(RecordCounts):
     """One repository; `repository` is null for incidents and rejected posts that name none."""
 
     repository: str | None
-    deployments: int
-    without_commits: int
-    unattributed_remediations: int
-    unattributed_incidents: int
-    in_progress_over_a_day: int
-    clock_errors: int
     rejected: int
     last_recorded_at: datetime | None
 
@@ -89,12 +83,16 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
     since = to_microseconds(datetime.now(UTC) - timedelta(days=DAYS_KEPT))
     limits = (caller.repositories, asked.repository or None)
     refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)
-    counts = Counter(row.repository_key for row in refused)
+    rejected = Counter(row.repository_key for row in refused)
     last = _last_recorded(service.engine, caller.organization)
-    entries = [_entry(one, counts.pop(one.repository_key, 0), last) for one in found]
-    paths = {row.repository_key: row.repository_path for row in refused}
-    entries += [
-        QualityEntry(paths[key], 0, 0, 0, 0, 0, 0, count, last.get(key)) for key, count in counts.items()
+    known = {one.repository_key: (one.repository, one.counts) for one in found}
+    for row in refused:
+        known.setdefault(row.repository_key, (row.repository_path, RecordCounts()))
+    entries = [
+        QualityEntry(
+            repository=name, rejected=rejected[key], last_recorded_at=last.get(key), **asdict(counts)
+        )
+        for key, (name, counts) in known.items()
     ]
     return QualityAnswer(
         entries,
@@ -109,22 +107,6 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
             )
             for row in refused[:_MOST_LISTED]
         ],
-    )
-
-
-def _entry(
-    one: RepositoryQuality, rejected: int, last_recorded: Mapping[str | None, datetime]
-) -> QualityEntry:
-    return QualityEntry(
-        repository=one.repository,
-        deployments=one.deployments,
-        without_commits=one.without_commits,
-        unattributed_remediations=one.unattributed_remediations,
-        unattributed_incidents=one.unattributed_incidents,
-        in_progress_over_a_day=one.in_progress_over_a_day,
-        clock_errors=one.clock_errors,
-        rejected=rejected,
-        last_recorded_at=last_recorded.get(one.repository_key),
     )
 
 

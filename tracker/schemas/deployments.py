@@ -8,11 +8,12 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from metrics.records import (
-    AGREEMENT_MICROSECONDS,
     DEFAULT_ENVIRONMENT,
     FURTHEST_AHEAD_MICROSECONDS,
     RepositoryIdentity,
     Status,
+    TimesError,
+    agreed_times,
     environment_key,
     to_microseconds,
 )
@@ -166,14 +167,10 @@ class NewDeployment(Body):
             else:
                 finished_at = to_microseconds(now)
             _require_not_ahead("finished_at", finished_at, now)
-        if started_at is None and duration is not None:
-            started_at = finished_at - duration
-        if started_at is not None:
-            if finished_at < started_at:
-                raise invalid_field("finished_at", "must not be before started_at")
-            if duration is not None and abs(finished_at - started_at - duration) > AGREEMENT_MICROSECONDS:
-                raise invalid_field("duration_seconds", "must agree with started_at and finished_at")
-        return started_at, finished_at
+        try:
+            return agreed_times(started_at, finished_at, duration)
+        except TimesError as error:
+            raise invalid_field(error.name, error.detail) from None
 
 
 def _unchangeable(_: object) -> object:
