@@ -70,6 +70,8 @@ _DEFINITIONS = (
         parameters=("days", "groups", "question", "windows"),
         columns=(
             "value",
+            "per_week",
+            "per_month",
             "deployments",
             "redeployments",
             "deployment_days",

@@ -13,6 +13,8 @@ import pyarrow as pa
 from metrics.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.cursors import read_cursor, write_cursor
 from metrics.errors import ParameterError
+from metrics.moved import Move
+from metrics.profiles import Profile, macros
 from metrics.query import Asking
 from metrics.question import Answer, Question
 from metrics.records import from_microseconds, to_microseconds
@@ -49,7 +51,8 @@ class Statements:
 class Explanation:
     """An answer with a page of the rows that made it; the columns as the file in metrics/sql/explain/ says.
 
-    The counted rows come first, each part in the order of `happened_at`.
+    The counted rows come first, each part in the order of `happened_at`. `moved_by` are the changes of
+    settings without which the answer would be another.
     """
 
     answer: Answer
@@ -57,15 +60,14 @@ class Explanation:
     rows: pa.Table
     next_cursor: str | None
     statements: Statements
+    moved_by: Sequence[Move] = ()
 
 
 @cache
-def definition_version(name: MetricName) -> str:
+def definition_version(name: MetricName, profile: Profile = Profile.DEFAULT) -> str:
     """Twelve hexadecimal digits that change when the metric's definition does, its facts' included."""
-    texts = [
-        CATALOG[name].sql,
-        *(read_sql(folder, file) for folder in ("facts", "asked") for file in sql_files(folder)),
-    ]
+    facts = (read_sql("facts", file) for file in sql_files("facts"))
+    texts = [CATALOG[name].sql, *facts, *macros(profile).values()]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
@@ -99,12 +101,12 @@ def explain(
         rows=_displayed(page, asking),
         next_cursor=next_cursor,
         statements=Statements(
-            version=definition_version(name),
+            version=definition_version(name, asking.question.profile),
             answer=CATALOG[name].sql,
             answer_parameters=asking.bound_to(CATALOG[name]),
             rows=statement,
             rows_parameters=parameters,
-            macros={macro: read_sql("asked", macro) for macro in sql_files("asked")},
+            macros=macros(asking.question.profile),
         ),
     )
 

@@ -126,6 +126,8 @@ class _Found:
                 "revision": number,
                 "superseded_revision": None,
                 "first_revision": number,
+                "recorded_at": None,
+                "recorded_by": None,
                 "organization": self._organization or "",
                 "id": columns.get("id") or f"row-{number}",
             }

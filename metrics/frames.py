@@ -45,6 +45,16 @@ def summary_table(answers: Sequence[Answer]) -> pa.Table:
     return pa.concat_tables(tables, promote_options="default")
 
 
+def profiles_table(answers: Sequence[Answer]) -> pa.Table:
+    """The tables of one metric under several profiles as one, `profile` first."""
+    tables = []
+    for answer in answers:
+        table = answer_table(answer)
+        profiles = pa.array([answer.question.profile.value] * table.num_rows, pa.string())
+        tables.append(table.add_column(0, "profile", profiles))
+    return pa.concat_tables(tables, promote_options="default")
+
+
 def _dimension(answer: Answer) -> dict[str, pa.DataType]:
     group_by = answer.question.group_by
     return {} if group_by is None else {group_by.value: pa.string()}

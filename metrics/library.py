@@ -11,7 +11,7 @@ import polars as pl
 from metrics.catalog import VIEWS, MetricName
 from metrics.errors import RecordsUnavailable
 from metrics.files import FILES, Rows, read_records
-from metrics.frames import answer_table
+from metrics.frames import answer_table, profiles_table
 from metrics.parameters import MetricParameters
 from metrics.pulled import RecordDatabase
 from metrics.question import Answer
@@ -65,9 +65,9 @@ class Library(AbstractContextManager["Library"]):
 
     The metric methods take the parameters of the HTTP interface by name, `from_` for `from`: `to`, `tz`,
     `environment`, `repository`, `service`, `team`, `label`, `interval`, `group_by`, `compare`,
-    `failure_signals`, and of a record database `as_of`. They give one row for each window of each group:
-    the group's column, `from`, `to`, `partial` and `settling`, then the fields of the answer; `by_signal` and
-    `interval95` as columns of their own.
+    `failure_signals`, `profile`, and of a record database `as_of`. They give one row for each window of
+    each group: the group's column, `from`, `to`, `partial` and `settling`, then the fields of the answer;
+    `by_signal` and `interval95` as columns of their own.
     A wrong parameter raises `metrics.errors.ParameterError`.
     """
 
@@ -110,6 +110,11 @@ class Library(AbstractContextManager["Library"]):
         """
         explained = self._reader.explanation(self._store, _parameters(parameters), MetricName(metric))
         return pl.DataFrame(explained.rows)
+
+    def profiles(self, metric: str, **parameters: Any) -> pl.DataFrame:
+        """A metric by the rules of each profile, `profile` first. The parameters are the metric's own."""
+        answers = self._reader.profiles(self._store, _parameters(parameters), MetricName(metric))
+        return pl.DataFrame(profiles_table(answers))
 
     def deployments(self) -> pl.DataFrame:
         """Every finished deployment with its place in its stream: the view `deployments`."""

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from metrics.calendar import Interval, midnight
 from metrics.dora import report_years
 from metrics.errors import ParameterError
+from metrics.profiles import Profile
 from metrics.question import Dimension, Label, Question
 from metrics.records import FailureSignal, OrganizationSettings
 
@@ -136,6 +137,7 @@ class MetricParameters(QueryParameters):
     failure_signals: str | None = Field(
         None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
+    profile: Profile = Field(Profile.DEFAULT, description="By whose rules: default, devlake or middleware.")
     as_of: str | None = Field(None, description="Instant: the figure as it would have been answered then.")
     benchmark: int | None = Field(
         None, description="Year of the DORA report that levels are taken from; default the organization's."
@@ -185,6 +187,7 @@ class MetricParameters(QueryParameters):
             signals=None if self.failure_signals is None else _signals(self.failure_signals),
             visible=visible,
             as_of=self.known_at(),
+            profile=self.profile,
         )
 
 

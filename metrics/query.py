@@ -1,7 +1,8 @@
 """Binds a question to the SQL files and runs them on the store."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
@@ -10,11 +11,33 @@ from typing import Any
 import duckdb
 
 from metrics.calendar import Window, buckets, local_days
-from metrics.catalog import Definition
+from metrics.catalog import Definition, MetricName
 from metrics.errors import ParameterError
+from metrics.profiles import RULES, Profile, search_path
 from metrics.question import Answer, Dimension, Group, Point, Question
-from metrics.records import FailureSignal, RepositoryIdentity, environment_key, matches_repository
+from metrics.records import (
+    MICROSECOND,
+    FailureSignal,
+    RepositoryIdentity,
+    environment_key,
+    matches_repository,
+)
 from metrics.rows import MetricRow
+
+
+@contextmanager
+def asking(cursor: duckdb.DuckDBPyConnection, question: Question) -> Iterator["Asking"]:
+    """A question, as long as the cursor follows the rules that it is to be answered by."""
+    if question.profile is Profile.DEFAULT:
+        yield Asking(cursor, question)
+        return
+    cursor.execute(f"set search_path = '{search_path(question.profile)}'")
+    try:
+        yield Asking(cursor, question)
+    finally:
+        # After an error the transaction takes no statement any more, and the cursor is closed.
+        with suppress(duckdb.Error):
+            cursor.execute("reset search_path")
 
 
 class Asking:
@@ -25,7 +48,9 @@ class Asking:
         signals = settings.failure_signals if question.signals is None else question.signals
         self._cursor = cursor
         self.question = question
-        self._signals = [signal for signal in FailureSignal if signal in signals]
+        self._rules = RULES[question.profile]
+        self._rework_signals = [signal for signal in FailureSignal if signal in signals]
+        self._signals = self._rework_signals if self._rules.signals is None else self._rules.signals
         asked = _repository_keys(cursor, question.organization, question.repositories)
         self._visible = _repository_keys(cursor, question.organization, question.visible)
         self._repositories = _both(asked, self._visible)
@@ -35,7 +60,7 @@ class Asking:
     def bound(self) -> dict[str, Any]:
         """What a statement about the whole window is given."""
         question = self.question
-        return {"question": self._bound_question(question.from_at, question.to_at, question.group_by)}
+        return {"question": self._bound_question(*self._bounds(question.window), question.group_by)}
 
     def bound_to(self, definition: Definition) -> dict[str, Any]:
         """What a metric's statement is given for the whole window."""
@@ -94,7 +119,9 @@ class Asking:
         for row in found:
             del row["cell_index"]
         assert len(found) == len(windows) * len(group_names), "every metric gives one row for each cell"
-        rows = [definition.row.read(row, self._signals) for row in found]
+        is_rework = definition.name is MetricName.DEPLOYMENT_REWORK_RATE
+        signals = self._rework_signals if is_rework else self._signals
+        rows = [definition.row.read(row, signals) for row in found]
         return [rows[index :: len(group_names)] for index in range(len(group_names))]
 
     def _bind(
@@ -104,19 +131,28 @@ class Asking:
         group_names: Sequence[str | None],
         group_by: Dimension | None,
     ) -> dict[str, Any]:
-        from_at = min(window.from_at for window in windows)
-        to_at = max(window.to_at for window in windows)
+        bounds = [self._bounds(window) for window in windows]
+        from_at, to_at = min(start for start, _ in bounds), max(end for _, end in bounds)
         bound: dict[str, Any] = {
             "question": self._bound_question(from_at, to_at, group_by),
             "windows": [
-                {"window_index": index, "from_at": window.from_at, "to_at": window.to_at}
-                for index, window in enumerate(windows)
+                {"window_index": index, "from_at": start, "to_at": end}
+                for index, (start, end) in enumerate(bounds)
             ],
             "groups": list(group_names),
         }
         if "days" in definition.parameters:
             bound["days"] = [asdict(day) for day in local_days(from_at, to_at, self.question.zone)]
         return bound
+
+    def _bounds(self, window: Window) -> tuple[datetime, datetime]:
+        """The window, half-open. One that holds its last instant ends a microsecond later, as no record is
+        finer; its buckets but the last do not.
+        """
+        ends = (self.question.to_at, self.question.from_at)
+        if self._rules.closes_window and window.to_at in ends:
+            return window.from_at, window.to_at + MICROSECOND
+        return window.from_at, window.to_at
 
     def _bound_question(
         self, from_at: datetime, to_at: datetime, group_by: Dimension | None
@@ -138,6 +174,7 @@ class Asking:
             "labels": [asdict(label) for label in question.labels] or None,
             "group_by": None if group_by is None else group_by.value,
             "signals": [signal.value for signal in self._signals],
+            "rework_signals": [signal.value for signal in self._rework_signals],
         }
 
     def _group_names(self) -> list[str | None]:
@@ -145,8 +182,7 @@ class Asking:
         question = self.question
         if question.group_by is None:
             return []
-        bound = self._bound_question(question.from_at, question.to_at, question.group_by)
-        names = [row[0] for row in self._cursor.execute(_GROUP_NAMES, {"question": bound}).fetchall()]
+        names = [row[0] for row in self._cursor.execute(_GROUP_NAMES, self.bound()).fetchall()]
         if len(names) * (1 + len(self._series)) > _MOST_CELLS:
             detail = f"gives {len(names)} groups, too many for this interval: ask for less at once"
             raise ParameterError([("group_by", detail)])

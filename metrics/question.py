@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from metrics.calendar import Interval, Window
 from metrics.catalog import MetricName, Unit
+from metrics.profiles import Profile
 from metrics.records import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
 from metrics.rows import MetricRow
 
@@ -43,7 +44,7 @@ class Question:
     `settings` are the organization's; `environments` None means its production environments, `signals`
     None the signals that it has set. `visible` are the repository patterns that a token is limited to,
     `benchmark` the year of the report that levels are taken from. `as_of` is the instant whose records are
-    asked; the store that is asked has no later ones.
+    asked; the store that is asked has no later ones. `profile` says by whose rules.
     """
 
     organization: str
@@ -64,6 +65,7 @@ class Question:
     compares: bool = False
     as_of: datetime | None = None
     benchmark: int = DEFAULT_BENCHMARK_YEAR
+    profile: Profile = Profile.DEFAULT
 
     @property
     def window(self) -> Window:

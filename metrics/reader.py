@@ -1,12 +1,14 @@
 """Who asks, of whose records and how many of them: alike over HTTP, in a terminal and in a notebook."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from metrics.catalog import MetricName
 from metrics.explanation import Explanation, window_end
+from metrics.moved import Move, SettingChange
 from metrics.parameters import MetricParameters
+from metrics.profiles import Profile
 from metrics.quality import RepositoryQuality
 from metrics.question import Answer, Question
 from metrics.reading import Reading
@@ -46,16 +48,52 @@ class Reader:
         Raises `ParameterError`, `RecordsUnavailable`.
         """
         # A window that ends now goes on being the first page's.
-        now = None if cursor is None else window_end(cursor)
-        return self._known_then(store, parameters).read(
-            lambda reading: reading.explain(
+        now = datetime.now(UTC) if cursor is None else window_end(cursor)
+        known = self._known_then(store, parameters)
+
+        def act(reading: Reading) -> tuple[Explanation, Sequence[SettingChange]]:
+            explained = reading.explain(
                 self._question(reading, parameters, now),
                 metric,
                 limit=limit,
                 after=cursor,
                 only_left_out=only_left_out,
             )
+            return explained, reading.setting_changes(self.organization)
+
+        explained, changes = known.read(act)
+        moves = [self._move(known, parameters, explained.answer, change, now) for change in changes]
+        return replace(
+            explained, moved_by=[move for move in moves if move.row_before != explained.answer.row]
         )
+
+    def _move(
+        self, store: Store, parameters: MetricParameters, answer: Answer, change: SettingChange, now: datetime
+    ) -> Move:
+        """A change of a setting, with what is answered under the one before."""
+        plain = parameters.model_copy(update={"interval": None, "group_by": None, "compare": False})
+        settings = change.undone(answer.question.settings)
+        question = plain.question(self.organization, settings, now=now, visible=self.visible)
+        if isinstance(change.before, int):
+            store = store.with_gap(self.organization, change.before)
+        (before,) = store.read(lambda reading: reading.ask(question, [answer.metric]))
+        return Move(change, before.row)
+
+    def profiles(self, store: Store, parameters: MetricParameters, metric: MetricName) -> Sequence[Answer]:
+        """One metric under the rules of each profile, in their order, from one state of the records.
+
+        Raises `ParameterError`, `RecordsUnavailable`.
+        """
+
+        def act(reading: Reading) -> Sequence[Answer]:
+            question = self._question(reading, parameters)
+            return [
+                answer
+                for profile in Profile
+                for answer in reading.ask(replace(question, profile=profile), [metric])
+            ]
+
+        return self._known_then(store, parameters).read(act)
 
     def quality(self, store: Store, parameters: MetricParameters) -> Sequence[RepositoryQuality]:
         """What is missing in the records, by repository. Raises `ParameterError`, `RecordsUnavailable`."""

@@ -1,6 +1,6 @@
 """One state of the records, and what can be asked of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import duckdb
@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from metrics.catalog import CATALOG, MetricName, read_sql
 from metrics.explanation import Explanation, explain
+from metrics.moved import SettingChange, last_changes
 from metrics.quality import RepositoryQuality, quality_of
-from metrics.query import Asking
+from metrics.query import Asking, asking
 from metrics.question import Answer, Question
 from metrics.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
 from metrics.records import FailureSignal, OrganizationSettings
@@ -36,6 +37,10 @@ class Reading:
             benchmark=benchmark,
         )
 
+    def setting_changes(self, organization: str) -> Sequence[SettingChange]:
+        """Of every setting that figures depend on and that was ever changed, the last change."""
+        return last_changes(self._cursor, organization)
+
     def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Of each table the number of rows and a sum over their hashes: equal where the content is."""
         counts = (
@@ -55,8 +60,8 @@ class Reading:
 
     def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
         """The answers to a question, in the order asked. Raises `ParameterError` where that is too much."""
-        asking = Asking(self._cursor, question)
-        return [asking.answer(CATALOG[name]) for name in metrics]
+        with asking(self._cursor, question) as asked:
+            return [asked.answer(CATALOG[name]) for name in metrics]
 
     def explain(
         self,
@@ -71,8 +76,8 @@ class Reading:
 
         Raises `ParameterError`.
         """
-        asking = Asking(self._cursor, question)
-        return explain(self._cursor, asking, name, limit=limit, after=after, only_left_out=only_left_out)
+        with asking(self._cursor, question) as asked:
+            return explain(self._cursor, asked, name, limit=limit, after=after, only_left_out=only_left_out)
 
     def quality(self, question: Question) -> list[RepositoryQuality]:
         """What is missing in the records that a question is about, by repository."""

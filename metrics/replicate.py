@@ -19,6 +19,8 @@ _NOTED = {
     "incidents": "incoming_incidents",
     "organization_settings": "incoming_settings",
 }
+# Of the tables whose versions are all kept, where.
+_KEPT = {"organization_settings": "settings_versions"}
 _OF_CHANGED_STREAMS = "stream in (select stream from changed_streams)"
 # In the order in which they build on each other.
 FACTS = ("settings", "finished_deployments", "incident_links", "remediations", "carried_commits")
@@ -39,7 +41,7 @@ def catch_up(store: duckdb.DuckDBPyConnection, records: RecordDatabase) -> None:
     store.begin()
     try:
         if starts_anew:
-            for table in (*PULLED, *FACTS):
+            for table in (*PULLED, *_KEPT.values(), *FACTS):
                 store.execute(f"delete from {table}")
         for table, rows in incoming.items():
             _take_in(store, table, rows)
@@ -63,6 +65,8 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     if not rows.num_rows:
         return
     store.register("arrived", rows)
+    if table in _KEPT:
+        store.execute(f"insert into {_KEPT[table]} by name {read_sql('records', _KEPT[table])}")
     # Of several versions of one record the newest counts.
     store.execute(
         "create or replace temp table incoming as "

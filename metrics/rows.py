@@ -61,8 +61,21 @@ class DeploymentFrequency:
     durations: int
 
     @classmethod
-    def read(cls, row: Columns, _: Iterable[FailureSignal]) -> Self:
-        return cls(reason=None, **row)
+    def read(cls, row: Columns, _: Iterable[FailureSignal]) -> "DeploymentFrequency":
+        given = {
+            name: value for name, value in row.items() if value is not None or not name.startswith("per_")
+        }
+        return (WholeDeploymentFrequency if "per_week" in given else DeploymentFrequency)(
+            reason=None, **given
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDeploymentFrequency(DeploymentFrequency):
+    """By rules that count whole deployments: `value` a day, rounded down, `per_week` and `per_month`."""
+
+    per_week: int
+    per_month: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,7 @@ class ChangeFailureRate:
     def read(cls, row: Columns, signals: Iterable[FailureSignal]) -> Self:
         return cls(
             value=row["value"],
-            reason=None if row["denominator"] else Reason.NO_DEPLOYMENTS,
+            reason=Reason.NO_DEPLOYMENTS if row["value"] is None else None,
             numerator=row["numerator"],
             denominator=row["denominator"],
             interval95=wilson95(row["numerator"], row["denominator"]),
@@ -109,7 +122,9 @@ class MeanTimeToRecover:
     @classmethod
     def read(cls, row: Columns, _: Iterable[FailureSignal]) -> Self:
         reason = None
-        if not row["deployments"]:
+        if row["value"] is not None:
+            pass
+        elif not row["deployments"]:
             reason = Reason.NO_DEPLOYMENTS
         elif not row["failures"]:
             reason = Reason.NO_FAILURES

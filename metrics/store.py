@@ -17,9 +17,10 @@ from typing import Self, TypeVar
 
 import duckdb
 
+from metrics import profiles
 from metrics.catalog import CATALOG, read_sql, sql_files
 from metrics.errors import RecordsUnavailable
-from metrics.pulled import PULLED, Position, RecordDatabase
+from metrics.pulled import RecordDatabase
 from metrics.reading import Reading
 from metrics.replicate import FACTS, catch_up, position_of
 
@@ -27,11 +28,20 @@ T = TypeVar("T")
 _MOST_PAST = 2
 _MACROS = (
     "asked_cells",
+    "median_of",
+    "share_of",
+    "frequency_of",
+    "is_within",
+    "is_in_population",
     "is_asked",
     "group_of",
     "may_see",
     "median_bounds",
     "deployments_in_reach",
+    "placed_incidents",
+    "incidents_in_reach",
+    "incident_causes",
+    "incident_verdicts",
     "asked_deployments",
     "asked_incidents",
     "failure_causes",
@@ -39,6 +49,8 @@ _MACROS = (
     "deployments_without_success",
     "causes_judged",
     "causes_left_out",
+    "recoveries",
+    "recoveries_explained",
 )
 
 
@@ -54,7 +66,7 @@ class Store:
         self._lock = threading.Lock()
         self._slot = None if folder is None else _Slot.take(folder)
         self._connection = self._open()
-        self._past: dict[tuple[str, Position], Store] = {}
+        self._past: dict[object, Store] = {}
         self._past_lock = threading.Lock()
 
     def read(self, act: Callable[[Reading], T]) -> T:
@@ -106,13 +118,27 @@ class Store:
         Raises `RecordsUnavailable`, and `ParameterError` where the records have no history.
         """
         position = self._records.position_at(as_of)
+        return self._kept((organization, position), lambda: self._records.past(organization, position))
+
+    def with_gap(self, organization: str, days: int) -> "Store":
+        """A store of what the organization has recorded, as if its attribution gap were so many days.
+
+        Raises `RecordsUnavailable`.
+        """
+        with self._lock:
+            position = position_of(self._connection)
+        key = (organization, position, days)
+        return self._kept(key, lambda: self._records.past(organization, position).with_gap(days))
+
+    def _kept(self, key: object, records: Callable[[], RecordDatabase]) -> "Store":
+        """The store over other records than its own, made where it is not at hand."""
         with self._past_lock:
-            known = self._past.get((organization, position))
+            known = self._past.get(key)
         if known is None:
-            known = Store(self._records.past(organization, position))
+            known = Store(records())
         with self._past_lock:
-            self._past.pop((organization, position), None)
-            self._past[organization, position] = known
+            self._past.pop(key, None)
+            self._past[key] = known
             # Those that are let go live as long as somebody asks them.
             while len(self._past) > _MOST_PAST:
                 self._past.pop(next(iter(self._past)))
@@ -191,7 +217,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection
 
 def _creation() -> str:
     schema = files("metrics").joinpath("sql", "schema.sql").read_text(encoding="utf-8")
-    return "\n".join([schema, *(read_sql("asked", macro) for macro in _MACROS)])
+    return "\n".join([schema, *(read_sql("asked", macro) for macro in _MACROS), profiles.creation()])
 
 
 def _fingerprint() -> str:
@@ -199,7 +225,7 @@ def _fingerprint() -> str:
     texts = [
         duckdb.__version__,
         _creation(),
-        *(read_sql("records", table) for table in PULLED),
+        *(read_sql("records", file) for file in sql_files("records")),
         *(read_sql("changes", file) for file in sql_files("changes")),
         *(read_sql("facts", fact) for fact in FACTS),
         *(definition.sql for definition in CATALOG.values()),

@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from metrics.api.endpoints import AnswerParameters, ExplainParameters
+from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
 from metrics.catalog import CATALOG, Definition, MetricName
 from metrics.parameters import MetricParameters
+from metrics.profiles import RULES, Profile
 from metrics.records import FailureSignal
 from tests.server import clean_environment
 from tracker.auth import Scope
@@ -136,7 +137,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 
 ROUTE_PARAMETERS = (
-    MetricParameters, AnswerParameters, ExplainParameters, RecordParameters,
+    MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters,
     DeploymentListParameters, ExportParameters, IncidentListParameters, ReportParameters, ChangesParameters,
     QualityParameters,
 )  # fmt: skip
@@ -169,7 +170,8 @@ def test_the_page_of_the_interface_names_every_field_of_an_answer_and_every_reas
     fields = {field.name for one in CATALOG.values() for field in dataclasses.fields(one.row)}
     assert fields - {"value", "reason", "numerator", "denominator", "mean", "p90"} <= documented
     sql = "".join((PROJECT / "metrics" / "sql" / folder / f"{name}.sql").read_text() for folder, name in (
-        *(("asked", name) for name in ("deployments_left_out", "deployments_without_success", "causes_judged")),
+        *(("asked", name) for name in ("deployments_left_out", "deployments_without_success", "causes_judged", "recoveries_explained")),
+        ("profiles/middleware", "recoveries_explained"),
         *(("explain", name) for name in CATALOG),
     ))  # fmt: skip
     reasons = set(
@@ -191,6 +193,15 @@ def test_the_page_of_a_metric_says_what_the_header_of_its_file_does(definition: 
         said = re.search(rf"^-- {word}: (.*)$", header, re.MULTILINE)
         assert said is not None
         assert f"| {word} | {said[1]} |" in page
+
+
+def test_the_page_of_the_profiles_has_every_difference() -> None:
+    page = (PROJECT / "docs" / "profiles.md").read_text()
+    for profile, rules in RULES.items():
+        if profile is not Profile.DEFAULT:
+            assert f"`{profile}`" in page
+            for metric, difference in rules.differences.items():
+                assert re.search(rf"^\| `{metric}` \|.* {re.escape(difference)} \|", page, re.MULTILINE)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -16,7 +16,9 @@ from metrics.comparison import compare
 from metrics.dora import attribution, level_of, overall_score, score_of
 from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
+from metrics.moved import Move
 from metrics.notes import is_settling, notes_on
+from metrics.profiles import RULES, Profile
 from metrics.question import Answer, Group, Point, Question
 from metrics.rows import MetricRow
 
@@ -62,6 +64,8 @@ def answer_body(answer: Answer) -> dict[str, object]:
         **_judgement(answer.metric, answer.row, question),
         "notes": [asdict(note) for note in notes_on(answer)],
     }
+    if question.profile is not Profile.DEFAULT:
+        body["profile"] = question.profile
     if question.as_of is not None:
         body["as_of"] = question.as_of.astimezone(UTC)
     if question.interval is not None:
@@ -79,11 +83,38 @@ def explanation_body(explanation: Explanation) -> Body:
     rows: list[dict[str, Any]] = explanation.rows.to_pylist()
     return {
         "answer": answer_body(explanation.answer),
+        "moved_by": [_move(move) for move in explanation.moved_by],
         "totals": [asdict(total) for total in explanation.totals],
         "counted": [_without(row, "counted", "reason") for row in rows if row["counted"]],
         "left_out": [_without(row, "counted") for row in rows if not row["counted"]],
         "next_cursor": explanation.next_cursor,
         "sql": asdict(explanation.statements),
+    }
+
+
+def _move(move: Move) -> Body:
+    return {**asdict(move.change), "answer_before": _fields(move.row_before)}
+
+
+def profiles_body(answers: Sequence[Answer]) -> Body:
+    """One metric under the rules of each profile, with a sentence on what differs."""
+    question, metric = answers[0].question, answers[0].metric
+    profiles = [
+        {
+            "profile": answer.question.profile,
+            "difference": RULES[answer.question.profile].differences[metric],
+            **_without(answer_body(answer), "metric", "unit", "from", "to", "tz", "as_of", "profile"),
+        }
+        for answer in answers
+    ]
+    as_of = {} if question.as_of is None else {"as_of": question.as_of.astimezone(UTC)}
+    return {
+        "metric": metric,
+        "unit": answers[0].unit,
+        **_instants(question.window),
+        "tz": question.zone.key,
+        **as_of,
+        "profiles": profiles,
     }
 
 

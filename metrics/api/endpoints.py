@@ -4,7 +4,7 @@ Whoever wires the router in says who may ask: it provides the `reader` and the `
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
@@ -17,14 +17,16 @@ from metrics.api.answers import (
     answer_body,
     asked_format,
     explanation_body,
+    profiles_body,
     summary_body,
     table_response,
 )
 from metrics.api.documents import documents
 from metrics.catalog import MetricName
 from metrics.formats import TableFormat
-from metrics.frames import answer_table, summary_table
+from metrics.frames import answer_table, profiles_table, summary_table
 from metrics.parameters import MetricParameters
+from metrics.profiles import Profile
 from metrics.reader import Reader
 from metrics.store import Store
 
@@ -38,6 +40,12 @@ class AnswerParameters(MetricParameters):
     """What the endpoints take beside what is asked."""
 
     format: Format | None = Field(None, description="json, csv, parquet or arrow; default by Accept, JSON.")
+
+
+class ProfilesParameters(AnswerParameters):
+    """What a comparison of all profiles takes."""
+
+    profile: Literal[Profile.DEFAULT] = Field(Profile.DEFAULT, description="All are shown, whichever.")
 
 
 class ExplainParameters(AnswerParameters):
@@ -93,6 +101,18 @@ def explain(name: FromPath[str], request: AnyRequest, reader: Reader, store: Sto
     return response
 
 
+@get("/{name:str}/profiles", operation_class=documents(ProfilesParameters), sync_to_thread=True)
+def profiles(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
+    """A metric by the rules of each profile, side by side, with what differs."""
+    known = _known(name)
+    parameters = ProfilesParameters.read(request.query_params.multi_items())
+    answers = reader.profiles(store, parameters, known)
+    wanted = asked_format(request, parameters.format)
+    if wanted is Format.JSON:
+        return Response(profiles_body(answers))
+    return table_response(profiles_table(answers), f"{known}-profiles", TableFormat(wanted))
+
+
 def _known(name: str) -> MetricName:
     if name not in set(MetricName):
         raise NotFoundException
@@ -103,7 +123,7 @@ def metrics_router(guards: Sequence[Guard], dependencies: Dependencies) -> Route
     """The endpoints under `/api/v1/metrics`."""
     return Router(
         PATH,
-        route_handlers=[summary, metric, explain],
+        route_handlers=[summary, metric, explain, profiles],
         guards=list(guards),
         dependencies=dependencies,
         signature_types=[Reader, Store],

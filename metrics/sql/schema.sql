@@ -84,6 +84,18 @@ create table organization_settings (
     benchmark integer not null
 );
 
+-- Every version of what organizations have set, where the records have a history.
+create table settings_versions (
+    organization varchar not null,
+    revision bigint not null,
+    recorded_at timestamptz not null,
+    recorded_by varchar not null,
+    timezone varchar not null,
+    production_environments varchar[] not null,
+    failure_signals varchar[] not null,
+    attribution_gap_days integer not null
+);
+
 -- How far the store has followed the record database: the last revision and the id of its record. One row.
 create table replication (revision bigint not null, record_id varchar not null);
 
@@ -200,7 +212,9 @@ create type question as struct(
     teams varchar[],
     labels label[],
     group_by varchar,
-    signals varchar[]
+    -- What makes a deployment a failed one, and what makes one rework.
+    signals varchar[],
+    rework_signals varchar[]
 );
 
 create type time_window as struct(window_index integer, from_at timestamptz, to_at timestamptz);

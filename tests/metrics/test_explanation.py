@@ -15,9 +15,10 @@ from metrics.catalog import MetricName
 from metrics.errors import ParameterError
 from metrics.explanation import Explanation
 from metrics.parameters import MetricParameters
-from metrics.question import Group
+from metrics.profiles import Profile
+from metrics.question import Group, Question
 from tests.conftest import NOW, Book
-from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
+from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes
 
 Row = dict[str, Any]
 DAY = {"from_": "2026-03-02", "to": "2026-03-03"}
@@ -62,19 +63,26 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return (ordered[rank - 1], ordered[n - rank]) if rank else None
 
 
-def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: float) -> Row:
+def lower_median(values: Sequence[float]) -> float | None:
+    return sorted(values)[(len(values) - 1) // 2] if values else None
+
+
+def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], question: Question) -> Row:
     """The answer's fields from the rows alone."""
+    days = (question.to_at - question.from_at).total_seconds() / 86_400
+    median = lower_median if question.profile is Profile.DEVLAKE else lambda values: quantile(values, 0.5)
+    by_middleware = question.profile is Profile.MIDDLEWARE
     counted = [row for row in rows if row["counted"]]
     reasons = Counter((row["kind"], row["reason"]) for row in rows if not row["counted"])
     seconds = [row["seconds"] for row in counted if row.get("seconds") is not None]
     match metric:
         case "deployment_frequency":
             return {
-                "value": len(counted) / days,
+                "value": len(counted) // math.ceil(days) if by_middleware else len(counted) / days,
                 "deployments": len(counted),
                 "redeployments": sum(row["is_redeployment"] for row in counted),
                 "deployment_days": len({row["happened_at"].date() for row in counted}),
-                "median_duration_seconds": quantile(seconds, 0.5),
+                "median_duration_seconds": median(seconds),
                 "p90_duration_seconds": quantile(seconds, 0.9),
                 "durations": len(seconds),
             }
@@ -83,7 +91,7 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: f
             covered = {row["deployment_id"] for row in commits}
             shipped = len(covered) + reasons["deployment", "no_commits"]
             return {
-                "value": quantile(seconds, 0.5),
+                "value": median(seconds),
                 "median_interval95": median_interval(seconds),
                 "mean": statistics.fmean(seconds) if seconds else None,
                 "p90": quantile(seconds, 0.9),
@@ -92,20 +100,26 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: f
                 "negative_lead_times": reasons["commit", "clock_error"],
             }
         case "mean_time_to_recover":
-            linked = [row for row in rows if row["kind"] == "incident"]
+            told = [row for row in rows if row["kind"] == "incident"]
+            unattributed, still_open = reasons["incident", "unattributed"], reasons["deployment", "open"]
+            if by_middleware:
+                told = [row for row in told if question.from_at <= row["failed_at"] <= question.to_at]
+                unattributed = sum(row["deployment_id"] is None and row["change_related"] for row in told)
+                still_open = reasons["incident", "open"]
             return {
                 "value": statistics.fmean(seconds) if seconds else None,
-                "median": quantile(seconds, 0.5),
+                "median": median(seconds),
                 "median_interval95": median_interval(seconds),
                 "p90": quantile(seconds, 0.9),
                 "recovered": len(counted),
-                "open": reasons["deployment", "open"],
-                "unattributed_incidents": reasons["incident", "unattributed"],
-                "incidents": len(linked),
+                "open": still_open,
+                "unattributed_incidents": unattributed,
+                "incidents": len(told),
             }
     hits = [row for row in counted if row["in_numerator"]]
+    empty = 0 if by_middleware and metric == "change_failure_rate" else None
     rate = {
-        "value": len(hits) / len(counted) if counted else None,
+        "value": len(hits) / len(counted) if counted else empty,
         "numerator": len(hits),
         "denominator": len(counted),
         "by_signal": {signal: sum(signal in row["signals"] for row in hits) for signal in signals},
@@ -116,26 +130,27 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], days: f
     return rate
 
 
-def compare(metric: str, answer: Any, rows: Sequence[Row], days: float) -> None:
-    expected = reproduced(metric, rows, list(getattr(answer.row, "by_signal", {})), days)
+def compare(metric: str, answer: Any, rows: Sequence[Row], question: Question) -> None:
+    expected = reproduced(metric, rows, list(getattr(answer.row, "by_signal", {})), question)
     for name, value in expected.items():
         found = getattr(answer.row, name)
         assert found == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value), name
 
 
-@FEW_ROUNDS
+@ROUNDS
 @given(
     made=st.lists(changes, min_size=6, max_size=30),
     signals=st.sampled_from(["incident,rollback,hotfix,fix", "incident,rollback,hotfix,fix,status", "hotfix", "incident,status"]),
     group_by=st.sampled_from([None, "repository", "service", "environment"]),
+    profile=st.sampled_from(Profile),
 )  # fmt: skip
 def test_the_rows_reproduce_the_answer(
-    book: Book, made: list[tuple[str, Any]], signals: str, group_by: str | None
+    book: Book, made: list[tuple[str, Any]], signals: str, group_by: str | None, profile: Profile
 ) -> None:
     organization = Changes(book)
     for kind, what in made:
         organization.make(kind, what)
-    asked = {"from_": WINDOW["from_"], "to": WINDOW["to"], "failure_signals": signals}
+    asked = {"from_": WINDOW["from_"], "to": WINDOW["to"], "failure_signals": signals, "profile": profile}
     if group_by is not None:
         asked["group_by"] = group_by
     answers = book.ask(org=organization.org, **asked)
@@ -143,11 +158,10 @@ def test_the_rows_reproduce_the_answer(
         explanation = explain(book, metric, org=organization.org, **asked)
         answer, rows = explanation.answer, rows_of(explanation)
         assert answer == answers[metric]
-        days = (answer.question.to_at - answer.question.from_at).total_seconds() / 86_400
-        compare(metric, answer, rows, days)
+        compare(metric, answer, rows, answer.question)
         group: Group
         for group in answer.groups:
-            compare(metric, group, [row for row in rows if row["group"] == group.name], days)
+            compare(metric, group, [row for row in rows if row["group"] == group.name], answer.question)
         assert sum(total.rows for total in explanation.totals) == len(rows)
 
 

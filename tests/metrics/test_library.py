@@ -104,6 +104,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded.stdout == "set()\n"
 
 
+def test_a_metric_is_shown_by_the_rules_of_each_profile(library: Library) -> None:
+    with library:
+        rates = library.profiles("change_failure_rate", **MARCH)
+        assert rates["profile"].to_list() == ["default", "devlake", "middleware"]
+        assert rates["numerator"].to_list() == [2, 1, 1]
+        assert library.change_failure_rate(profile="devlake", **MARCH)["numerator"].to_list() == [1]
+
+
 def test_a_number_is_explained_by_its_rows(library: Library) -> None:
     with library:
         rows = library.explain("change_failure_rate", repository="acme/shop", **MARCH)

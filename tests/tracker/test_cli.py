@@ -133,6 +133,19 @@ def test_metrics_are_shown_as_a_table_and_as_the_endpoint_answers(tmp_path: Path
         )
 
 
+def test_profiles_are_shown_side_by_side_and_what_moved_a_number_in_a_sentence(tmp_path: Path) -> None:
+    history = ndjson(record(commit_id="b" * 40), record(is_hotfix=True, deployment_node_id="2"))
+    run_tracker(tmp_path, "import", "-", "--org", "acme", stdin=history.decode())
+    window = ["--org", "acme", "--from", "2026-03-02", "--to", "2026-03-03"]
+    table = run_tracker(tmp_path, "metrics", "profiles", "change_failure_rate", *window).stdout
+    for said in ("default", "50.0%", "devlake", "0.0%", "middleware", "Only incidents"):
+        assert said in table
+    run_tracker(tmp_path, "settings", "--org", "acme", "failure_signals=incident")
+    explained = run_tracker(tmp_path, "metrics", "explain", "change_failure_rate", *window).stdout
+    said = "under incident, rollback, hotfix, fix, the one before, it would be 50.0%."
+    assert said in " ".join(explained.split())
+
+
 def test_commands_work_beside_a_running_service(tmp_path: Path) -> None:
     with Server(tmp_path) as server, server.client(server.token()) as client:
         client.post("/api/v1/deployments", json=deployment())

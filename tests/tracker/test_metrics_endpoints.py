@@ -126,6 +126,45 @@ def test_what_has_to_be_known_beside_a_number_is_said(client: httpx.Client) -> N
     assert [point["settling"] for point in series] == [False] * (len(series) - 8) + [True] * 8
 
 
+def test_all_profiles_are_shown_side_by_side_with_what_differs(client: httpx.Client) -> None:
+    client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z"))
+    client.post(
+        "/api/v1/deployments",
+        json=deployment(finished_at="2026-03-02T11:00:00Z", version="2", commit_id=None, is_hotfix=True),
+    )
+    window = "from=2026-03-02&to=2026-03-03"
+    shown = client.get(f"{METRICS}/change_failure_rate/profiles?{window}").json()
+    assert (shown["metric"], shown["unit"]) == ("change_failure_rate", "ratio")
+    values = {
+        one["profile"]: (one["value"], one["numerator"], one["denominator"]) for one in shown["profiles"]
+    }
+    assert values == {"default": (0.5, 1, 2), "devlake": (0, 0, 2), "middleware": (0, 0, 2)}
+    assert "Only incidents make failures" in shown["profiles"][1]["difference"]
+    alone = client.get(f"{METRICS}/change_failure_rate?{window}&profile=devlake").json()
+    assert (alone["profile"], alone["value"], alone["by_signal"]) == ("devlake", 0, {"incident": 0})
+    explained = client.get(f"{METRICS}/change_failure_rate/explain?{window}&profile=devlake").json()
+    plain = client.get(f"{METRICS}/change_failure_rate/explain?{window}").json()
+    assert explained["answer"] == alone
+    assert "lambda" not in explained["sql"]["macros"]["may_be_blamed"]
+    assert explained["sql"]["version"] != plain["sql"]["version"]
+    table = client.get(f"{METRICS}/deployment_frequency/profiles?{window}&format=csv").text.splitlines()
+    assert [line.split(",")[0] for line in table] == ["profile", "default", "devlake", "middleware"]
+    for query in ("profile=gitlab", "profile="):
+        wrong = client.get(f"{METRICS}?{query}")
+        assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "profile")
+    assert client.get(f"{METRICS}/change_failure_rate/profiles?profile=devlake").status_code == 400
+
+
+def test_an_explanation_names_the_setting_that_moved_the_number(client: httpx.Client) -> None:
+    client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z", environment="eu"))
+    client.patch("/api/v1/settings", json={"production_environments": ["eu"]})
+    asked = f"{METRICS}/deployment_frequency/explain?from=2026-03-02&to=2026-03-03"
+    (move,) = client.get(asked).json()["moved_by"]
+    assert (move["setting"], move["value"], move["by"]) == ("production_environments", ["eu"], "test")
+    assert (move["before"], move["answer_before"]["value"]) == (["production", "prod", "live"], 0)
+    assert client.get(f"{asked}&environment=eu").json()["moved_by"] == []
+
+
 def test_an_unknown_metric_is_not_found(client: httpx.Client) -> None:
     answered = client.get(f"{METRICS}/velocity")
     assert answered.status_code == 404

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from metrics.api.answers import explanation_body, summary_body
+from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.catalog import MetricName
 from metrics.errors import ParameterError
 from metrics.parameters import MetricParameters
@@ -16,7 +16,7 @@ from metrics.reader import Reader
 from metrics.records import OrganizationSettings
 from metrics.store import Store
 from tracker.commands.common import migrated_database, organization_option
-from tracker.commands.tables import print_answers, print_explanation
+from tracker.commands.tables import print_answers, print_explanation, print_profiles
 from tracker.database import follow
 from tracker.settings import Settings
 
@@ -34,6 +34,7 @@ _QUESTION_OPTIONS = (
     click.option("--group-by", metavar="DIMENSION", help="repository, service, team, environment or branch."),
     click.option("--compare", is_flag=True, help="Beside the window of equal length just before."),
     click.option("--failure-signals", metavar="LIST", help="Of incident,rollback,hotfix,fix,status."),
+    click.option("--profile", metavar="NAME", help="By whose rules: default, devlake or middleware."),
     click.option("--as-of", metavar="INSTANT", help="As it would have been answered then."),
     click.option("--benchmark", metavar="YEAR", help="Of the DORA report that levels are taken from."),
     click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers."),
@@ -64,7 +65,9 @@ def metrics() -> None:
 
     [b]tracker metrics explain change_failure_rate --org acme[/b]
 
-    Without [b]explain[/b], [b]show[/b] is meant. Works with and without a running service.
+    [b]tracker metrics profiles change_failure_rate --org acme[/b]
+
+    Without [b]explain[/b] or [b]profiles[/b], [b]show[/b] is meant. Works with and without a running service.
     """
 
 
@@ -97,6 +100,19 @@ def explain(name: str, organization: str, as_json: bool, limit: int, left_out: b
         _print_json(explanation_body(explained))
     else:
         print_explanation(organization, explained)
+
+
+@metrics.command()
+@click.argument("name", metavar="METRIC", type=_METRIC)
+@_question_options
+def profiles(name: str, organization: str, as_json: bool, **given: Any) -> None:
+    """Show a metric by the rules of each profile, side by side, with what differs."""
+    with _asking(organization, given) as (parameters, reader, store):
+        answers = reader.profiles(store, parameters, MetricName(name))
+    if as_json:
+        _print_json(profiles_body(answers))
+    else:
+        print_profiles(answers)
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from metrics.catalog import CATALOG, MetricName, Unit
 from metrics.comparison import compare
 from metrics.dora import attribution, level_of
 from metrics.explanation import Explanation
+from metrics.moved import Move
 from metrics.notes import notes_on
+from metrics.profiles import RULES
 from metrics.question import Answer, Point
 from metrics.rows import (
     ChangeFailureRate,
@@ -162,6 +164,8 @@ def print_explanation(organization: str, explained: Explanation) -> None:
     """The answer, how many rows are counted and left out, and the rows."""
     print_answers(organization, [explained.answer])
     console, zone = Console(), explained.answer.question.zone
+    for move in explained.moved_by:
+        console.print(_move_line(move, explained.answer))
     totals = Table(title="rows", title_justify="left")
     for column in ("", "what", "reason"):
         totals.add_column(column)
@@ -179,6 +183,34 @@ def print_explanation(organization: str, explained: Explanation) -> None:
     if explained.next_cursor is not None:
         shown, known = explained.rows.num_rows, sum(total.rows for total in explained.totals)
         console.print(f"{shown} of {known} rows: --limit shows more, --left-out only what is left out.")
+
+
+def print_profiles(answers: Sequence[Answer]) -> None:
+    """A metric by the rules of each profile, with a sentence on what differs."""
+    table = Table(title=CATALOG[answers[0].metric].title, title_justify="left")
+    table.add_column("profile")
+    table.add_column("value", justify="right")
+    table.add_column("out of")
+    table.add_column("what differs")
+    for one in answers:
+        profile = one.question.profile
+        difference = RULES[profile].differences[one.metric]
+        table.add_row(profile, _value(one.row, one.unit), _detail(one), difference)
+    Console().print(table)
+
+
+def _move_line(move: Move, answer: Answer) -> str:
+    """A change of a setting in a sentence."""
+    change = move.change
+    return (
+        f"Moved by a setting: {change.setting} is {_setting(change.value)} since "
+        f"{_local(change.since, answer.question.zone)}, set by {change.by}; under {_setting(change.before)}, "
+        f"the one before, it would be {_value(move.row_before, answer.unit)}."
+    )
+
+
+def _setting(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _explained_cells(row: dict[str, Any], zone: ZoneInfo) -> list[str]:

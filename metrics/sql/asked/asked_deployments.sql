@@ -5,6 +5,7 @@
 -- is_failed: the culprit of a remediation that counts, or has an incident, or failed with `status` on.
 -- failed_at, recovered_at: section 3; recovered_at is null while it is open.
 -- is_remediation: it repairs something by a signal that counts; is_unattributed: and nobody knows what.
+-- Its signals are those that count in the rework rate; those that make failures may be others.
 -- team: its own, else its service's, else its repository's. group_name: what it is grouped by.
 create or replace macro asked_deployments(question) as table
 with
@@ -12,45 +13,33 @@ asked as (
     select * from deployments_in_reach(question)
     where list_contains(question['environments'], environment_key)
 ),
-incident_verdicts as (
-    select
-        deployment_id as id,
-        min(started_at) as failed_at,
-        case when count(resolved_at) = count(*) then max(resolved_at) end as recovered_at
-    from incident_links
-    where
-        organization = question['organization']
-        and list_contains(question['signals'], 'incident')
-    group by deployment_id
-),
 counted_remediations as (
     select
         id,
         finished_at,
         culprit_id,
-        list_filter(signals, lambda signal: list_contains(question['signals'], signal)) as signals
+        list_filter(signals, lambda signal: list_contains(question['rework_signals'], signal)) as signals,
+        list_filter(signals, lambda signal: list_contains(question['signals'], signal)) as failure_signals
     from remediations
     where
         organization = question['organization']
-        and list_has_any(signals, question['signals'])
+        and list_has_any(signals, question['rework_signals'])
 ),
 remediation_verdicts as (
     select
         culprit_id as id,
         min(finished_at) as repaired_at,
-        bool_or(list_contains(signals, 'rollback')) as by_rollback,
-        bool_or(list_contains(signals, 'hotfix')) as by_hotfix,
-        bool_or(list_contains(signals, 'fix')) as by_fix
+        bool_or(list_contains(failure_signals, 'rollback')) as by_rollback,
+        bool_or(list_contains(failure_signals, 'hotfix')) as by_hotfix,
+        bool_or(list_contains(failure_signals, 'fix')) as by_fix
     from counted_remediations
-    where culprit_id is not null
+    where culprit_id is not null and len(failure_signals) > 0
     group by culprit_id
 ),
 judged as (
     select
         asked.*,
-        asked.succeeded
-        or incident_verdicts.id is not null
-        or list_contains(question['signals'], 'status') as in_population,
+        is_in_population(question, asked.succeeded, incident_verdicts.id is not null) as in_population,
         incident_verdicts.id is not null as failed_by_incident,
         coalesce(remediation_verdicts.by_rollback, false) as failed_by_rollback,
         coalesce(remediation_verdicts.by_hotfix, false) as failed_by_hotfix,
@@ -61,9 +50,10 @@ judged as (
         remediation_verdicts.repaired_at,
         counted_remediations.id is not null as is_remediation,
         counted_remediations.culprit_id,
-        counted_remediations.signals as remediation_signals
+        counted_remediations.signals as remediation_signals,
+        counted_remediations.failure_signals
     from asked
-    left join incident_verdicts using (id)
+    left join incident_verdicts(question) as incident_verdicts using (id)
     left join remediation_verdicts using (id)
     left join counted_remediations using (id)
 )
@@ -96,7 +86,7 @@ select
         else repaired_at
     end as recovered_at,
     is_remediation,
-    is_remediation and culprit_id is null as is_unattributed,
+    is_remediation and culprit_id is null and len(failure_signals) > 0 as is_unattributed,
     coalesce(list_contains(remediation_signals, 'rollback'), false) as repairs_by_rollback,
     coalesce(list_contains(remediation_signals, 'hotfix'), false) as repairs_by_hotfix,
     coalesce(list_contains(remediation_signals, 'fix'), false) as repairs_by_fix,

@@ -1,41 +1,10 @@
--- The incidents that a question is about: started in the window, in its environments and repositories,
--- of any service. An incident without an environment belongs to the production environments.
+-- The incidents of the window that a question is about, each with the deployment that it is linked to.
 create or replace macro asked_incidents(question) as table
 select
-    incidents.id,
-    incidents.started_at,
-    incidents.resolved_at,
-    incidents.repository_key,
-    incidents.service,
-    incidents.environment_key,
-    incidents.change_related,
-    incident_links.deployment_id,
-    incident_links.method,
-    incidents.change_related and incident_links.incident_id is null as is_unattributed,
-    group_of(
-        question,
-        incidents.repository_key,
-        incidents.service,
-        repository_teams.team,
-        incidents.environment_key,
-        null
-    ) as group_name
-from incidents
-left join incident_links on incident_links.incident_id = incidents.id
-left join repository_teams on
-    repository_teams.organization = incidents.organization
-    and repository_teams.repository_key = incidents.repository_key
-    and repository_teams.service = incidents.service
-where
-    incidents.organization = question['organization']
-    and incidents.started_at >= question['from_at']
-    and incidents.started_at < question['to_at']
-    and case
-        when incidents.environment_key is not null
-            then list_contains(question['environments'], incidents.environment_key)
-        else list_has_any(question['environments'], question['production_environments'])
-    end
-    and (
-        question['repository_keys'] is null
-        or coalesce(list_contains(question['repository_keys'], incidents.repository_key), false)
-    );
+    incidents.*,
+    causes.deployment_id,
+    causes.method,
+    incidents.change_related and causes.incident_id is null as is_unattributed
+from incidents_in_reach(question) as incidents
+left join incident_causes(question) as causes on causes.incident_id = incidents.id
+where is_within(question, incidents.started_at);

@@ -49,7 +49,7 @@ judged as (
             when causes.kind = 'incident' and causes.deployment_id is null then 'unattributed'
             when not list_has_any(causes.signals, question['signals']) then 'signal_off'
             when causes.deployment_id is null then 'unattributed'
-            when failed.finished_at < question['from_at'] or failed.finished_at >= question['to_at']
+            when not is_within(question, failed.finished_at)
                 then 'not_in_window'
             when causes.deployment_id in (
                 select id from asked_deployments(question) where did_not_reach_production

@@ -11,8 +11,7 @@ left join repository_teams on
     and repository_teams.service = finished_deployments.service
 where
     finished_deployments.organization = question['organization']
-    and finished_deployments.finished_at >= question['from_at']
-    and finished_deployments.finished_at < question['to_at']
+    and is_within(question, finished_deployments.finished_at)
     and is_asked(
         question,
         finished_deployments.repository_key,

@@ -26,10 +26,7 @@ deployments_in_progress as (
         and list_contains(question['environments'], deployments.environment_key)
         and (
             deployments.started_at is null
-            or (
-                deployments.started_at >= question['from_at']
-                and deployments.started_at < question['to_at']
-            )
+            or is_within(question, deployments.started_at)
         )
 )
 select

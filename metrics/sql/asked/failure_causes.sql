@@ -5,19 +5,17 @@ create or replace macro failure_causes(question) as table
 with
 causes as (
     select
-        incident_links.deployment_id as id,
+        incident_causes.deployment_id as id,
         'incident' as kind,
-        incident_links.incident_id as cause_id,
-        incident_links.method,
+        incident_causes.incident_id as cause_id,
+        incident_causes.method,
         ['incident'] as signals,
-        incident_links.started_at as happened_at,
-        incident_links.resolved_at,
+        incident_causes.started_at as happened_at,
+        incident_causes.resolved_at,
         may_see(question, incidents.repository_key) as is_visible
-    from incident_links
-    join incidents on incidents.id = incident_links.incident_id
-    where
-        incident_links.organization = question['organization']
-        and list_contains(question['signals'], 'incident')
+    from incident_causes(question) as incident_causes
+    join incidents on incidents.id = incident_causes.incident_id
+    where list_contains(question['signals'], 'incident')
     union all
     select
         remediations.culprit_id,

@@ -29,7 +29,7 @@ counts as (
 )
 select
     cell_index,
-    numerator / nullif(denominator, 0) as value,
+    share_of(numerator, denominator) as value,
     numerator,
     denominator,
     by_incident,

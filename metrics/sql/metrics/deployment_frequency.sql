@@ -30,11 +30,18 @@ totals as (
         cell_index,
         count(*) as deployments,
         count(*) filter (where is_redeployment) as redeployments,
-        quantile_cont(duration_seconds, 0.5) as median_duration_seconds,
+        median_of(duration_seconds) as median_duration_seconds,
         quantile_cont(duration_seconds, 0.9) as p90_duration_seconds,
         count(duration_seconds) as durations
     from shipped
     group by cell_index
+),
+frequencies as (
+    select
+        cells.cell_index,
+        frequency_of(coalesce(totals.deployments, 0), cells.from_at, cells.to_at) as frequency
+    from cells
+    left join totals using (cell_index)
 ),
 deployed_days as (
     select distinct
@@ -68,7 +75,7 @@ weekly_days as (
     group by whole_weeks.cell_index, whole_weeks.week
 ),
 week_medians as (
-    select cell_index, quantile_cont(days, 0.5) as median_days_per_week
+    select cell_index, median_of(days) as median_days_per_week
     from weekly_days
     group by cell_index
 ),
@@ -96,14 +103,15 @@ monthly_days as (
     group by whole_months.cell_index, whole_months.month
 ),
 month_medians as (
-    select cell_index, quantile_cont(days, 0.5) as median_days_per_month
+    select cell_index, median_of(days) as median_days_per_month
     from monthly_days
     group by cell_index
 )
 select
     cells.cell_index,
-    coalesce(totals.deployments, 0)
-    / (epoch_us(cells.to_at - cells.from_at) / 86_400e6) as value,
+    frequencies.frequency['per_day'] as value,
+    frequencies.frequency['per_week'] as per_week,
+    frequencies.frequency['per_month'] as per_month,
     coalesce(totals.deployments, 0) as deployments,
     coalesce(totals.redeployments, 0) as redeployments,
     coalesce(day_counts.deployment_days, 0) as deployment_days,
@@ -113,6 +121,7 @@ select
     totals.p90_duration_seconds,
     coalesce(totals.durations, 0) as durations
 from cells
+join frequencies using (cell_index)
 left join totals using (cell_index)
 left join day_counts using (cell_index)
 left join week_medians using (cell_index)

@@ -30,7 +30,7 @@ coverages as (
 lead_times as (
     select
         shipped.cell_index,
-        quantile_cont(commits.lead_seconds, 0.5) filter (where commits.lead_seconds >= 0) as value,
+        median_of(case when commits.lead_seconds >= 0 then commits.lead_seconds end) as value,
         avg(commits.lead_seconds) filter (where commits.lead_seconds >= 0) as mean,
         quantile_cont(commits.lead_seconds, 0.9) filter (where commits.lead_seconds >= 0) as p90,
         count(*) filter (where commits.lead_seconds >= 0) as commits,

@@ -8,32 +8,29 @@ with
 cells as (
     select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
-recoveries as (
+recovered as (
     select
         cells.cell_index,
-        deployments.in_population,
-        deployments.is_failed,
-        case
-            when deployments.is_failed
-                then epoch_us(deployments.recovered_at - deployments.failed_at) / 1e6
-        end as seconds
+        recoveries.in_population,
+        recoveries.is_failed,
+        recoveries.seconds
     from cells
-    join asked_deployments($question::question) as deployments on
-        deployments.finished_at >= cells.from_at
-        and deployments.finished_at < cells.to_at
-        and deployments.group_name is not distinct from cells.group_name
+    join recoveries($question::question) as recoveries on
+        recoveries.happened_at >= cells.from_at
+        and recoveries.happened_at < cells.to_at
+        and recoveries.group_name is not distinct from cells.group_name
 ),
 totals as (
     select
         cell_index,
         avg(seconds) as value,
-        quantile_cont(seconds, 0.5) as median,
+        median_of(seconds) as median,
         quantile_cont(seconds, 0.9) as p90,
         count(*) filter (where in_population) as deployments,
         count(*) filter (where is_failed) as failures,
         count(seconds) as recovered,
         list(seconds order by seconds) filter (where seconds is not null) as ordered_seconds
-    from recoveries
+    from recovered
     group by cell_index
 ),
 incident_counts as (
