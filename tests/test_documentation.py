@@ -28,6 +28,7 @@ from tracker.routes.deployments import DeploymentListParameters, RecordParameter
 from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters, ReportParameters
 from tracker.routes.quality import QualityParameters
+from tracker.routes.webhooks import DeliveryListParameters
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
@@ -139,7 +140,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters,
     DeploymentListParameters, ExportParameters, IncidentListParameters, ReportParameters, ChangesParameters,
-    QualityParameters,
+    QualityParameters, DeliveryListParameters,
 )  # fmt: skip
 
 

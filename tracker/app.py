@@ -1,6 +1,6 @@
 """The wiring: settings in, an application out. It decides nothing."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeGuard
 
@@ -23,8 +23,10 @@ from metrics.api.endpoints import metrics_router
 from metrics.errors import ParameterError
 from metrics.reader import Reader
 from metrics.store import Store
+from tracker.addresses import read_networks
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head
+from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
 from tracker.keys import load_or_create_keys
 from tracker.observation import Observation
@@ -41,9 +43,16 @@ from tracker.routes.listing import CallerRequest
 from tracker.routes.quality import quality
 from tracker.routes.repositories import RepositoriesController
 from tracker.routes.settings import SettingsController
+from tracker.routes.webhooks import WebhooksController
 from tracker.schemas.base import Body
+from tracker.schemas.webhooks import standard_body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
+from tracker.sources import iftrue
+from tracker.sources.github.errors import render
+from tracker.sources.github.events import github_body
+from tracker.sources.github.routes import PREFIXES, GitHubController, know_repository
+from tracker.webhooks import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.
 ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
@@ -55,6 +64,7 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     IncidentsController,
     RepositoriesController,
     SettingsController,
+    WebhooksController,
     HealthController,
 ]
 
@@ -71,13 +81,17 @@ def create_app(settings: Settings) -> Litestar:
     store = Store(follow(settings.record_database_url), settings.stores_dir)
     service = Service(settings, engine, Recorder(engine), authenticator, store)
 
+    dispatcher = Dispatcher(
+        engine, service.recorder, _renders(settings), read_networks(settings.webhook_networks)
+    )
+
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with service.running():
+        async with service.running(), dispatcher.running():
             yield
 
     app = Litestar(
-        [*ROUTES, _metrics(store)],
+        [*ROUTES, *_sources(), _metrics(store)],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
         before_request=_refuse_unknown_parameters,
@@ -98,6 +112,8 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.state.authenticator = authenticator
     app.state.rejections = service.rejections
+    app.state.service = service
+    app.state.error_shapes = _ERROR_SHAPES
     app.asgi_handler = Observation(app.asgi_handler)
     report_lag(store.lag)
     complete_document(app)
@@ -120,6 +136,28 @@ async def _name_all_methods(message: Message, scope: RequestScope) -> None:
         named = [route for route in routes if route.path_format == scope.get("path_template")]
         methods = {method for route in named if isinstance(route, HTTPRoute) for method in route.methods}
         MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(methods))
+
+
+def _sources() -> list[Router]:
+    """Other systems' interfaces, where their clients look for them."""
+    repositories = [
+        Router(prefix or "/", route_handlers=[GitHubController], before_request=know_repository)
+        for prefix in PREFIXES
+    ]
+    return [Router("/", route_handlers=[iftrue.record]), *repositories]
+
+
+# How failures are said under a path that begins so; elsewhere they are problem details.
+_ERROR_SHAPES = dict.fromkeys(("/repos/", "/api/v3/"), render)
+
+
+def _renders(settings: Settings) -> Mapping[SubscriberKind, Render]:
+    """How an event is said to each kind of subscriber."""
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return {
+        SubscriberKind.STANDARD: standard_body,
+        SubscriberKind.GITHUB: lambda event, organization: github_body(event, organization, base),
+    }
 
 
 def _metrics(store: Store) -> Router:

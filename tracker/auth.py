@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ISSUER = "tracker"
 AUDIENCE = "tracker"
+BEARER = ("bearer",)
 LEEWAY = timedelta(seconds=30)
 ORGANIZATION_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _MOST_REMEMBERED = 10_000
@@ -165,10 +166,10 @@ class Authenticator:
         """Take up keys and revocations; what was verified with the keys before is verified again."""
         self._ring, self._revoked, self._verified = ring, revoked, {}
 
-    def authenticate(self, authorization: str | None) -> Caller:
+    def authenticate(self, authorization: str | None, schemes: Collection[str] = BEARER) -> Caller:
         """The caller of an `Authorization` header. Raises `Unauthenticated`."""
         scheme, _, unverified_token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not unverified_token.strip():
+        if scheme.lower() not in schemes or not unverified_token.strip():
             raise Unauthenticated("send the header Authorization: Bearer <token>", token_given=False)
         claims = self._verify(unverified_token.strip())
         if claims.token_id in self._revoked:
@@ -185,12 +186,15 @@ class Authenticator:
         return claims
 
 
-def requires(*scopes: Scope) -> "Guard":
-    """A guard that lets callers with one of the scopes pass, and makes the caller known to the handler."""
+def requires(*scopes: Scope, schemes: Collection[str] = BEARER) -> "Guard":
+    """A guard that lets callers with one of the scopes pass, and makes the caller known to the handler.
+
+    `schemes` are those that a token may come with, in lower case.
+    """
 
     def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         authenticator: Authenticator = connection.app.state.authenticator
-        caller = authenticator.authenticate(connection.headers.get("Authorization"))
+        caller = authenticator.authenticate(connection.headers.get("Authorization"), schemes)
         if not caller.may(*scopes):
             wanted = " or ".join(scopes)
             raise InsufficientScope(f"insufficient_scope: this needs the scope {wanted}", " ".join(scopes))

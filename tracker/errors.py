@@ -110,6 +110,12 @@ class KeyReused(Problem):
     status, code, title = 422, "idempotency-key-reused", "The key was used with another body"
 
 
+class Conflict(Problem):
+    """It cannot be done to a thing that is in this state."""
+
+    status, code, title = 409, "conflict", "Not in this state"
+
+
 class TooLarge(Problem):
     """The body is larger than the service is set to accept."""
 

@@ -1,7 +1,7 @@
 """What a deployment says, and how a repeat or a correction changes it. Pure: no database, no HTTP."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from metrics.records import AGREEMENT_MICROSECONDS, FURTHEST_AHEAD_MICROSECONDS, RepositoryIdentity, Status
@@ -11,7 +11,7 @@ from tracker.repeats import contradiction, fill_empty
 MOST_LABELS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DeploymentFacts:
     """What a deployment says, in the form in which it is kept. Instants in microseconds UTC."""
 
@@ -19,30 +19,30 @@ class DeploymentFacts:
     repository_host: str
     repository_path: str
     repository_key: str
-    service: str
+    service: str = ""
     environment: str
     environment_key: str
     status: Status
-    commit_id: str | None
-    version: str | None
-    branch: str | None
-    title: str | None
-    url: str | None
-    changelog: str | None
-    started_at: int | None
-    finished_at: int | None
-    is_fix: bool | None
-    is_hotfix: bool | None
-    is_forced: bool | None
-    is_rollback: bool | None
-    remediates: str | None
-    commits_count: int | None
-    commits: Sequence[dict[str, str | int]]
-    pull_request_number: int | None
-    member_id: str | None
-    team: str | None
-    labels: dict[str, str]
-    deployment_node_id: str | None
+    commit_id: str | None = None
+    version: str | None = None
+    branch: str | None = None
+    title: str | None = None
+    url: str | None = None
+    changelog: str | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    is_fix: bool | None = None
+    is_hotfix: bool | None = None
+    is_forced: bool | None = None
+    is_rollback: bool | None = None
+    remediates: str | None = None
+    commits_count: int | None = None
+    commits: Sequence[dict[str, str | int]] = ()
+    pull_request_number: int | None = None
+    member_id: str | None = None
+    team: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    deployment_node_id: str | None = None
     triggered_by: str
 
     @property
@@ -74,7 +74,7 @@ class SentDeployment:
 
 # What identifies the record, or comes from the service, is not up for comparison; times and status
 # have rules of their own.
-_COMPARED = frozenset(field.name for field in fields(DeploymentFacts)) - {
+_COMPARED = frozenset(one.name for one in fields(DeploymentFacts)) - {
     "repository_url",
     "repository_host",
     "repository_path",
@@ -159,7 +159,8 @@ class Correction:
     def apply(self, recorded: DeploymentFacts, now: int) -> DeploymentFacts:
         """The corrected facts. Raises `InvalidRequest` where they contradict each other."""
         facts = replace(recorded, **with_merged_labels(recorded.labels, self.changes))
-        if facts.commit_id is None and facts.version is None:
+        names_release = {"commit_id", "version"} & self.changes.keys()
+        if names_release and facts.commit_id is None and facts.version is None:
             raise _wrong("commit_id", "cannot be cleared where there is no version")
         if recorded.status.is_final and not facts.status.is_final:
             raise _wrong("status", "cannot go back to in_progress")

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils import uuid7
 
 from metrics.records import RepositoryIdentity
-from tracker.models import ORGANIZATIONS, REPOSITORIES, VERSIONED
+from tracker.models import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED
 
 _FEWEST_TO_COPY = 50
 
@@ -53,7 +53,7 @@ _HEAD = union_all(
             .limit(1)
             .subquery()
         )
-        for table in VERSIONED
+        for table in NUMBERED
     )
 )
 _SUPERSEDE = {
@@ -64,7 +64,7 @@ _SUPERSEDE = {
 }
 _JSON_COLUMNS = {
     table.name: tuple(column.name for column in table.c if isinstance(column.type, JSON))
-    for table in VERSIONED
+    for table in NUMBERED
 }
 
 
@@ -124,7 +124,7 @@ class _InsertStatement:
             if dialect_name == "sqlite"
             else postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
         )
-        table = next(table for table in VERSIONED if table.name == table_name)
+        table = next(table for table in NUMBERED if table.name == table_name)
         compiled = insert(table).compile(dialect=dialect)
         assert compiled.positiontup is not None
         columns = ", ".join(compiled.positiontup)
@@ -177,6 +177,16 @@ class Ledger:
             recorded_by=author.subject,
             token_id=author.token_id,
         )
+
+    def numbered(self, author: Author) -> dict[str, object]:
+        """The next revision, with who and when, as the columns of what is never changed."""
+        return {
+            "revision": self._next_revision(),
+            "recorded_at": self.now,
+            "recorded_by": author.subject,
+            "token_id": author.token_id,
+            "organization": author.organization,
+        }
 
     @property
     def connection(self) -> Connection:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from metrics.cursors import read_cursor, write_cursor
 from metrics.records import environment_key, may_name_host, to_microseconds
-from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
+from tracker.models import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")
 
@@ -208,3 +208,18 @@ def _page(
         return Page(rows, None)
     last = rows[wanted.limit - 1]._mapping
     return Page(rows[: wanted.limit], write_cursor([last[ordered_by], last[record_id]]))
+
+
+def list_deliveries(
+    connection: Connection, webhook_id: str, *, state: Sequence[str], limit: int, cursor: str | None
+) -> Page[Row[Any]]:
+    """A page of what a subscriber was or is to be told, the latest first. Raises `ParameterError`."""
+    columns = DELIVERIES.c
+    statement = select(DELIVERIES).where(columns.webhook_id == webhook_id)
+    if state:
+        statement = statement.where(columns.state.in_(state))
+    if cursor is not None:
+        statement = statement.where(columns.place < read_cursor(cursor, int)[0])
+    rows = connection.execute(statement.order_by(columns.place.desc()).limit(limit + 1)).all()
+    more = len(rows) > limit
+    return Page(rows[:limit], write_cursor([rows[limit - 1].place]) if more else None)

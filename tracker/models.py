@@ -6,7 +6,9 @@ the old one by `superseded_revision`; a deletion is a row that is closed at birt
 those with `superseded_revision is null`, and unique keys hold over those alone.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, text
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from metrics.records import DEFAULT_ENVIRONMENT
@@ -14,6 +16,7 @@ from metrics.records import DEFAULT_ENVIRONMENT
 # SQLite keeps a table in the order of an INTEGER primary key, and only of that.
 Revision = BigInteger().with_variant(Integer, "sqlite")
 _CURRENT = text("superseded_revision is null")
+_PENDING = text("state = 'pending'")
 
 
 class Version(SQLModel):
@@ -119,6 +122,120 @@ class OrganizationSettings(Version, table=True):
     benchmark: int
 
 
+class Numbered(SQLModel):
+    """The columns of what is never changed, and has its revision for a number."""
+
+    revision: int = Field(primary_key=True, sa_type=Revision, sa_column_kwargs={"autoincrement": False})
+    recorded_at: int = Field(sa_type=BigInteger)
+    recorded_by: str
+    token_id: str | None = None
+    organization: str
+
+
+class DeploymentRequest(Numbered, table=True):
+    """What was asked for through another system's interface, and a deployment's record does not hold.
+
+    `number` is what that system calls the deployment: the record's first revision; where it is no
+    deployment of a release, and has no record, its own.
+    """
+
+    __tablename__ = "deployment_requests"
+
+    number: int = Field(sa_type=BigInteger, unique=True)
+    deployment_id: str | None = None
+    repository_url: str
+    repository_host: str
+    repository_path: str
+    repository_key: str
+    ref: str
+    sha: str | None = None
+    task: str
+    environment: str
+    environment_key: str
+    description: str | None = None
+    payload: dict[str, Any] = Field(sa_type=JSON)
+    auto_merge: bool
+    required_contexts: list[str] | None = Field(default=None, sa_type=JSON)
+    transient_environment: bool
+    production_environment: bool
+    base_url: str
+    deleted_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class DeploymentStatus(Numbered, table=True):
+    """What another system's interface was told of a deployment's progress.
+
+    `version_revision` is the version of the record that it brought about, null where it changed nothing.
+    """
+
+    __tablename__ = "deployment_statuses"
+
+    number: int = Field(sa_type=BigInteger, index=True)
+    version_revision: int | None = Field(default=None, sa_type=BigInteger)
+    state: str
+    description: str
+    log_url: str
+    environment_url: str
+
+
+class Webhook(SQLModel, table=True):
+    """Who is told of events; `position` is the last revision whose events are on their way."""
+
+    __tablename__ = "webhooks"
+
+    id: str = Field(primary_key=True)
+    organization: str = Field(index=True)
+    url: str
+    kind: str
+    events: list[str] = Field(sa_type=JSON)
+    secret: str
+    created_at: int = Field(sa_type=BigInteger)
+    created_by: str
+    position: int = Field(sa_type=BigInteger)
+    disabled_reason: str | None = None
+
+
+class Delivery(SQLModel, table=True):
+    """An event on its way to a subscriber. Those about one subject go out in the order of `place`."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("webhook_id", "place"),
+        Index("ix_webhook_deliveries_listed", "webhook_id", "created_at", "id"),
+        Index(
+            "ix_webhook_deliveries_pending",
+            "webhook_id",
+            "subject",
+            "place",
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    webhook_id: str
+    place: int = Field(sa_type=BigInteger)
+    subject: str
+    event: str
+    action: str
+    body: str
+    state: str
+    created_at: int = Field(sa_type=BigInteger)
+    pending_since: int = Field(sa_type=BigInteger)
+    next_attempt_at: int = Field(sa_type=BigInteger)
+    attempts: list[dict[str, Any]] = Field(sa_type=JSON)
+
+
+class Lease(SQLModel, table=True):
+    """Work that one process at a time does, and until when it has it."""
+
+    __tablename__ = "leases"
+
+    name: str = Field(primary_key=True)
+    holder: str
+    expires_at: int = Field(sa_type=BigInteger)
+
+
 class Organization(SQLModel, table=True):
     """An organization: it comes into being with its first token."""
 
@@ -186,7 +303,14 @@ ORGANIZATIONS = table(Organization)
 REVOKED_TOKENS = table(RevokedToken)
 IDEMPOTENCY_KEYS = table(IdempotencyKey)
 REJECTIONS = table(RejectedPost)
+DEPLOYMENT_REQUESTS = table(DeploymentRequest)
+DEPLOYMENT_STATUSES = table(DeploymentStatus)
+WEBHOOKS = table(Webhook)
+DELIVERIES = table(Delivery)
+LEASES = table(Lease)
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
+NUMBERED = (*VERSIONED, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)
+"""The tables that share one sequence of revisions."""
 
 
 def _current_index(name: str, *columns: Column[object], unique: bool, where: str = "") -> None:
@@ -194,6 +318,10 @@ def _current_index(name: str, *columns: Column[object], unique: bool, where: str
     Index(name, *columns, unique=unique, sqlite_where=predicate, postgresql_where=predicate)
 
 
+Index("ix_deployment_requests_deployment", DEPLOYMENT_REQUESTS.c.deployment_id)
+Index(
+    "ix_deployment_requests_listed", DEPLOYMENT_REQUESTS.c.organization, DEPLOYMENT_REQUESTS.c.repository_key
+)
 for _table in VERSIONED:
     _current_index(f"uq_{_table.name}_id", _table.c.id, unique=True)
     Index(f"ix_{_table.name}_history", _table.c.id, _table.c.revision)
@@ -212,6 +340,13 @@ _current_index(
     DEPLOYMENTS.c.organization,
     DEPLOYMENTS.c.listed_at,
     DEPLOYMENTS.c.id,
+    unique=False,
+)
+_current_index(
+    "ix_deployments_of_repository",
+    DEPLOYMENTS.c.organization,
+    DEPLOYMENTS.c.repository_key,
+    DEPLOYMENTS.c.first_revision,
     unique=False,
 )
 _current_index(

@@ -1,7 +1,7 @@
 """What each failure becomes in HTTP: problem details, RFC 9457. The one place that maps them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -45,30 +45,52 @@ class ProblemDetails:
     errors: Sequence[FieldError] = ()
 
 
-def _respond(
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    errors: Sequence[FieldError] = (),
-    headers: dict[str, str] | None = None,
-) -> Response[ProblemDetails]:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be answered, before it has a shape."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    errors: Sequence[FieldError] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Shape = Callable[[Failure], Response[Any]]
+"""How a failure is said. Other systems' interfaces have their own: their clients know no other."""
+
+
+def problem_details(failure: Failure) -> Response[ProblemDetails]:
+    """A failure as the native interface says it: RFC 9457."""
+    body = ProblemDetails(
+        f"urn:tracker:problem:{failure.code}", failure.title, failure.status, failure.detail, failure.errors
+    )
     return Response(
-        ProblemDetails(f"urn:tracker:problem:{code}", title, status, detail, errors),
-        status_code=status,
+        body,
+        status_code=failure.status,
         media_type="application/problem+json",
-        headers=headers,
+        headers=dict(failure.headers),
     )
 
 
-def answer_problem(request: AnyRequest, problem: Problem) -> Response[ProblemDetails]:
+def _respond(request: AnyRequest, failure: Failure) -> Response[Any]:
+    """The failure in the shape of the interface that the path belongs to."""
+    shapes: Mapping[str, Shape] = request.app.state.error_shapes
+    path = request.url.path
+    shape = next((shape for prefix, shape in shapes.items() if path.startswith(prefix)), problem_details)
+    return shape(failure)
+
+
+def answer_problem(request: AnyRequest, problem: Problem) -> Response[Any]:
     if isinstance(problem, Unauthenticated):
         FAILED_LOGINS.inc()
     elif request.method in _WRITING:
         REFUSED_RECORDS.labels(problem.code).inc()
         _note_rejection(request, problem)
     return _respond(
-        problem.status, problem.code, problem.title, problem.detail, problem.errors, problem.headers
+        request,
+        Failure(problem.status, problem.code, problem.title, problem.detail, problem.errors, problem.headers),
     )
 
 
@@ -86,26 +108,26 @@ def _note_rejection(request: AnyRequest, problem: Problem) -> None:
             token_id=caller.claims.token_id,
             code=problem.code,
             detail=fields or problem.detail,
-            repository=named_repository(request.state.get("raw_body")),
+            repository=request.state.get("repository") or named_repository(request.state.get("raw_body")),
         )
     )
 
 
-def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Response[ProblemDetails]:
+def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Response[Any]:
     return answer_problem(request, InvalidRequest.of([FieldError(*pair) for pair in error.errors]))
 
 
-def answer_database_failure(request: AnyRequest, failure: Exception) -> Response[ProblemDetails]:
+def answer_database_failure(request: AnyRequest, failure: Exception) -> Response[Any]:
     _log.warning("the record database does not answer", failure=str(getattr(failure, "orig", failure)))
     return answer_problem(request, Unavailable(_UNAVAILABLE))
 
 
-def answer_data_error(request: AnyRequest, _: DataError) -> Response[ProblemDetails]:
+def answer_data_error(request: AnyRequest, _: DataError) -> Response[Any]:
     """What a database cannot even compare: a NUL in a path, say. No record is named so."""
     return answer_problem(request, NotFound(f"There is nothing at {request.url.path!r}."))
 
 
-def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Response[ProblemDetails]:
+def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """What the framework itself refuses: an unknown path, a method, a body of the wrong form."""
     if isinstance(error, ValidationException):
         if not request.headers.get("Content-Length", "0").strip("0"):
@@ -118,23 +140,19 @@ def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Respo
     if error.status_code == NotFound.status:
         return answer_problem(request, NotFound(f"There is nothing at {request.url.path}."))
     phrase = HTTPStatus(error.status_code).phrase
-    return _respond(
-        error.status_code,
-        phrase.lower().replace(" ", "-"),
-        phrase,
-        f"{request.method} {request.url.path}: {error.detail}",
-        headers=error.headers,
-    )
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    code = phrase.lower().replace(" ", "-")
+    return _respond(request, Failure(error.status_code, code, phrase, detail, headers=error.headers or {}))
 
 
-def answer_fault(request: AnyRequest, fault: Exception) -> Response[ProblemDetails]:
+def answer_fault(request: AnyRequest, fault: Exception) -> Response[Any]:
     """A fault of the service itself: its log has the traceback, the answer has not."""
     _log.error("fault", method=request.method, path=request.url.path, exc_info=fault)
     detail = f"{request.method} {request.url.path} failed; the log of the service says why."
-    return _respond(500, "internal", "The service failed", detail)
+    return _respond(request, Failure(500, "internal", "The service failed", detail))
 
 
-EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[ProblemDetails]]] = {
+EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[Any]]] = {
     Problem: answer_problem,
     ParameterError: answer_parameter_error,
     DataError: answer_data_error,

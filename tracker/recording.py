@@ -9,7 +9,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -42,6 +42,8 @@ class Recorder:
         self._waiting: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._known_repositories = KnownRepositories()
         self._refused_at: float | None = None
+        self.on_commit: Callable[[], object] | None = None
+        """Called after each commit, on the writer's thread."""
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
     @property
@@ -118,6 +120,8 @@ class Recorder:
                 return [error]
             return [self._commit([submission])[0] for submission in group]
         ledger.remember()
+        if self.on_commit is not None:
+            self.on_commit()
         COMMIT_ACTS.observe(len(group))
         return outcomes
 

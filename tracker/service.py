@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from metrics.records import OrganizationSettings, to_microseconds
 from metrics.store import Store
 from tracker.auth import Authenticator, Caller
+from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys
 from tracker.keys import KeyRingError, load_keys
 from tracker.ledger import Author
@@ -69,6 +70,7 @@ class Service:
         now = to_microseconds(datetime.now(UTC))
         forget_old_keys(self.engine, now)
         forget_old_rejections(self.engine, now)
+        forget_old_deliveries(self.engine, now)
 
     def keep_rejections(self) -> None:
         """Write down what was refused since the last time."""

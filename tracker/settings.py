@@ -2,9 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tracker.addresses import read_networks
 
 
 class SigningAlgorithm(StrEnum):
@@ -33,6 +36,19 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class DurationUnit(StrEnum):
+    """What a number is that says how long something took."""
+
+    MINUTES = "minutes"
+    SECONDS = "seconds"
+
+
+def _networks(text: str) -> str:
+    """Networks as they are written. Raises `ValueError`."""
+    read_networks(text)
+    return text
+
+
 class Settings(BaseSettings):
     """The service's settings; each field is `TRACKER_<NAME>` in the environment."""
 
@@ -58,6 +74,17 @@ class Settings(BaseSettings):
     )
     signing_algorithm: SigningAlgorithm = Field(
         SigningAlgorithm.HS256, description="Algorithm of the key that is made on the first start."
+    )
+    github_url: str = Field(
+        "https://github.com", description="Where the repositories are that GitHub's clients name."
+    )
+    iftrue_duration_unit: DurationUnit = Field(
+        DurationUnit.MINUTES,
+        description="What iftrue's clients send as deployment_duration: minutes, as documented, or seconds.",
+    )
+    webhook_networks: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Private networks, comma-separated, where subscribers may be: 10.1.0.0/16, say.",
     )
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, description="Largest body of a request that is no batch, in bytes."

@@ -9,7 +9,7 @@ from metrics.pulled import PULLED, RecordDatabase
 from metrics.records import Status
 from metrics.replicate import FACTS
 from metrics.store import Store
-from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES, VERSIONED
+from tracker.models import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _damage(connection: Connection) -> Iterator[str]:
 
 
 def _breaks_in_order(connection: Connection) -> Iterator[str]:
-    every = union_all(*(select(table.c.revision, table.c.recorded_at) for table in VERSIONED)).subquery()
+    every = union_all(*(select(table.c.revision, table.c.recorded_at) for table in NUMBERED)).subquery()
     rows = connection.execute(select(every).order_by(every.c.revision)).yield_per(10_000)
     expected, last_recorded_at = 1, 0
     for revision, recorded_at in rows:

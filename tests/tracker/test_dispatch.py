@@ -1,0 +1,289 @@
+"""Events on their way when things go wrong: order, retries over a day, restarts, several processes."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Book
+from tests.server import Server, deployment
+from tests.subscriber import Heard, Subscriber
+from tracker.addresses import is_permitted, read_networks
+from tracker.dispatch import GIVE_UP_SECONDS, LEASE_SECONDS, SECOND, Dispatcher, retry_seconds
+from tracker.events import EventKind, read_events
+from tracker.ledger import Author
+from tracker.schemas.webhooks import standard_body
+from tracker.webhooks import SubscriberKind, subscribe
+
+LOOPBACK = read_networks("127.0.0.0/8")
+HOUR = 3_600 * SECOND
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = time.time_ns() // 1_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def told(book: Book) -> Iterator[Book]:
+    """A book whose recorder works on its own thread."""
+    book.recorder.start()
+    yield book
+    book.recorder.stop()
+
+
+def listen(book: Book, url: str, events: Sequence[EventKind] = tuple(EventKind)) -> None:
+    book.recorder.record_now(
+        lambda ledger: subscribe(
+            ledger,
+            Author("acme", "test"),
+            url=url,
+            kind=SubscriberKind.STANDARD,
+            events=events,
+            secret="whsec_" + "QUJD" * 8,
+        )
+    )
+
+
+def dispatcher(book: Book, clock: Clock, allowed: Any = LOOPBACK) -> Dispatcher:
+    renders = {SubscriberKind.STANDARD: standard_body}
+    return Dispatcher(book.engine, book.recorder, renders, allowed, clock)
+
+
+def run(act: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await act()
+
+    asyncio.run(main())
+
+
+def states(book: Book) -> dict[str, int]:
+    rows = book.rows("select state, count(*) from webhook_deliveries group by state")
+    return {row[0]: row[1] for row in rows}
+
+
+def progress(book: Book, count: int) -> None:
+    """Deployments that begin and finish, two of each told in turns."""
+    for number in range(count):
+        book.deploy(version="v", deployment_node_id=str(number), status="in_progress")
+    for number in range(count):
+        book.deploy(version="v", deployment_node_id=str(number))
+
+
+def test_after_an_hour_away_everything_comes_once_and_in_order(told: Book) -> None:
+    clock = Clock()
+    began = clock.now
+    is_away = lambda: clock.now < began + HOUR  # noqa: E731
+    accepted: list[Heard] = []
+
+    def answer(heard: Heard) -> tuple[int, dict[str, str]]:
+        if is_away():
+            return 503, {}
+        accepted.append(heard)
+        return 200, {}
+
+    async def act() -> None:
+        sender = dispatcher(told, clock)
+        while clock.now < began + 6 * HOUR and states(told) != {"delivered": 6}:
+            await sender.look()
+            await sender.settled()
+            clock.now += 60 * SECOND
+
+    with Subscriber(answer) as subscriber:
+        listen(told, subscriber.url)
+        progress(told, 3)
+        run(act)
+    assert states(told) == {"delivered": 6}
+    assert len({one.id for one in accepted}) == len(accepted) == 6
+    by_deployment = defaultdict(list)
+    for one in accepted:
+        by_deployment[one.json()["data"]["deployment"]["id"]].append(one.json()["type"])
+    assert list(by_deployment.values()) == [["deployment", "deployment_status"]] * 3
+    # While the first of a deployment had not arrived, the next was not even tried.
+    tried_away = {one.json()["type"] for one in subscriber.heard[: -len(accepted)]}
+    assert tried_away == {"deployment"}
+    tries = len(subscriber.heard)
+    assert len({one.id for one in subscriber.heard}) == 6
+    assert 6 + 3 * 3 <= tries <= 6 + 3 * 8
+
+
+def test_one_deployment_that_is_not_taken_holds_up_no_other(told: Book) -> None:
+    clock = Clock()
+
+    def answer(heard: Heard) -> tuple[int, dict[str, str]]:
+        return (500 if heard.json()["data"]["deployment"]["deployment_node_id"] == "0" else 204), {}
+
+    async def act() -> None:
+        sender = dispatcher(told, clock)
+        for _ in range(20):
+            await sender.look()
+            await sender.settled()
+
+    with Subscriber(answer) as subscriber:
+        listen(told, subscriber.url)
+        progress(told, 3)
+        run(act)
+    assert states(told) == {"delivered": 4, "pending": 2}
+
+
+def test_it_is_given_up_after_a_day(told: Book) -> None:
+    clock = Clock()
+    began = clock.now
+
+    async def act() -> None:
+        sender = dispatcher(told, clock)
+        while clock.now < began + 2 * GIVE_UP_SECONDS * SECOND:
+            await sender.look()
+            await sender.settled()
+            clock.now += HOUR // 2
+
+    with Subscriber(lambda _: (500, {})) as subscriber:
+        listen(told, subscriber.url)
+        told.deploy(version="v", status="in_progress")
+        run(act)
+    assert states(told) == {"given_up": 1}
+    assert 8 <= len(subscriber.heard) <= 20
+    assert len({one.id for one in subscriber.heard}) == 1
+
+
+def test_a_name_that_leads_inside_is_not_called(told: Book) -> None:
+    async def act() -> None:
+        sender = dispatcher(told, Clock(), allowed=())
+        await sender.look()
+        await sender.settled()
+
+    with Subscriber() as subscriber:
+        for host in ("localhost", "127.0.0.1", "2130706433"):
+            listen(told, f"http://{host}:{subscriber.port}/")
+        told.deploy(version="v", status="in_progress")
+        run(act)
+        assert subscriber.heard == []
+    attempts = told.rows("select attempts from webhook_deliveries")
+    assert len(attempts) == 3
+    assert all("nothing was sent" in str(row) and "private network" in str(row) for row in attempts)
+
+
+def test_what_cannot_be_reached_is_tried_again(told: Book) -> None:
+    async def act() -> None:
+        sender = dispatcher(told, Clock())
+        await sender.look()
+        await sender.settled()
+
+    with Subscriber() as gone:
+        pass
+    listen(told, gone.url)
+    listen(told, "http://no-such-host.invalid/")
+    told.deploy(version="v", status="in_progress")
+    run(act)
+    assert states(told) == {"pending": 2}
+    assert "ConnectError" in str(told.rows("select attempts from webhook_deliveries"))
+
+
+def test_of_two_processes_one_sends_and_the_other_takes_over(told: Book) -> None:
+    clock = Clock()
+
+    async def act() -> None:
+        first, second = dispatcher(told, clock), dispatcher(told, clock)
+        assert await first.look()
+        assert not await second.look()
+        await first.settled()
+        assert states(told) == {"delivered": 1}
+        told.deploy(version="w", status="in_progress")
+        clock.now += (LEASE_SECONDS + 1) * SECOND
+        assert await second.look()
+        await second.settled()
+        assert not await first.look()
+        assert states(told) == {"delivered": 2}
+
+    with Subscriber() as subscriber:
+        listen(told, subscriber.url)
+        told.deploy(version="v", status="in_progress")
+        run(act)
+    assert len(subscriber.heard) == 2
+
+
+def test_two_that_send_at_once_put_nothing_on_its_way_twice(told: Book) -> None:
+    async def act() -> None:
+        clock = Clock()
+        first, second = dispatcher(told, clock), dispatcher(told, clock)
+        second.holder = first.holder
+        await asyncio.gather(first.look(), second.look(), return_exceptions=True)
+        await asyncio.gather(first.look(), second.look(), return_exceptions=True)
+        await first.settled()
+        await second.settled()
+
+    with Subscriber() as subscriber:
+        listen(told, subscriber.url)
+        progress(told, 2)
+        run(act)
+    places = told.rows("select place from webhook_deliveries")
+    assert len(places) == len(set(places)) == 4
+
+
+def test_much_is_read_in_pieces_without_a_gap(book: Book) -> None:
+    progress(book, 25)
+    with book.engine.connect() as connection:
+        whole = read_events(connection, "acme", 0, 1_000)
+        position, pieces = 0, []
+        while position < whole.position:
+            page = read_events(connection, "acme", position, 7)
+            assert page.position > position
+            pieces += page.events
+            position = page.position
+    assert [event.place for event in pieces] == [event.place for event in whole.events]
+    assert len(pieces) == 50
+
+
+@pytest.mark.parametrize("failures", range(1, 15))
+def test_the_wait_grows_up_to_some_hours_and_is_never_the_same(failures: int) -> None:
+    waits = [retry_seconds(failures) for _ in range(50)]
+    assert len(set(waits)) > 1
+    middle = min(5 * 4 ** (failures - 1), 4 * 3_600)
+    assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)
+    assert retry_seconds(1, asked_for=120) == 120
+    assert retry_seconds(1, asked_for=10**9) == 4 * 3_600
+
+
+def test_after_a_kill_delivery_goes_on_where_it_was(tmp_path: Path) -> None:
+    takes = False
+
+    def answer(_: Heard) -> tuple[int, dict[str, str]]:
+        return (204 if takes else 500), {}
+
+    networks = {"TRACKER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+    with Subscriber(answer) as subscriber:
+        with Server(tmp_path, **networks) as server, server.client(server.token()) as client:
+            client.post("/api/v1/webhooks", json={"url": subscriber.url}).raise_for_status()
+            record = client.post("/api/v1/deployments", json=deployment(status="in_progress")).json()
+            client.patch(f"/api/v1/deployments/{record['id']}", json={"status": "success"})
+            refused = subscriber.wait_for(1)[0]
+            server.kill()
+        takes = True
+        with Server(tmp_path, **networks):
+            heard = subscriber.wait_for(len(subscriber.heard) + 2, seconds=60)
+    assert [one.json()["type"] for one in heard[-2:]] == ["deployment", "deployment_status"]
+    assert heard[-2].id == refused.id
+
+
+@pytest.mark.parametrize(
+    ("address", "permitted"),
+    [
+        ("93.184.216.34", True), ("2606:4700::1111", True), ("127.0.0.1", False), ("10.1.2.3", False),
+        ("100.64.0.1", False), ("169.254.169.254", False), ("224.0.0.1", False), ("0.0.0.0", False),
+        ("255.255.255.255", False), ("::1", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
+        ("::ffff:10.0.0.1", False), ("::ffff:93.184.216.34", True), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
+        ("192.0.2.1", False), ("172.16.5.5", True), ("172.17.0.1", False),
+    ],
+)  # fmt: skip
+def test_an_address_is_called_where_it_is_public_or_allowed(address: str, permitted: bool) -> None:
+    assert is_permitted(ip_address(address), read_networks("172.16.0.0/16")) is permitted

@@ -1,0 +1,55 @@
+"""Which addresses the service may call of itself: none inside its host or a private network.
+
+A name is resolved once, all that it means is looked at, and what is called is the address that was looked at.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+# IPv6 addresses that stand for an IPv4 address, beside those that Python knows: RFC 6052.
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """Nothing was sent: the name means an address that may not be called, or nothing."""
+
+
+def read_networks(text: str) -> tuple[Network, ...]:
+    """Networks out of a comma-separated list. Raises `ValueError`."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+async def permitted_address(host: str, port: int, allowed: Sequence[Network]) -> str:
+    """An address of the host that may be called. Raises `AddressRefused`."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise AddressRefused(f"{host} cannot be resolved: {error}") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not is_permitted(ip_address(address.partition("%")[0]), allowed):
+            raise AddressRefused(f"{host} is {address}, inside the host or a private network")
+    return addresses[0]
+
+
+def is_permitted(address: Address, allowed: Sequence[Network]) -> bool:
+    """Whether an address is public, or in a network that the operator allows."""
+    embedded = _embedded(address)
+    if embedded is not None:
+        return is_permitted(embedded, allowed)
+    if any(address.version == network.version and address in network for network in allowed):
+        return True
+    return address.is_global and not address.is_multicast
+
+
+def _embedded(address: Address) -> IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)

@@ -1,0 +1,157 @@
+"""Events on their way to a subscriber: each once in the table, under one id however often it is sent."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, delete, exists, insert, select, update
+from uuid_utils import uuid7
+
+from metrics.records import DAY_MICROSECONDS
+from tracker.database import write_transaction
+from tracker.errors import NotFound
+from tracker.ledger import Ledger
+from tracker.models import DELIVERIES, WEBHOOKS
+
+DAYS_KEPT = 30
+_MOST_ATTEMPTS_KEPT = 50
+
+
+class DeliveryState(StrEnum):
+    """What has become of an event on its way. Given up after a day; dropped with its subscriber."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to deliver: when, and what came of it. `error` is None where the subscriber took it."""
+
+    at: int
+    seconds: float
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """An event as a subscriber is to read it."""
+
+    place: int
+    subject: str
+    event: str
+    action: str
+    body: str
+
+
+def enqueue(ledger: Ledger, webhook_id: str, deliveries: Sequence[NewDelivery], *, position: int) -> None:
+    """Put events on their way, and note up to which revision they are. Nothing goes on its way twice."""
+    columns = WEBHOOKS.c
+    moved = ledger.connection.execute(
+        update(WEBHOOKS)
+        .where(columns.id == webhook_id, columns.position < position)
+        .values(position=position)
+    )
+    if moved.rowcount and deliveries:
+        ledger.connection.execute(
+            insert(DELIVERIES),
+            [
+                {
+                    "id": f"msg_{uuid7()}",
+                    "webhook_id": webhook_id,
+                    **asdict(one),
+                    "state": DeliveryState.PENDING.value,
+                    "created_at": ledger.now,
+                    "pending_since": ledger.now,
+                    "next_attempt_at": 0,
+                    "attempts": [],
+                }
+                for one in deliveries
+            ],
+        )
+
+
+def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int) -> Sequence[Row[Any]]:
+    """What may go out: of each subject the first that is pending, where its time has come."""
+    columns, earlier = DELIVERIES.c, DELIVERIES.alias("earlier")
+    is_blocked = exists().where(
+        earlier.c.webhook_id == columns.webhook_id,
+        earlier.c.subject == columns.subject,
+        earlier.c.state == DeliveryState.PENDING.value,
+        earlier.c.place < columns.place,
+    )
+    return connection.execute(
+        select(DELIVERIES)
+        .where(
+            columns.webhook_id == webhook_id,
+            columns.state == DeliveryState.PENDING.value,
+            columns.next_attempt_at <= now,
+            ~is_blocked,
+        )
+        .order_by(columns.place)
+        .limit(limit)
+    ).all()
+
+
+def settle(
+    ledger: Ledger, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: int
+) -> None:
+    """Note a try, and what is next. What was dropped meanwhile stays so, unless it was delivered."""
+    columns = DELIVERIES.c
+    row = ledger.connection.execute(
+        select(columns.attempts, columns.state).where(columns.id == delivery_id)
+    ).first()
+    if row is None:
+        return
+    if row.state != DeliveryState.PENDING and state is not DeliveryState.DELIVERED:
+        state = DeliveryState(row.state)
+    ledger.connection.execute(
+        update(DELIVERIES)
+        .where(columns.id == delivery_id)
+        .values(
+            state=state.value,
+            next_attempt_at=next_attempt_at,
+            attempts=[*row.attempts, asdict(attempt)][-_MOST_ATTEMPTS_KEPT:],
+        )
+    )
+
+
+def drop_pending(ledger: Ledger, webhook_id: str) -> None:
+    """Send nothing of what is on its way."""
+    columns = DELIVERIES.c
+    pending = and_(columns.webhook_id == webhook_id, columns.state == DeliveryState.PENDING.value)
+    ledger.connection.execute(update(DELIVERIES).where(pending).values(state=DeliveryState.DROPPED.value))
+
+
+def redeliver(ledger: Ledger, webhook_id: str, delivery_id: str) -> Row[Any]:
+    """Send it again, under the same id. Raises `NotFound`."""
+    find_delivery(ledger.connection, webhook_id, delivery_id)
+    values = {"state": DeliveryState.PENDING.value, "pending_since": ledger.now, "next_attempt_at": 0}
+    ledger.connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery_id).values(**values))
+    return find_delivery(ledger.connection, webhook_id, delivery_id)
+
+
+def find_delivery(connection: Connection, webhook_id: str, delivery_id: str) -> Row[Any]:
+    """One of a webhook. Raises `NotFound`."""
+    columns = DELIVERIES.c
+    row = connection.execute(
+        select(DELIVERIES).where(columns.webhook_id == webhook_id, columns.id == delivery_id)
+    ).first()
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    return row
+
+
+def forget_old_deliveries(engine: Engine, now: int) -> int:
+    """Remove what has been over for long; returns how many."""
+    columns = DELIVERIES.c
+    old = and_(
+        columns.state != DeliveryState.PENDING.value,
+        columns.pending_since < now - DAYS_KEPT * DAY_MICROSECONDS,
+    )
+    with write_transaction(engine) as connection:
+        return connection.execute(delete(DELIVERIES).where(old)).rowcount

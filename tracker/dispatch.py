@@ -1,0 +1,222 @@
+"""Brings events to subscribers: at least once, in order for each subject, for a day, whatever happens here.
+
+One process at a time does so, the one with the lease. What it does is in the database before and after each
+step, so that another goes on where it was.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from metrics.records import to_microseconds
+from tracker.addresses import Network
+from tracker.deliveries import Attempt, DeliveryState, NewDelivery, due_deliveries, enqueue, settle
+from tracker.events import Event, read_events
+from tracker.leases import release, take
+from tracker.ledger import Ledger
+from tracker.recording import Recorder
+from tracker.sending import Parcel, Reply, send
+from tracker.webhooks import SubscriberKind, Subscription, disable, enabled_subscriptions
+
+T = TypeVar("T")
+SECOND = 1_000_000
+GIVE_UP_SECONDS = 86_400
+FIRST_DELAY_SECONDS, DELAY_FACTOR, LONGEST_DELAY_SECONDS = 5, 4, 4 * 3_600
+JITTER = 0.2
+LEASE_SECONDS, RENEW_SECONDS = 15, 5
+_LEASE = "webhooks"
+_EVENTS_AT_ONCE = 200
+_SENT_AT_ONCE = 8
+_REVISIONS_UNNOTED = 1_000
+_GONE = 410
+_LOOK_SECONDS, _SHORTEST_LOOK_SECONDS = 1.0, 0.05
+_log = structlog.get_logger("tracker.webhooks")
+
+Render = Callable[[Event, str], str | None]
+"""An event of an organization as a body; None where a subscriber of the kind is not told of it."""
+
+
+def _now() -> int:
+    return to_microseconds(datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Looks for events and brings them out, as long as it runs."""
+
+    engine: Engine
+    recorder: Recorder
+    renders: Mapping[SubscriberKind, Render]
+    allowed: Sequence[Network] = ()
+    clock: Callable[[], int] = _now
+    holder: str = field(default_factory=lambda: str(uuid4()))
+    _leased_until: int = 0
+    _positions: dict[str, int] = field(default_factory=dict)
+    _under_way: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Brings events out in the background; what is under way at the end is sent again later."""
+        loop = asyncio.get_running_loop()
+        self.recorder.on_commit = partial(loop.call_soon_threadsafe, self._wake.set)
+        work = asyncio.create_task(self._work())
+        try:
+            yield
+        finally:
+            self.recorder.on_commit = None
+            tasks = [work, *self._under_way.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._leased_until:
+                with contextlib.suppress(SQLAlchemyError):
+                    await self.recorder.record(lambda ledger: release(ledger, _LEASE, self.holder))
+
+    async def _work(self) -> None:
+        while True:
+            self._wake.clear()
+            somebody_listens = False
+            try:
+                somebody_listens = await self.look()
+            except SQLAlchemyError as failure:
+                _log.warning("events cannot be read, will be tried again", failure=str(failure))
+            if not somebody_listens:
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            await asyncio.sleep(_SHORTEST_LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+
+    async def look(self) -> bool:
+        """Put on their way what has happened, and send what is due; whether there is anybody to tell."""
+        subscriptions = await self._read(enabled_subscriptions)
+        if not subscriptions or not await self._has_lease():
+            return False
+        for subscription in subscriptions:
+            await self._collect(subscription)
+            await self._send_due(subscription)
+        return True
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _has_lease(self) -> bool:
+        now = self.clock()
+        if self._leased_until - now < (LEASE_SECONDS - RENEW_SECONDS) * SECOND:
+            until = now + LEASE_SECONDS * SECOND
+            has_it = await self.recorder.record(lambda ledger: take(ledger, _LEASE, self.holder, now, until))
+            self._leased_until = until if has_it else 0
+        return self._leased_until > now
+
+    async def _collect(self, subscription: Subscription) -> None:
+        """Put the events of a subscriber on their way."""
+        position = max(subscription.position, self._positions.get(subscription.id, 0))
+        while True:
+            deliveries, reached = await self._read(
+                lambda connection, after=position: self._deliveries(connection, subscription, after)
+            )
+            # A position that only passes by what is no news is written down now and then.
+            if deliveries or reached - subscription.position > _REVISIONS_UNNOTED:
+                await self._enqueue(subscription, deliveries, reached)
+            self._positions[subscription.id] = reached
+            if reached == position:
+                return
+            position = reached
+
+    async def _enqueue(
+        self, subscription: Subscription, deliveries: Sequence[NewDelivery], position: int
+    ) -> None:
+        def act(ledger: Ledger) -> None:
+            enqueue(ledger, subscription.id, deliveries, position=position)
+
+        await self.recorder.record(act)
+
+    def _deliveries(
+        self, connection: Connection, subscription: Subscription, after: int
+    ) -> tuple[list[NewDelivery], int]:
+        page = read_events(connection, subscription.organization, after, _EVENTS_AT_ONCE)
+        render = self.renders[subscription.kind]
+        found = []
+        for event in page.events:
+            body = render(event, subscription.organization) if event.kind in subscription.events else None
+            if body is not None:
+                found.append(NewDelivery(event.place, event.subject, event.kind, event.action, body))
+        return found, page.position
+
+    async def _send_due(self, subscription: Subscription) -> None:
+        free = _SENT_AT_ONCE - sum(webhook_id == subscription.id for webhook_id, _ in self._under_way)
+        if free <= 0:
+            return
+        now = self.clock()
+        due = await self._read(
+            # What is under way is due as well, until it is settled.
+            lambda connection: due_deliveries(connection, subscription.id, now, _SENT_AT_ONCE + free)
+        )
+        for row in due:
+            key = (subscription.id, row.subject)
+            if free and key not in self._under_way:
+                free -= 1
+                self._under_way[key] = asyncio.create_task(self._deliver(subscription, row, key))
+
+    async def _deliver(self, subscription: Subscription, row: Row[Any], key: tuple[str, str]) -> None:
+        try:
+            parcel = Parcel(
+                id=row.id,
+                url=subscription.url,
+                kind=subscription.kind,
+                secret=subscription.secret,
+                event=row.event,
+                body=row.body,
+            )
+            at = self.clock()
+            reply = await send(parcel, self.allowed)
+            await self._settle(subscription, row, at, reply)
+        except SQLAlchemyError as failure:
+            # It stays pending, and goes out again under the same id.
+            _log.warning("a delivery cannot be noted", delivery=row.id, failure=str(failure))
+        finally:
+            del self._under_way[key]
+            self._wake.set()
+
+    async def _settle(self, subscription: Subscription, row: Row[Any], at: int, reply: Reply) -> None:
+        attempt = Attempt(at, round(reply.seconds, 3), reply.status, reply.error)
+        if reply.is_taken:
+            state, next_at = DeliveryState.DELIVERED, 0
+        else:
+            next_at = self.clock() + round(retry_seconds(len(row.attempts) + 1, reply.retry_after) * SECOND)
+            has_time = next_at - row.pending_since < GIVE_UP_SECONDS * SECOND
+            state = DeliveryState.PENDING if has_time else DeliveryState.GIVEN_UP
+
+        def act(ledger: Ledger) -> None:
+            settle(ledger, row.id, attempt, state, next_at)
+            if reply.status == _GONE:
+                disable(ledger, subscription.id, "it answered 410 Gone")
+
+        await self.recorder.record(act)
+
+    async def _read(self, act: Callable[..., T]) -> T:
+        def reading() -> T:
+            with self.engine.connect() as connection:
+                return act(connection)
+
+        return await asyncio.to_thread(reading)
+
+
+def retry_seconds(failures: int, asked_for: float | None = None) -> float:
+    """How long to wait after so many failures in a row: longer each time, and never for all alike."""
+    delay: float = min(FIRST_DELAY_SECONDS * DELAY_FACTOR ** (failures - 1), LONGEST_DELAY_SECONDS)
+    delay *= random.uniform(1 - JITTER, 1 + JITTER)
+    return max(delay, min(asked_for or 0, LONGEST_DELAY_SECONDS))

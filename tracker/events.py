@@ -1,0 +1,247 @@
+"""What has happened since a revision, as events: read off the versions, so that none can be missed.
+
+A record that was history when it came in is no event: nobody waits to hear of it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, func, select
+
+from metrics.records import DAY_MICROSECONDS
+from tracker.deployments import RecordedDeployment
+from tracker.incidents import RecordedIncident
+from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
+from tracker.requested import Requested, requested_of
+from tracker.statuses import Told
+
+# A version makes two events at most.
+_PLACES_A_REVISION = 2
+_HISTORY_MICROSECONDS = DAY_MICROSECONDS
+
+
+class EventKind(StrEnum):
+    """What subscribers can be told of."""
+
+    DEPLOYMENT = "deployment"
+    DEPLOYMENT_STATUS = "deployment_status"
+    INCIDENT = "incident"
+
+
+class EventAction(StrEnum):
+    """What was done to it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `place` rises from event to event; `subject` is what it happened to.
+
+    A deployment's events have `requested`, and its `record` where there is one; its status `told` too; an
+    incident's have `incident`.
+    """
+
+    place: int
+    subject: str
+    kind: EventKind
+    action: EventAction
+    occurred_at: int
+    author: str
+    requested: Requested | None = None
+    record: RecordedDeployment | None = None
+    told: Told | None = None
+    incident: RecordedIncident | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in order, and the revision up to which they are all that happened."""
+
+    events: Sequence[Event]
+    position: int
+
+
+def head_revision(connection: Connection) -> int:
+    """The last revision there is; 0 where nothing was recorded."""
+    heads = (connection.scalar(select(func.max(table.c.revision))) for table in NUMBERED)
+    return max((head for head in heads if head is not None), default=0)
+
+
+def read_events(connection: Connection, organization: str, after: int, limit: int) -> EventPage:
+    """What happened to an organization's records after a revision; some of it, where there is much."""
+    head = head_revision(connection)
+    if head <= after:
+        return EventPage((), after)
+    found = {
+        table: _rows_after(connection, table, organization, after, limit)
+        for table in (DEPLOYMENTS, INCIDENTS, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)
+    }
+    ends = [rows[-1].revision for rows in found.values() if len(rows) == limit]
+    position = min(ends, default=head)
+    known = {table: [row for row in rows if row.revision <= position] for table, rows in found.items()}
+    events = [
+        *_of_deployments(connection, known[DEPLOYMENTS]),
+        *_of_incidents(known[INCIDENTS]),
+        *_of_requests(known[DEPLOYMENT_REQUESTS]),
+        *_of_statuses(connection, known[DEPLOYMENT_STATUSES]),
+    ]
+    return EventPage(sorted(events, key=lambda event: event.place), position)
+
+
+def _rows_after(
+    connection: Connection, table: Table, organization: str, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    columns = table.c
+    return connection.execute(
+        select(table)
+        .where(columns.revision > after, columns.organization == organization)
+        .order_by(columns.revision)
+        .limit(limit)
+    ).all()
+
+
+def _of_deployments(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Event]:
+    requests = _requests_of(connection, [row.first_revision for row in rows])
+    before = _statuses_before(connection, rows)
+    by_told = _told_versions(connection, rows)
+    for row in rows:
+        record = RecordedDeployment.from_row(row)
+        # What a status brought about is the status's to tell.
+        if row.revision in by_told or _is_history(row.recorded_at, row.finished_at):
+            continue
+        requested = requested_of(record, requests.get(row.first_revision), None)
+        for part, (kind, action) in enumerate(_changes(row, before.get(row.revision))):
+            told = None
+            if kind is EventKind.DEPLOYMENT_STATUS:
+                told = Told.by_record(
+                    row.revision, record.facts.status, record.version.recorded_by, row.recorded_at
+                )
+            yield Event(
+                place=row.revision * _PLACES_A_REVISION + part,
+                subject=_subject(row.first_revision),
+                kind=kind,
+                action=action,
+                occurred_at=row.recorded_at,
+                author=record.version.recorded_by,
+                requested=requested,
+                record=record,
+                told=told,
+            )
+
+
+def _changes(row: Row[Any], status_before: str | None) -> Iterator[tuple[EventKind, EventAction]]:
+    """What a version of a deployment is news of."""
+    if row.superseded_revision == row.revision:
+        yield EventKind.DEPLOYMENT, EventAction.DELETED
+    elif row.revision == row.first_revision:
+        yield EventKind.DEPLOYMENT, EventAction.CREATED
+        if row.finished_at is not None:
+            yield EventKind.DEPLOYMENT_STATUS, EventAction.CREATED
+    elif row.status != status_before:
+        yield EventKind.DEPLOYMENT_STATUS, EventAction.CREATED
+    else:
+        yield EventKind.DEPLOYMENT, EventAction.UPDATED
+
+
+def _of_incidents(rows: Iterable[Row[Any]]) -> Iterator[Event]:
+    for row in rows:
+        if not _is_history(row.recorded_at, row.resolved_at):
+            is_first = row.revision == row.first_revision
+            yield Event(
+                place=row.revision * _PLACES_A_REVISION,
+                subject=row.id,
+                kind=EventKind.INCIDENT,
+                action=EventAction.CREATED if is_first else EventAction.UPDATED,
+                occurred_at=row.recorded_at,
+                author=row.recorded_by,
+                incident=RecordedIncident.from_row(row),
+            )
+
+
+def _of_requests(rows: Iterable[Row[Any]]) -> Iterator[Event]:
+    """Of those without a record: the others' records tell."""
+    for row in rows:
+        if row.deployment_id is None:
+            yield Event(
+                place=row.revision * _PLACES_A_REVISION,
+                subject=_subject(row.number),
+                kind=EventKind.DEPLOYMENT,
+                action=EventAction.CREATED,
+                occurred_at=row.recorded_at,
+                author=row.recorded_by,
+                requested=requested_of(None, row, None),
+            )
+
+
+def _of_statuses(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Event]:
+    numbers = [row.number for row in rows]
+    requests = _requests_of(connection, numbers)
+    found = connection.execute(
+        select(DEPLOYMENTS).where(
+            DEPLOYMENTS.c.first_revision.in_(numbers),
+            DEPLOYMENTS.c.organization.in_({row.organization for row in rows}),
+            DEPLOYMENTS.c.superseded_revision.is_(None),
+        )
+    )
+    records = {row.first_revision: RecordedDeployment.from_row(row) for row in found}
+    for row in rows:
+        record, request = records.get(row.number), requests.get(row.number)
+        if record is None and (request is None or request.deployment_id is not None):
+            continue  # deleted since
+        told = Told.from_row(row)
+        yield Event(
+            place=row.revision * _PLACES_A_REVISION,
+            subject=_subject(row.number),
+            kind=EventKind.DEPLOYMENT_STATUS,
+            action=EventAction.CREATED,
+            occurred_at=row.recorded_at,
+            author=row.recorded_by,
+            requested=requested_of(record, request, told),
+            record=record,
+            told=told,
+        )
+
+
+def _subject(number: int) -> str:
+    return f"deployment-{number}"
+
+
+def _is_history(recorded_at: int, ended_at: int | None) -> bool:
+    return ended_at is not None and recorded_at - ended_at > _HISTORY_MICROSECONDS
+
+
+def _requests_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Row[Any]]:
+    rows = connection.execute(select(DEPLOYMENT_REQUESTS).where(DEPLOYMENT_REQUESTS.c.number.in_(numbers)))
+    return {row.number: row for row in rows}
+
+
+def _statuses_before(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, str]:
+    """Of each version the status of the one before it, by the version's revision."""
+    columns = DEPLOYMENTS.c
+    revised = [row for row in rows if row.revision != row.first_revision]
+    found = connection.execute(
+        select(columns.superseded_revision, columns.status).where(
+            columns.id.in_({row.id for row in revised}),
+            columns.superseded_revision.in_([row.revision for row in revised]),
+            columns.revision != columns.superseded_revision,
+        )
+    )
+    return {row.superseded_revision: row.status for row in found}
+
+
+def _told_versions(connection: Connection, rows: Sequence[Row[Any]]) -> frozenset[int]:
+    """The versions that a status has brought about."""
+    columns = DEPLOYMENT_STATUSES.c
+    numbers = [row.first_revision for row in rows]
+    return frozenset(
+        revision
+        for revision in connection.scalars(
+            select(columns.version_revision).where(columns.number.in_(numbers))
+        )
+        if revision is not None
+    )

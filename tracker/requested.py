@@ -1,0 +1,212 @@
+"""Deployments as other systems' interfaces know them: asked for, under a number, with statuses.
+
+What a record holds is in the record, and in it alone. What it does not hold is kept once for all sources.
+Every deployment has a number, however it was recorded: its first revision.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, union_all
+
+from metrics.records import RepositoryIdentity, Status, environment_key
+from tracker.deployments import RecordedDeployment
+from tracker.errors import NotFound
+from tracker.facts import DeploymentFacts
+from tracker.ledger import repository_of
+from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENTS
+from tracker.statuses import Told, latest_told, told_of
+
+DEPLOY_TASK = "deploy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked to be deployed. `base_url` is where the one who asks finds the service."""
+
+    repository: RepositoryIdentity
+    ref: str
+    sha: str | None
+    task: str = DEPLOY_TASK
+    environment: str
+    description: str | None = None
+    payload: Any = None
+    auto_merge: bool = False
+    required_contexts: list[str] | None = None
+    transient_environment: bool = False
+    production_environment: bool = False
+    base_url: str = ""
+
+    @property
+    def deploys(self) -> bool:
+        """Whether it puts a release into an environment, and is no task of another kind."""
+        return self.task.partition(":")[0] == DEPLOY_TASK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """A deployment by its number. `deployment_id` and `status` are its record's; None where it has none.
+
+    `is_told` is whether its progress comes as statuses.
+    """
+
+    number: int
+    request: Request
+    creator: str
+    created_at: int
+    updated_at: int
+    deployment_id: str | None
+    status: Status | None
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFilter:
+    """Which deployments of a repository; None: not limited by this."""
+
+    organization: str
+    repository: RepositoryIdentity
+    ref: str | None = None
+    sha: str | None = None
+    task: str | None = None
+    environment: str | None = None
+
+
+def find_requested(
+    connection: Connection, organization: str, repository: RepositoryIdentity, number: int
+) -> Requested:
+    """The deployment of a repository that has the number. Raises `NotFound`."""
+    found = _read(connection, RequestFilter(organization=organization, repository=repository), [number])
+    if not found:
+        raise NotFound(f"There is no deployment {number} of {repository.path}.")
+    return found[0]
+
+
+def list_requested(
+    connection: Connection, wanted: RequestFilter, *, offset: int, limit: int
+) -> tuple[Sequence[Requested], int]:
+    """Some deployments of a repository, the newest first, and how many there are."""
+    every = union_all(*_numbers(wanted)).subquery()
+    total = connection.execute(select(func.count()).select_from(every)).scalar_one()
+    page = select(every.c.number).order_by(every.c.number.desc()).offset(offset).limit(limit)
+    return _read(connection, wanted, connection.scalars(page).all()), total
+
+
+def statuses_of(connection: Connection, requested: Requested) -> list[Told]:
+    """What was told of a deployment, the latest first; where nobody tells, how its record stands."""
+    told = told_of(connection, requested.number)
+    if told or requested.is_told or requested.status is None:
+        return told
+    return [Told.by_record(requested.number, requested.status, requested.creator, requested.updated_at)]
+
+
+_RECORD, _REQUEST = DEPLOYMENTS.c, DEPLOYMENT_REQUESTS.c
+
+
+def _of_repository(wanted: RequestFilter) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """What a repository's records and its requests have in common; those that are deleted are none."""
+    organization, key = wanted.organization, wanted.repository.key
+    return (
+        [
+            _RECORD.organization == organization,
+            _RECORD.repository_key == key,
+            _RECORD.superseded_revision.is_(None),
+        ],
+        [
+            _REQUEST.organization == organization,
+            _REQUEST.repository_key == key,
+            _REQUEST.deleted_at.is_(None),
+        ],
+    )
+
+
+def _numbers(wanted: RequestFilter) -> tuple[Any, Any]:
+    """The numbers of records, with or without a request, and of requests without a record."""
+    records, requests = _of_repository(wanted)
+    key = None if wanted.environment is None else environment_key(wanted.environment)
+    asked = (wanted.ref, wanted.sha, wanted.task, key)
+    recorded = (
+        func.coalesce(_REQUEST.ref, _RECORD.branch, _RECORD.version, _RECORD.commit_id),
+        func.coalesce(_RECORD.commit_id, _REQUEST.sha),
+        func.coalesce(_REQUEST.task, literal(DEPLOY_TASK)),
+        _RECORD.environment_key,
+    )
+    requested = (_REQUEST.ref, _REQUEST.sha, _REQUEST.task, _REQUEST.environment_key)
+    return (
+        select(_RECORD.first_revision.label("number"))
+        .select_from(DEPLOYMENTS.outerjoin(DEPLOYMENT_REQUESTS, _REQUEST.deployment_id == _RECORD.id))
+        .where(*records, *_equal(recorded, asked)),
+        select(_REQUEST.number).where(*requests, _REQUEST.deployment_id.is_(None), *_equal(requested, asked)),
+    )
+
+
+def _equal(columns: Sequence[ColumnElement[Any]], texts: Sequence[str | None]) -> list[ColumnElement[bool]]:
+    return [column == text for column, text in zip(columns, texts, strict=True) if text is not None]
+
+
+def _read(connection: Connection, wanted: RequestFilter, numbers: Sequence[int]) -> list[Requested]:
+    """What has the numbers, in their order; what is not there, or of another repository, is left out."""
+    records, requests = _of_repository(wanted)
+    found = connection.execute(select(DEPLOYMENTS).where(*records, _RECORD.first_revision.in_(numbers)))
+    recorded = {row.first_revision: RecordedDeployment.from_row(row) for row in found}
+    asked = {
+        row.number: row
+        for row in connection.execute(
+            select(DEPLOYMENT_REQUESTS).where(*requests, _REQUEST.number.in_(numbers))
+        )
+    }
+    told = latest_told(connection, numbers)
+    return [
+        requested_of(recorded.get(number), asked.get(number), told.get(number))
+        for number in numbers
+        if number in recorded or (number in asked and asked[number].deployment_id is None)
+    ]
+
+
+def requested_of(recorded: RecordedDeployment | None, row: Row[Any] | None, told: Told | None) -> Requested:
+    """A deployment out of its record, what was asked for, or both, and the last that was told of it."""
+    told_at = 0 if told is None else told.created_at
+    if recorded is None:
+        assert row is not None
+        return Requested(
+            number=row.number,
+            request=_request_of_row(row),
+            creator=row.recorded_by,
+            created_at=row.recorded_at,
+            updated_at=max(row.recorded_at, told_at),
+            deployment_id=None,
+            status=None,
+            is_told=True,
+        )
+    version = recorded.version
+    return Requested(
+        number=version.first_revision,
+        request=_request_of_record(recorded.facts) if row is None else _request_of_row(row),
+        creator=version.recorded_by if row is None else row.recorded_by,
+        created_at=version.created_at,
+        updated_at=max(version.recorded_at, told_at),
+        deployment_id=version.id,
+        status=recorded.facts.status,
+        is_told=row is not None,
+    )
+
+
+def _request_of_record(facts: DeploymentFacts) -> Request:
+    return Request(
+        repository=facts.repository,
+        ref=facts.branch or facts.version or facts.commit_id or "",
+        sha=facts.commit_id,
+        environment=facts.environment,
+        description=facts.title,
+        production_environment=facts.environment_key == "production",
+    )
+
+
+_REQUEST_COLUMNS = tuple(field.name for field in fields(Request) if field.name != "repository")
+
+
+def _request_of_row(row: Row[Any]) -> Request:
+    repository = repository_of(row._mapping)
+    assert repository is not None
+    return Request(repository=repository, **{name: row._mapping[name] for name in _REQUEST_COLUMNS})

@@ -1,0 +1,121 @@
+"""One try to hand an event over: signed, to an address that may be called, and never redirected."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import httpx
+from standardwebhooks import Webhook as Signer
+
+from tracker.addresses import AddressRefused, Network, permitted_address
+from tracker.webhooks import SubscriberKind, signing_key
+
+MOST_SECONDS = 15.0
+_CONNECT_SECONDS = 5.0
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """An event, ready to go to a subscriber."""
+
+    id: str
+    url: str
+    kind: SubscriberKind
+    secret: str
+    event: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a try: a status, or the error that stood in its way."""
+
+    seconds: float
+    status: int | None = None
+    error: str | None = None
+    retry_after: float | None = None
+    """Seconds that the subscriber asks to be left alone for."""
+
+    @property
+    def is_taken(self) -> bool:
+        return self.error is None
+
+
+async def send(parcel: Parcel, allowed: Sequence[Network]) -> Reply:
+    """Try once. Whatever goes wrong on the way is in the reply."""
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(MOST_SECONDS):
+            status, headers = await _post(parcel, allowed)
+    except AddressRefused as refusal:
+        return Reply(time.monotonic() - started, error=f"nothing was sent: {refusal}")
+    except TimeoutError:
+        return Reply(time.monotonic() - started, error=f"no answer within {MOST_SECONDS:g} seconds")
+    except httpx.HTTPError as failure:
+        error = f"{type(failure).__name__}: {failure}".rstrip(": ")
+        return Reply(time.monotonic() - started, error=error)
+    return Reply(
+        time.monotonic() - started, status, _refusal(status, headers), _seconds(headers.get("Retry-After"))
+    )
+
+
+async def _post(parcel: Parcel, allowed: Sequence[Network]) -> tuple[int, httpx.Headers]:
+    url = httpx.URL(parcel.url)
+    address = await permitted_address(url.host, url.port or _PORTS[url.scheme], allowed)
+    headers = {"Host": url.netloc.decode(), **_headers(parcel)}
+    # A connection for itself: one that is kept is found again by its address, whatever the name was.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with (
+        httpx.AsyncClient(
+            trust_env=False, timeout=httpx.Timeout(MOST_SECONDS, connect=_CONNECT_SECONDS), limits=limits
+        ) as client,
+        # The address that was looked at, by its number; the certificate has to be the name's.
+        client.stream(
+            "POST",
+            url.copy_with(host=address),
+            content=parcel.body.encode(),
+            headers=headers,
+            extensions={"sni_hostname": url.host},
+        ) as response,
+    ):
+        # What the subscriber says beside the status is nobody's concern, and may be without end.
+        return response.status_code, response.headers
+
+
+def _headers(parcel: Parcel) -> Mapping[str, str]:
+    now = datetime.now(UTC)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "tracker-webhooks",
+        "webhook-id": parcel.id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Signer(signing_key(parcel.secret)).sign(parcel.id, now, parcel.body),
+    }
+    if parcel.kind is SubscriberKind.GITHUB:
+        digest = hmac.new(parcel.secret.encode(), parcel.body.encode(), hashlib.sha256).hexdigest()
+        headers |= {
+            "X-GitHub-Event": parcel.event,
+            "X-GitHub-Delivery": parcel.id.removeprefix("msg_"),
+            "X-Hub-Signature-256": f"sha256={digest}",
+        }
+    return headers
+
+
+def _refusal(status: int, headers: httpx.Headers) -> str | None:
+    """Why an answer does not count as taking the event; None where it does."""
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return f"redirects are not followed: it leads to {headers.get('Location', 'nowhere')[:200]}"
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    return f"{status} {phrase}".strip()
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None

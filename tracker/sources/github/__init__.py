@@ -1,0 +1,1 @@
+"""The Deployments API of GitHub, for clients that speak it."""

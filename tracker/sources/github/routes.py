@@ -1,0 +1,193 @@
+"""GitHub's Deployments API: deployments and their statuses, at `/` and at `/api/v3`.
+
+There is no repository behind the service: `auto_merge` and `required_contexts` are kept and passed on, and
+nothing is merged or waited for.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from litestar import Controller, Response, delete, get, post
+from litestar.params import FromPath, JSONBody
+from sqlalchemy import Connection
+
+from metrics.records import RepositoryIdentity, RepositoryUrlError
+from tracker.auth import Scope, requires
+from tracker.errors import NotFound
+from tracker.ledger import Ledger
+from tracker.requested import RequestFilter, find_requested, list_requested, statuses_of
+from tracker.requests import delete_requested, report_progress, request_deployment
+from tracker.routes.listing import CallerRequest
+from tracker.service import Service, author_of
+from tracker.sources.github.answers import Answer, deployment_answer, repository_answer, status_answer
+from tracker.sources.github.bodies import NewDeployment, NewStatus
+
+T = TypeVar("T")
+PREFIXES = ("", "/api/v3")
+LARGEST_PAGE = 100
+DEFAULT_PAGE = 30
+_SCHEMES = ("bearer", "token")
+_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
+_WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=_SCHEMES)
+
+
+async def know_repository(request: CallerRequest) -> None:
+    """The repository that the path names, for the handler and for whoever notes a refusal."""
+    service: Service = request.app.state.service
+    owner, name = request.path_params["owner"], request.path_params["repo"]
+    try:
+        identity = RepositoryIdentity.parse(f"{service.settings.github_url.rstrip('/')}/{owner}/{name}")
+    except RepositoryUrlError:
+        raise NotFound("There is no such repository.") from None
+    request.state.repository = identity
+    request.user.require_read(identity, "There is no such repository.")
+
+
+class GitHubController(Controller):
+    """Deployments and statuses of one repository."""
+
+    path = "/repos/{owner:str}/{repo:str}"
+    include_in_schema = False
+
+    @get("/", guards=[_READERS])
+    async def read_repository(self, request: CallerRequest, service: Service) -> Answer:
+        """The repository, whether a record has named it or not: clients ask for it first."""
+        return repository_answer(request.state.repository, _base(request, service))
+
+    @post("/deployments", guards=[_WRITERS])
+    async def create(
+        self, data: JSONBody[NewDeployment], request: CallerRequest, service: Service
+    ) -> Response[Answer]:
+        """Ask for a deployment."""
+        author, base = author_of(request.user), _base(request, service)
+        wanted = data.request(request.state.repository, base)
+        requested = await service.recorder.record(lambda ledger: request_deployment(ledger, author, wanted))
+        answer = deployment_answer(requested, base)
+        return Response(answer, headers={"Location": str(answer["url"])})
+
+    @get("/deployments", guards=[_READERS], sync_to_thread=True)
+    def list_all(self, request: CallerRequest, service: Service) -> Response[list[Answer]]:
+        """The repository's deployments, the newest first."""
+        given = request.query_params
+        filters = {name: given[name] for name in ("ref", "sha", "task", "environment") if given.get(name)}
+        if filters.get("sha"):
+            filters["sha"] = filters["sha"].lower()
+        wanted = RequestFilter(
+            organization=request.user.organization, repository=request.state.repository, **filters
+        )
+        base, (page, size) = _base(request, service), _page(given)
+        with service.engine.connect() as connection:
+            found, total = list_requested(connection, wanted, offset=(page - 1) * size, limit=size)
+        answers = [deployment_answer(one, base) for one in found]
+        return Response(answers, headers=_links(request, base, page, size, total))
+
+    @get("/deployments/{number:int}", guards=[_READERS], sync_to_thread=True)
+    def read(self, number: FromPath[int], request: CallerRequest, service: Service) -> Answer:
+        """One deployment."""
+        requested = _reading(service, lambda connection: _find(connection, request, number))
+        return deployment_answer(requested, _base(request, service))
+
+    @delete("/deployments/{number:int}", guards=[requires(Scope.ADMIN, schemes=_SCHEMES)])
+    async def delete(self, number: FromPath[int], request: CallerRequest, service: Service) -> None:
+        """Delete a deployment that is not active."""
+        author, repository = author_of(request.user), request.state.repository
+
+        def act(ledger: Ledger) -> None:
+            delete_requested(ledger, author, repository, number)
+
+        await service.recorder.record(act)
+
+    @post("/deployments/{number:int}/statuses", guards=[_WRITERS])
+    async def create_status(
+        self,
+        number: FromPath[int],
+        data: JSONBody[NewStatus],
+        request: CallerRequest,
+        service: Service,
+    ) -> Response[Answer]:
+        """Tell of a deployment's progress; the record follows."""
+        author, repository, progress = author_of(request.user), request.state.repository, data.progress()
+
+        def act(ledger: Ledger) -> Answer:
+            told = report_progress(ledger, author, repository, number, progress)
+            requested = find_requested(ledger.connection, author.organization, repository, number)
+            return status_answer(told, requested, base)
+
+        base = _base(request, service)
+        answer = await service.recorder.record(act)
+        return Response(answer, headers={"Location": str(answer["url"])})
+
+    @get("/deployments/{number:int}/statuses", guards=[_READERS], sync_to_thread=True)
+    def list_statuses(
+        self, number: FromPath[int], request: CallerRequest, service: Service
+    ) -> Response[list[Answer]]:
+        """What was told of a deployment, the latest first."""
+        base, (page, size) = _base(request, service), _page(request.query_params)
+
+        def act(connection: Connection) -> list[Answer]:
+            requested = _find(connection, request, number)
+            return [status_answer(told, requested, base) for told in statuses_of(connection, requested)]
+
+        answers = _reading(service, act)
+        shown = answers[(page - 1) * size : page * size]
+        return Response(shown, headers=_links(request, base, page, size, len(answers)))
+
+    @get("/deployments/{number:int}/statuses/{status:int}", guards=[_READERS], sync_to_thread=True)
+    def read_status(
+        self, number: FromPath[int], status: FromPath[int], request: CallerRequest, service: Service
+    ) -> Answer:
+        """One status."""
+        base = _base(request, service)
+
+        def act(connection: Connection) -> Answer:
+            requested = _find(connection, request, number)
+            for told in statuses_of(connection, requested):
+                if told.number == status:
+                    return status_answer(told, requested, base)
+            raise NotFound(f"There is no status {status}.")
+
+        return _reading(service, act)
+
+
+def _find(connection: Connection, request: CallerRequest, number: int) -> Any:
+    return find_requested(connection, request.user.organization, request.state.repository, number)
+
+
+def _reading(service: Service, act: Callable[[Connection], T]) -> T:
+    with service.engine.connect() as connection:
+        return act(connection)
+
+
+def _base(request: CallerRequest, service: Service) -> str:
+    """The address that the client has called, without a slash at the end; the public one where it is set."""
+    prefix = next(prefix for prefix in reversed(PREFIXES) if request.url.path.startswith(f"{prefix}/"))
+    origin = service.settings.public_url or f"{request.scope['scheme']}://{request.headers['host']}"
+    return origin.rstrip("/") + prefix
+
+
+def _page(given: Mapping[str, Any]) -> tuple[int, int]:
+    """The page, from 1, and how many a page; what is no such number is passed over, as GitHub does."""
+
+    def number(name: str, default: int, largest: int) -> int:
+        text = str(given.get(name, ""))
+        return max(1, min(int(text), largest)) if text.isascii() and text.isdigit() else default
+
+    return number("page", 1, 10**9), number("per_page", DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def _links(request: CallerRequest, base: str, page: int, size: int, total: int) -> dict[str, str]:
+    """The header that leads to other pages; none where there is one page only."""
+    last = max(1, -(-total // size))
+    pages: dict[str, int] = {}
+    if page > 1:
+        pages |= {"prev": min(page - 1, last), "first": 1}
+    if page < last:
+        pages |= {"next": page + 1, "last": last}
+    path = request.url.path.removeprefix("/api/v3")
+    others = [pair for pair in request.query_params.multi_items() if pair[0] not in ("page", "per_page")]
+    links = (
+        f'<{base}{path}?{urlencode([*others, ("per_page", size), ("page", number)])}>; rel="{name}"'
+        for name, number in pages.items()
+    )
+    return {"Link": ", ".join(links)} if pages else {}
