@@ -43,12 +43,13 @@ from tracker.routes.listing import CallerRequest
 from tracker.routes.quality import quality
 from tracker.routes.repositories import RepositoriesController
 from tracker.routes.settings import SettingsController
+from tracker.routes.steps import StepsController
 from tracker.routes.webhooks import WebhooksController
 from tracker.schemas.base import Body
 from tracker.schemas.webhooks import standard_body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
-from tracker.sources import iftrue
+from tracker.sources import iftrue, matatika, qovery
 from tracker.sources.github.errors import render
 from tracker.sources.github.events import github_body
 from tracker.sources.github.routes import PREFIXES, GitHubController, know_repository
@@ -57,6 +58,7 @@ from tracker.webhooks import SubscriberKind
 # Controllers: litestar takes the handlers of one path up together only where they are in one.
 ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     DeploymentsController,
+    StepsController,
     record_batch,
     export_deployments,
     list_changes,
@@ -123,7 +125,9 @@ def create_app(settings: Settings) -> Litestar:
 async def _refuse_unknown_parameters(request: CallerRequest) -> None:
     """Where a route documents no parameters it takes none: a `dry_run` must not be passed over in silence."""
     handler = request.route_handler
-    if isinstance(handler, HTTPRouteHandler) and handler.operation_class is Operation:
+    # What is not in the document is another system's, whose clients send whatever they have.
+    is_own = isinstance(handler, HTTPRouteHandler) and handler.resolve_include_in_schema()
+    if is_own and handler.operation_class is Operation:
         unknown = [(name, "is not a parameter that is known here") for name in request.query_params]
         if unknown:
             raise ParameterError(unknown)
@@ -144,11 +148,16 @@ def _sources() -> list[Router]:
         Router(prefix or "/", route_handlers=[GitHubController], before_request=know_repository)
         for prefix in PREFIXES
     ]
-    return [Router("/", route_handlers=[iftrue.record]), *repositories]
+    workspaces = Router("/", route_handlers=[iftrue.record, matatika.MatatikaController])
+    return [workspaces, qovery.qovery_router(), *repositories]
 
 
 # How failures are said under a path that begins so; elsewhere they are problem details.
-_ERROR_SHAPES = dict.fromkeys(("/repos/", "/api/v3/"), render)
+_ERROR_SHAPES = {
+    **dict.fromkeys(("/repos/", "/api/v3/"), render),
+    **dict.fromkeys(("/api/workspaces/", "/api/jobs/"), matatika.render),
+    "/job/": qovery.render,
+}
 
 
 def _renders(settings: Settings) -> Mapping[SubscriberKind, Render]:

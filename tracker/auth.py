@@ -3,8 +3,8 @@
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 ISSUER = "tracker"
 AUDIENCE = "tracker"
 BEARER = ("bearer",)
+# A token that comes bare.
+NO_SCHEME = ""
 LEEWAY = timedelta(seconds=30)
 ORGANIZATION_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _MOST_REMEMBERED = 10_000
+_PROFILE = ("name", "handle", "email")
 _REQUIRED_CLAIMS = ("iss", "aud", "sub", "org", "scope", "exp", "jti")
 
 
@@ -50,6 +53,8 @@ class Claims:
     expires_at: float
     """Seconds since 1970; a leeway is granted after it."""
     repositories: tuple[str, ...] | None = None
+    profile: Mapping[str, str] = field(default_factory=dict)
+    """Of `name`, `handle` and `email` what the token has."""
 
 
 def verify(unverified_token: str, ring: KeyRing) -> Claims:
@@ -94,6 +99,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
         token_id=payload["jti"],
         expires_at=float(payload["exp"]),
         repositories=None if repositories is None else tuple(repositories),
+        profile={name: payload[name] for name in _PROFILE if isinstance(payload.get(name), str)},
     )
 
 
@@ -168,7 +174,9 @@ class Authenticator:
 
     def authenticate(self, authorization: str | None, schemes: Collection[str] = BEARER) -> Caller:
         """The caller of an `Authorization` header. Raises `Unauthenticated`."""
-        scheme, _, unverified_token = (authorization or "").partition(" ")
+        scheme, space, unverified_token = (authorization or "").partition(" ")
+        if NO_SCHEME in schemes and not space:
+            scheme, unverified_token = NO_SCHEME, scheme
         if scheme.lower() not in schemes or not unverified_token.strip():
             raise Unauthenticated("send the header Authorization: Bearer <token>", token_given=False)
         claims = self._verify(unverified_token.strip())

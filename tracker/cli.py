@@ -30,6 +30,8 @@ _COMMANDS = {
     "export": "tracker.commands.records:export_records",
     "demo": "tracker.commands.demo:demo",
     "metrics": "tracker.commands.metrics:metrics",
+    "workspace": "tracker.commands.workspaces:workspace",
+    "runner": "tracker.commands.runner:runner",
     "verify": "tracker.commands.operations:verify",
     "backup": "tracker.commands.operations:backup",
     "restore": "tracker.commands.operations:restore",

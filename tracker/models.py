@@ -17,6 +17,7 @@ from metrics.records import DEFAULT_ENVIRONMENT
 Revision = BigInteger().with_variant(Integer, "sqlite")
 _CURRENT = text("superseded_revision is null")
 _PENDING = text("state = 'pending'")
+_TO_DO = text("ended_at is null")
 
 
 class Version(SQLModel):
@@ -226,6 +227,88 @@ class Delivery(SQLModel, table=True):
     attempts: list[dict[str, Any]] = Field(sa_type=JSON)
 
 
+class Workspace(SQLModel, table=True):
+    """What a job deploys, and how: a repository, its branch, and the command that a runner runs."""
+
+    __tablename__ = "workspaces"
+    __table_args__ = (UniqueConstraint("organization", "name"),)
+
+    id: str = Field(primary_key=True)
+    organization: str
+    name: str
+    repository_url: str
+    repository_host: str
+    repository_path: str
+    repository_key: str
+    clone_url: str
+    branch: str
+    command: str
+    service: str
+    environment: str
+    secret: str
+    max_attempts: int
+    time_limit_seconds: int
+    created_at: int = Field(sa_type=BigInteger)
+    created_by: str
+    # What was last asked of it that is no deployment, and when.
+    event: str | None = None
+    event_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Job(SQLModel, table=True):
+    """A deployment that a runner is to carry out, and what has become of it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_listed", "workspace_id", "created_at", "id"),
+        Index("ix_jobs_to_do", "created_at", sqlite_where=_TO_DO, postgresql_where=_TO_DO),
+    )
+
+    id: str = Field(primary_key=True)
+    organization: str
+    workspace_id: str
+    created_at: int = Field(sa_type=BigInteger)
+    profile: dict[str, str] = Field(sa_type=JSON)
+    commit_id: str | None = None
+    image_tag: str | None = None
+    status: str
+    max_attempts: int
+    attempt: int = 0
+    # How often a runner that had it was not heard of any more.
+    losses: int = 0
+    started_at: int | None = Field(default=None, sa_type=BigInteger)
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
+    exit_code: int | None = None
+    runner: str | None = None
+    lease_expires_at: int | None = Field(default=None, sa_type=BigInteger)
+    stop_requested_at: int | None = Field(default=None, sa_type=BigInteger)
+    deleted_at: int | None = Field(default=None, sa_type=BigInteger)
+    deployment_id: str | None = None
+    lines: int = 0
+
+
+class JobLine(SQLModel, table=True):
+    """A line of a job's log, numbered from 0."""
+
+    __tablename__ = "job_lines"
+
+    job_id: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    written_at: int = Field(sa_type=BigInteger)
+    text: str
+
+
+class DeploymentSteps(SQLModel, table=True):
+    """What a deployment's time went into, as it was reported."""
+
+    __tablename__ = "deployment_steps"
+
+    deployment_id: str = Field(primary_key=True)
+    organization: str
+    reported_at: int = Field(sa_type=BigInteger)
+    steps: list[dict[str, Any]] = Field(sa_type=JSON)
+
+
 class Lease(SQLModel, table=True):
     """Work that one process at a time does, and until when it has it."""
 
@@ -307,6 +390,10 @@ DEPLOYMENT_REQUESTS = table(DeploymentRequest)
 DEPLOYMENT_STATUSES = table(DeploymentStatus)
 WEBHOOKS = table(Webhook)
 DELIVERIES = table(Delivery)
+WORKSPACES = table(Workspace)
+JOBS = table(Job)
+JOB_LINES = table(JobLine)
+DEPLOYMENT_STEPS = table(DeploymentSteps)
 LEASES = table(Lease)
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
 NUMBERED = (*VERSIONED, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)

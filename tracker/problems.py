@@ -57,11 +57,11 @@ class Failure:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Shape = Callable[[Failure], Response[Any]]
-"""How a failure is said. Other systems' interfaces have their own: their clients know no other."""
+Shape = Callable[[Failure, str], Response[Any]]
+"""How a failure at a path is said. Other systems' interfaces have their own: their clients know no other."""
 
 
-def problem_details(failure: Failure) -> Response[ProblemDetails]:
+def problem_details(failure: Failure, _: str) -> Response[ProblemDetails]:
     """A failure as the native interface says it: RFC 9457."""
     body = ProblemDetails(
         f"urn:tracker:problem:{failure.code}", failure.title, failure.status, failure.detail, failure.errors
@@ -79,7 +79,7 @@ def _respond(request: AnyRequest, failure: Failure) -> Response[Any]:
     shapes: Mapping[str, Shape] = request.app.state.error_shapes
     path = request.url.path
     shape = next((shape for prefix, shape in shapes.items() if path.startswith(prefix)), problem_details)
-    return shape(failure)
+    return shape(failure, path)
 
 
 def answer_problem(request: AnyRequest, problem: Problem) -> Response[Any]:

@@ -19,6 +19,7 @@ from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys
 from tracker.keys import KeyRingError, load_keys
 from tracker.ledger import Author
+from tracker.logs import forget_old_logs
 from tracker.models import REVOKED_TOKENS
 from tracker.organizations import read_all_settings
 from tracker.recording import Recorder
@@ -71,6 +72,7 @@ class Service:
         forget_old_keys(self.engine, now)
         forget_old_rejections(self.engine, now)
         forget_old_deliveries(self.engine, now)
+        forget_old_logs(self.engine, now)
 
     def keep_rejections(self) -> None:
         """Write down what was refused since the last time."""

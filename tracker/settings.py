@@ -114,6 +114,10 @@ class Settings(BaseSettings):
         """Where the derived stores are kept; it may be deleted at any time."""
         return self.data_dir / "stores"
 
+    def base_of(self, scheme: str, host: str) -> str:
+        """Where a client that has called a host finds the service: the public URL where that is set."""
+        return (self.public_url or f"{scheme}://{host}").rstrip("/")
+
     def link(self, path: str) -> str:
         """A path of the service as a client finds it: absolute where the public URL is known."""
         return path if self.public_url is None else self.public_url.rstrip("/") + path

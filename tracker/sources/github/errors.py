@@ -10,7 +10,7 @@ _MESSAGES = {401: "Bad credentials", 404: "Not Found", 500: "Server Error"}
 _INVALID = 422
 
 
-def render(failure: Failure) -> Response[dict[str, object]]:
+def render(failure: Failure, _: str) -> Response[dict[str, object]]:
     """A failure as GitHub says it."""
     body: dict[str, object] = {
         "message": _MESSAGES.get(failure.status, failure.detail),

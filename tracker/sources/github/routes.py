@@ -162,8 +162,7 @@ def _reading(service: Service, act: Callable[[Connection], T]) -> T:
 def _base(request: CallerRequest, service: Service) -> str:
     """The address that the client has called, without a slash at the end; the public one where it is set."""
     prefix = next(prefix for prefix in reversed(PREFIXES) if request.url.path.startswith(f"{prefix}/"))
-    origin = service.settings.public_url or f"{request.scope['scheme']}://{request.headers['host']}"
-    return origin.rstrip("/") + prefix
+    return service.settings.base_of(request.scope["scheme"], request.headers["host"]) + prefix
 
 
 def _page(given: Mapping[str, Any]) -> tuple[int, int]:

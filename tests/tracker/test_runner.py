@@ -1,0 +1,314 @@
+"""The runner on real work: a repository on this host, and scripts that succeed, fail, hang, talk or fork."""
+
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Book
+from tests.server import TRACKER, clean_environment
+from tests.site import Site, ask, git, job_of, log_of, record_of, run_all, runner_of, workspace_of
+from tracker.jobs import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
+from tracker.ledger import Author
+from tracker.steps import steps_of
+from tracker.workspaces import create_workspace, read_location
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "site")
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.05)
+
+
+def is_alive(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)
+        state = Path(f"/proc/{process_id.strip()}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state != "Z"
+
+
+def test_a_job_that_succeeds_is_a_deployment_like_any_other(book: Book, site: Site, tmp_path: Path) -> None:
+    commit = site.commit('echo "at $COMMIT_ID of $BRANCH for $WORKSPACE"; echo oops >&2; printf "no newline"')
+    workspace = workspace_of(book, site.bare, service="web")
+    job = ask(book, workspace)
+    run_all(runner_of(book, tmp_path / "runner"))
+    after = job_of(book, job)
+    assert (after.status, after.exit_code, after.commit_id, after.attempt) == (
+        JobStatus.COMPLETE,
+        0,
+        commit,
+        0,
+    )
+    said = log_of(book.engine, job)
+    assert said[2:] == [f"at {commit} of main for {workspace.name}", "oops", "no newline"]
+    assert after.lines == len(said) == 5
+    record = record_of(book, job)
+    assert (record["status"], record["commit_id"], record["triggered_by"]) == ("success", commit, "job")
+    assert (record["service"], record["branch"], record["environment"]) == ("web", "main", "production")
+    assert (record["started_at"], record["finished_at"]) == (after.started_at, after.ended_at)
+    with book.engine.connect() as connection:
+        steps = steps_of(connection, after.deployment_id)
+    assert [(one.step_name, one.status) for one in steps] == [
+        ("DEPLOYMENT_QUEUEING", "SUCCESS"), ("GIT_CLONE", "SUCCESS"), ("DEPLOYMENT", "SUCCESS"),
+    ]  # fmt: skip
+    frequency: Any = book.ask(from_="2026-01-01", to="2027-12-01")["deployment_frequency"].row
+    assert (frequency.deployments, frequency.durations) == (1, 1)
+    assert list((tmp_path / "runner").iterdir()) == []
+
+
+def test_a_commit_that_is_named_is_what_is_deployed(book: Book, site: Site, tmp_path: Path) -> None:
+    old = site.commit("echo old")
+    site.commit("echo new")
+    workspace = workspace_of(book, f"file://{site.bare}")
+    job, by_part = ask(book, workspace, commit_id=old), ask(book, workspace, commit_id=old[:10])
+    unknown = ask(book, workspace, commit_id="f" * 40)
+    image = ask(book, workspace, image_tag="shop:1.2")
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert log_of(book.engine, job)[-1] == log_of(book.engine, by_part)[-1] == "old"
+    assert job_of(book, by_part).commit_id == old
+    assert (job_of(book, unknown).status, job_of(book, unknown).deployment_id) == (JobStatus.ERROR, None)
+    assert "cannot be checked out" in log_of(book.engine, unknown)[-1]
+    record = record_of(book, image)
+    assert (record["version"], record["commit_id"]) == ("shop:1.2", None)
+
+
+def test_a_command_that_fails_is_tried_as_often_as_is_set(book: Book, site: Site, tmp_path: Path) -> None:
+    counter = tmp_path / "count"
+    site.commit(f'echo x >> {counter}; [ "$(wc -l < {counter})" -ge 3 ] || exit 7')
+    job = ask(book, workspace_of(book, site.bare, max_attempts=2))
+    run_all(runner_of(book, tmp_path / "runner"))
+    after = job_of(book, job)
+    assert (after.status, after.attempt, after.exit_code) == (JobStatus.COMPLETE, 2, 0)
+    assert record_of(book, job)["status"] == "success"
+    counter.unlink()
+    once = ask(book, workspace_of(book, site.bare))
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert (job_of(book, once).status, job_of(book, once).exit_code) == (JobStatus.ERROR, 7)
+    assert record_of(book, once)["status"] == "fail"
+    rate: Any = book.ask(from_="2026-01-01", to="2027-12-01")["change_failure_rate"].row
+    assert (rate.denominator, rate.did_not_reach_production) == (1, 1)
+
+
+def test_a_command_has_its_time(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit("trap '' TERM; echo begun; sleep 60 & wait; sleep 60")
+    job = ask(book, workspace_of(book, site.bare, time_limit_seconds=2))
+    started = time.monotonic()
+    run_all(runner_of(book, tmp_path / "runner", grace=1))
+    assert time.monotonic() - started < 20
+    assert (job_of(book, job).status, job_of(book, job).exit_code) == (JobStatus.ERROR, None)
+    assert "time limit of 2 seconds" in log_of(book.engine, job)[-1]
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_stopping_a_job_ends_all_its_children(book: Book, site: Site, tmp_path: Path, stubborn: bool) -> None:
+    pids = tmp_path / "pids"
+    trap = "trap '' TERM; " if stubborn else ""
+    site.commit(
+        f"{trap}for i in 1 2 3; do (sleep 300 & echo $! >> {pids}; wait) & echo $! >> {pids}; done; echo up; wait; sleep 300"
+    )
+    job = ask(book, workspace_of(book, site.bare))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner", grace=1),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job) and len(pids.read_text().split()) == 6)
+    assert all(map(is_alive, pids.read_text().split()))
+    book.recorder.record_now(lambda ledger: stop_job(ledger, job_of(book, job)))
+    thread.join(20)
+    assert not thread.is_alive()
+    after = job_of(book, job)
+    assert (after.status, log_of(book.engine, job)[-1]) == (JobStatus.STOPPED, "[runner] Stopped.")
+    wait_until(lambda: not any(map(is_alive, pids.read_text().split())))
+    assert record_of(book, job)["status"] == "fail"
+
+
+def test_what_a_command_leaves_behind_ends_with_it(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit(f"sleep 300 & echo $! > {tmp_path}/pid; echo done")
+    job = ask(book, workspace_of(book, site.bare))
+    started = time.monotonic()
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert time.monotonic() - started < 15
+    assert job_of(book, job).status is JobStatus.COMPLETE
+    wait_until(lambda: not is_alive((tmp_path / "pid").read_text()))
+
+
+def test_a_deleted_job_is_stopped(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit("echo up; sleep 300")
+    job = ask(book, workspace_of(book, site.bare))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner"),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job))
+    book.recorder.record_now(lambda ledger: delete_job(ledger, job_of(book, job)))
+    thread.join(20)
+    assert not thread.is_alive()
+    assert job_of(book, job).status is JobStatus.STOPPED
+
+
+def test_a_hundred_thousand_lines_are_all_there_and_take_no_memory(
+    book: Book, site: Site, tmp_path: Path
+) -> None:
+    site.commit("seq 1 100000; head -c 30000 /dev/zero | tr '\\0' x; echo; printf 'a\\000b\\r\\n\\377\\n'")
+    job = ask(book, workspace_of(book, site.bare))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run_all(runner_of(book, tmp_path / "runner"))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1_024
+    said = log_of(book.engine, job)[2:]
+    assert said[:100_000] == [str(number) for number in range(1, 100_001)]
+    assert "".join(said[100_000:-2]) == "x" * 30_000
+    assert max(map(len, said)) <= 8_000
+    assert said[-2:] == ["a�b", "�"]
+    assert grown < 64, f"{grown:.0f} MB"
+
+
+def test_the_log_can_be_read_while_it_is_written(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit(f"echo first; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo last")
+    job = ask(book, workspace_of(book, site.bare))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner"),))
+    thread.start()
+    wait_until(lambda: "first" in log_of(book.engine, job))
+    assert job_of(book, job).status is JobStatus.RUNNING
+    assert record_of(book, job)["status"] == "in_progress"
+    (tmp_path / "go").touch()
+    thread.join(20)
+    assert log_of(book.engine, job)[-1] == "last"
+
+
+def test_a_command_sees_little_of_the_runners_environment(
+    book: Book, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_KEYS", "secret")
+    monkeypatch.setenv("OTHER", "unseen")
+    monkeypatch.setenv("DEPLOY_TARGET", "cloud")
+    site.commit("env; cat; ls -l /proc/self/fd | wc -l")
+    job = ask(book, workspace_of(book, site.bare))
+    run_all(runner_of(book, tmp_path / "runner", passed=["DEPLOY_TARGET"]))
+    said = log_of(book.engine, job)
+    assert "DEPLOY_TARGET=cloud" in said
+    assert not any(line.startswith(("TRACKER_", "OTHER=")) for line in said)
+    # 0, 1, 2 and the folder that is listed; one line is a total.
+    assert said[-1] == "5"
+
+
+def test_two_runners_take_no_job_twice_and_a_workspace_is_deployed_once_at_a_time(
+    book: Book, site: Site, tmp_path: Path
+) -> None:
+    site.commit(
+        f'echo "begin $JOB_ID" >> {tmp_path}/$WORKSPACE; sleep 0.3; echo "end $JOB_ID" >> {tmp_path}/$WORKSPACE'
+    )
+    workspaces = [workspace_of(book, site.bare) for _ in range(3)]
+    jobs = [ask(book, workspace) for _ in range(3) for workspace in workspaces]
+    run_all(runner_of(book, tmp_path / "one"), runner_of(book, tmp_path / "two"))
+    assert {job_of(book, job).status for job in jobs} == {JobStatus.COMPLETE}
+    for workspace in workspaces:
+        mine = [job.id for job in jobs if job.workspace_id == workspace.id]
+        lines = (tmp_path / workspace.name).read_text().splitlines()
+        assert lines == [f"{word} {job_id}" for job_id in mine for word in ("begin", "end")]
+
+
+def test_a_job_whose_runner_is_lost_is_taken_up_a_few_times(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit("echo done")
+    workspace = workspace_of(book, site.bare)
+    job, unlucky = ask(book, workspace), ask(book, workspace_of(book, site.bare))
+    claim = lambda now: book.recorder.record_now(lambda ledger: claim_job(ledger, "lost", now, now + 1))  # noqa: E731
+    now = time.time_ns() // 1_000 - 60_000_000
+    for loss in range(MOST_LOSSES + 1):
+        claimed = claim(now + 2 * loss)
+        assert claimed is not None
+        assert (claimed.id, claimed.losses) == (job.id, loss)
+    assert claim(now).id == unlucky.id
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert (job_of(book, job).status, job_of(book, job).attempt) == (JobStatus.ERROR, 0)
+    assert (job_of(book, unlucky).status, job_of(book, unlucky).losses) == (JobStatus.COMPLETE, 1)
+    assert "is lost" in log_of(book.engine, unlucky)[0]
+
+
+def test_a_runner_that_comes_too_late_ends_nothing(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit(f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done")
+    job = ask(book, workspace_of(book, site.bare))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner", lease=60),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job))
+    later = time.time_ns() // 1_000 + 120_000_000
+    taken = book.recorder.record_now(lambda ledger: claim_job(ledger, "other", later, later + 60_000_000))
+    assert taken is not None
+    (tmp_path / "go").touch()
+    thread.join(20)
+    assert not thread.is_alive()
+    after = job_of(book, job)
+    assert (after.status, after.runner, after.exit_code) == (JobStatus.RUNNING, "other", None)
+
+
+def test_a_runner_that_is_killed_takes_its_command_along_and_another_goes_on(tmp_path: Path) -> None:
+    book = Book(f"sqlite:///{tmp_path / 'data' / 'tracker.db'}", tmp_path)
+    site = Site(tmp_path / "site")
+    pids = tmp_path / "pids"
+    site.commit(f'echo $$ >> {pids}; echo up; [ "$(wc -l < {pids})" -ge 2 ] || sleep 300')
+    job = ask(book, workspace_of(book, site.bare))
+    command = [TRACKER, "runner", "--once"]
+    first = subprocess.Popen(
+        command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: "up" in log_of(book.engine, job), 30)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        wait_until(lambda: not is_alive(pids.read_text().split()[0]))
+        second = subprocess.run(
+            [TRACKER, "runner", "--once"],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode == 0
+        # What is running still has its lease: a runner that is to end with the queue waits for nobody.
+        assert job_of(book, job).status is JobStatus.RUNNING
+        third = subprocess.Popen(
+            [TRACKER, "runner"],
+            cwd=tmp_path,
+            env=clean_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(lambda: job_of(book, job).status is JobStatus.COMPLETE, 60)
+        finally:
+            third.send_signal(signal.SIGTERM)
+            assert third.wait(20) == 0
+    finally:
+        first.kill()
+        book.close()
+    after = job_of(book, job)
+    assert (after.losses, after.attempt, after.exit_code) == (1, 0, 0)
+    assert record_of(book, job)["status"] == "success"
+
+
+def test_a_location_is_a_git_url_or_a_path(book: Book) -> None:
+    assert read_location("git@github.com:acme/shop.git")[0].key == "github.com/acme/shop"
+    for text in ("/srv/git/shop.git", "file:///srv/git/shop.git"):
+        repository, clone_url = read_location(text)
+        assert (repository.key, clone_url) == ("localhost/srv/git/shop", "/srv/git/shop.git")
+    with pytest.raises(ValueError, match="git URL"):
+        read_location("ext::sh -c true")
+    name = {"name": "shop", "location": read_location("/srv/shop.git"), "command": "true"}
+    book.recorder.record_now(lambda ledger: create_workspace(ledger, Author("acme", "t"), **name))
+    with pytest.raises(Exception, match="already"):
+        book.recorder.record_now(lambda ledger: create_workspace(ledger, Author("acme", "t"), **name))
+
+
+def test_git_is_at_hand(tmp_path: Path) -> None:
+    assert git(tmp_path, "--version").startswith("git version")

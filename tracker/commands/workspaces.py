@@ -1,0 +1,125 @@
+"""`tracker workspace`: what runners deploy, and how."""
+
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+
+from metrics.records import RepositoryIdentity, RepositoryUrlError
+from tracker.commands.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
+from tracker.database import connect, migrate
+from tracker.ledger import Author
+from tracker.recording import Recorder
+from tracker.settings import Settings
+from tracker.workspaces import (
+    DEFAULT_BRANCH,
+    DEFAULT_TIME_LIMIT_SECONDS,
+    create_workspace,
+    list_workspaces,
+    read_location,
+    remove_workspace,
+)
+
+
+@click.group()
+def workspace() -> None:
+    """Set up what is deployed on request: a repository, its branch, and a command."""
+
+
+def _location(_: click.Context, __: click.Parameter, text: str) -> tuple[RepositoryIdentity, str]:
+    try:
+        return read_location(text)
+    except RepositoryUrlError as error:
+        raise click.BadParameter(f"{error}, or a path on the runner's host") from None
+
+
+@workspace.command()
+@click.argument("name")
+@organization_option
+@click.option(
+    "--repository", "location", required=True, metavar="URL", callback=_location, help="A git URL, or a path."
+)
+@click.option("--command", required=True, help="What a runner runs in the checkout, by /bin/sh.")
+@click.option("--branch", default=DEFAULT_BRANCH, show_default=True, help="What a push deploys.")
+@click.option("--environment", default="production", show_default=True, help="Of the deployments recorded.")
+@click.option("--service", default="", help="Of the deployments recorded; none by default.")
+@click.option(
+    "--time-limit", type=click.IntRange(1), default=DEFAULT_TIME_LIMIT_SECONDS, show_default=True,
+    metavar="SECONDS", help="After which a command is ended.",
+)  # fmt: skip
+@click.option(
+    "--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Of a command that fails."
+)
+def create(
+    name: str,
+    organization: str,
+    location: tuple[RepositoryIdentity, str],
+    command: str,
+    branch: str,
+    environment: str,
+    service: str,
+    time_limit: int,
+    retries: int,
+) -> None:
+    """Set a workspace up, and print its id and its deployment secret.
+
+    [b]tracker workspace create shop --org acme --repository URL --command ./deploy.sh[/b]
+
+    The secret is what GitHub signs its webhook with; [b]tracker workspace list --secrets[/b] shows it again.
+    """
+    settings = Settings()
+    engine = connect(settings.record_database_url)
+    migrate(engine)
+    made = Recorder(engine).record_now(
+        lambda ledger: create_workspace(
+            ledger,
+            Author(organization, CLI_SUBJECT),
+            name=name,
+            location=location,
+            command=command,
+            branch=branch,
+            service=service,
+            environment=environment,
+            max_attempts=retries,
+            time_limit_seconds=time_limit,
+        )
+    )
+    click.echo(f"workspace: {made.id}")
+    click.echo(f"secret: {made.secret}")
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    hook = f"{base.rstrip('/')}/api/workspaces/{made.id}/deployments/github-webhook"
+    click.echo(f"GitHub's webhook: {hook} (application/json)", err=True)
+
+
+@workspace.command("list")
+@organization_option
+@click.option("--secrets", is_flag=True, help="With the deployment secrets.")
+def list_all(organization: str, secrets: bool) -> None:
+    """Show an organization's workspaces."""
+    engine = migrated_database(Settings())
+    with engine.connect() as connection:
+        found = list_workspaces(connection, organization)
+    table = Table()
+    columns = ["name", "id", "repository", "branch", "command", *(["secret"] if secrets else [])]
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for one in found:
+        cells = [one.name, one.id, one.repository.path, one.branch, one.command]
+        table.add_row(*cells, *([one.secret] if secrets else []))
+    Console().print(table)
+
+
+@workspace.command()
+@click.argument("name")
+@organization_option
+@click.confirmation_option(
+    "--yes", "-y", prompt="Its jobs and their logs are removed too; what was recorded stays. Go on?"
+)
+def remove(name: str, organization: str) -> None:
+    """Remove a workspace with its jobs and their logs."""
+    engine = migrated_database(Settings())
+    with engine.connect() as connection:
+        found = [one for one in list_workspaces(connection, organization) if one.name == name]
+    if not found:
+        raise CommandFailed(f"{organization} has no workspace {name}")
+    Recorder(engine).record_now(lambda ledger: remove_workspace(ledger, found[0]))
+    click.echo(f"Removed {name}.")

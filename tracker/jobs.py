@@ -1,0 +1,317 @@
+"""The queue of deployments that runners carry out, one mechanism for every interface that asks for them.
+
+A runner has a job as long as its lease lasts, which it renews while it works. A job whose runner is not heard
+of any more is taken up by another, a few times. What a job does to a workspace it does alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from uuid_utils import uuid7
+
+from metrics.records import Status, environment_key
+from tracker.deployments import record_deployment, revise_deployment
+from tracker.errors import Conflict, NotFound
+from tracker.facts import Correction, DeploymentFacts, SentDeployment
+from tracker.ledger import Author, Ledger
+from tracker.models import JOBS, WORKSPACES
+from tracker.steps import Step, report_steps
+from tracker.workspaces import Workspace, find_workspace
+
+MOST_LOSSES = 3
+
+
+class JobStatus(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    ERROR = "ERROR"
+    STOPPED = "STOPPED"
+
+    @property
+    def is_over(self) -> bool:
+        return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it now is. `profile` is who asked for it; `lines` is how long its log is."""
+
+    id: str
+    organization: str
+    workspace_id: str
+    created_at: int
+    profile: Mapping[str, str]
+    commit_id: str | None
+    image_tag: str | None
+    status: JobStatus
+    max_attempts: int
+    attempt: int
+    losses: int
+    started_at: int | None
+    ended_at: int | None
+    exit_code: int | None
+    runner: str | None
+    stop_requested_at: int | None
+    deployment_id: str | None
+    lines: int
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        columns = {name: row._mapping[name] for name in _COLUMNS}
+        return cls(**columns | {"status": JobStatus(row.status)})
+
+
+_COLUMNS = tuple(field.name for field in fields(Job))
+
+
+def request_job(
+    ledger: Ledger,
+    workspace: Workspace,
+    profile: Mapping[str, str],
+    *,
+    commit_id: str | None = None,
+    image_tag: str | None = None,
+    alone: bool = False,
+) -> Job:
+    """Queue a deployment of a commit, or of the branch where none is named.
+
+    Raises `Conflict` where it is to be alone and another of the workspace is not over.
+    """
+    if alone and _unfinished(ledger.connection, workspace.id):
+        raise Conflict("Operation is in progress")
+    row = {
+        "id": str(uuid7()),
+        "organization": workspace.organization,
+        "workspace_id": workspace.id,
+        "created_at": ledger.now,
+        "profile": dict(profile),
+        "commit_id": commit_id,
+        "image_tag": image_tag,
+        "status": JobStatus.QUEUED.value,
+        "max_attempts": workspace.max_attempts,
+        "attempt": 0,
+        "losses": 0,
+        "lines": 0,
+    }
+    ledger.connection.execute(insert(JOBS).values(**row))
+    return find_job(ledger.connection, str(row["id"]))
+
+
+def _unfinished(connection: Connection, workspace_id: str) -> bool:
+    columns = JOBS.c
+    statement = select(columns.id).where(columns.workspace_id == workspace_id, columns.ended_at.is_(None))
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def claim_job(
+    ledger: Ledger, runner: str, now: int, expires_at: int, workspace_names: Sequence[str] = ()
+) -> Job | None:
+    """The oldest job that may begin, which is the runner's until its lease ends; None where there is none."""
+    give_up_lost(ledger, now)
+    columns, other = JOBS.c, JOBS.alias("other")
+    is_lost = and_(columns.status == JobStatus.RUNNING.value, columns.lease_expires_at <= now)
+    # One after the other for each workspace, in the order in which they were asked for.
+    is_next = ~(
+        select(other.c.id)
+        .where(
+            other.c.workspace_id == columns.workspace_id,
+            other.c.ended_at.is_(None),
+            or_(other.c.status == JobStatus.RUNNING.value, other.c.id < columns.id),
+            other.c.id != columns.id,
+        )
+        .exists()
+    )
+    statement = (
+        select(JOBS)
+        .join(WORKSPACES, WORKSPACES.c.id == columns.workspace_id)
+        .where(
+            columns.ended_at.is_(None),
+            or_(columns.status == JobStatus.QUEUED.value, is_lost),
+            is_next,
+        )
+        .order_by(columns.created_at, columns.id)
+        .limit(1)
+    )
+    if workspace_names:
+        statement = statement.where(WORKSPACES.c.name.in_(workspace_names))
+    row = ledger.connection.execute(statement).first()
+    if row is None:
+        return None
+    values: dict[str, Any] = {
+        "status": JobStatus.RUNNING.value,
+        "runner": runner,
+        "lease_expires_at": expires_at,
+        "started_at": row.started_at or now,
+        "losses": row.losses + (row.status == JobStatus.RUNNING),
+    }
+    _update(ledger, row.id, **values)
+    return find_job(ledger.connection, row.id)
+
+
+def give_up_lost(ledger: Ledger, now: int) -> None:
+    """End what has lost its runner once too often, or lost it when it was to be stopped."""
+    columns = JOBS.c
+    rows = ledger.connection.execute(
+        select(JOBS).where(
+            columns.ended_at.is_(None),
+            columns.status == JobStatus.RUNNING.value,
+            columns.lease_expires_at <= now,
+            or_(columns.losses >= MOST_LOSSES, columns.stop_requested_at.is_not(None)),
+        )
+    ).all()
+    for row in rows:
+        status = JobStatus.ERROR if row.stop_requested_at is None else JobStatus.STOPPED
+        end_job(ledger, Job.from_row(row), status)
+
+
+def renew_lease(ledger: Ledger, job_id: str, runner: str, expires_at: int) -> Job | None:
+    """The job as it now is, with a longer lease; None where it is the runner's no more."""
+    columns = JOBS.c
+    renewed = ledger.connection.execute(
+        update(JOBS)
+        .where(
+            columns.id == job_id,
+            columns.runner == runner,
+            columns.status == JobStatus.RUNNING.value,
+        )
+        .values(lease_expires_at=expires_at)
+    )
+    return find_job(ledger.connection, job_id, deleted=True) if renewed.rowcount else None
+
+
+def begin_deployment(ledger: Ledger, job: Job, commit_id: str, now: int) -> Job:
+    """Record that the job is under way, as a deployment in progress of the commit that was checked out."""
+    workspace = find_workspace(ledger.connection, job.workspace_id)
+    facts = DeploymentFacts(
+        repository_url=workspace.repository.url,
+        repository_host=workspace.repository.host,
+        repository_path=workspace.repository.path,
+        repository_key=workspace.repository.key,
+        service=workspace.service,
+        environment=workspace.environment,
+        environment_key=environment_key(workspace.environment),
+        status=Status.IN_PROGRESS,
+        # Of an image the commit beside it says nothing.
+        commit_id=None if job.image_tag else commit_id,
+        version=job.image_tag,
+        branch=workspace.branch,
+        title=f"{workspace.name}: {workspace.command}"[:500],
+        started_at=job.started_at or now,
+        member_id=job.profile.get("id"),
+        deployment_node_id=job.id,
+        triggered_by="job",
+    )
+    carried = frozenset({"status", "started_at"})
+    recording = record_deployment(ledger, _author(job), SentDeployment(facts, carried))
+    _update(ledger, job.id, commit_id=commit_id, deployment_id=recording.deployment.version.id)
+    return find_job(ledger.connection, job.id, deleted=True)
+
+
+def retry_job(ledger: Ledger, job: Job, exit_code: int | None) -> None:
+    """Queue a job whose command failed once more."""
+    _update(
+        ledger,
+        job.id,
+        status=JobStatus.QUEUED.value,
+        attempt=job.attempt + 1,
+        exit_code=exit_code,
+        runner=None,
+        lease_expires_at=None,
+    )
+
+
+def end_job(
+    ledger: Ledger, job: Job, status: JobStatus, exit_code: int | None = None, steps: Sequence[Step] = ()
+) -> None:
+    """End a job, and with it the deployment that it has begun, in one commit."""
+    if job.deployment_id is not None:
+        outcome = Status.SUCCESS if status is JobStatus.COMPLETE else Status.FAIL
+        correction = Correction({"status": outcome, "finished_at": ledger.now})
+        try:
+            revise_deployment(ledger, _author(job), job.deployment_id, correction)
+        except NotFound:
+            pass  # somebody has deleted the record
+        else:
+            report_steps(ledger, _author(job), job.deployment_id, steps)
+    _update(
+        ledger,
+        job.id,
+        status=status.value,
+        ended_at=ledger.now,
+        exit_code=exit_code,
+        runner=None,
+        lease_expires_at=None,
+    )
+
+
+def stop_job(ledger: Ledger, job: Job) -> Job:
+    """End a job that is queued, and have the runner stop one that is running. Raises `Conflict`."""
+    if job.status.is_over:
+        raise Conflict(f"The job is over: {job.status}.")
+    if job.status is JobStatus.QUEUED:
+        end_job(ledger, job, JobStatus.STOPPED)
+    else:
+        _update(ledger, job.id, stop_requested_at=ledger.now)
+    return find_job(ledger.connection, job.id)
+
+
+def delete_job(ledger: Ledger, job: Job) -> None:
+    """Stop a job where it is not over, and forget it; what was recorded stays."""
+    if not job.status.is_over:
+        stop_job(ledger, job)
+    _update(ledger, job.id, deleted_at=ledger.now)
+
+
+def _update(ledger: Ledger, job_id: str, **values: Any) -> None:
+    ledger.connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**values))
+
+
+def _author(job: Job) -> Author:
+    return Author(job.organization, job.profile.get("id", "job"))
+
+
+def find_job(connection: Connection, job_id: str, *, deleted: bool = False) -> Job:
+    """One job; one that was deleted only where that is asked for. Raises `NotFound`."""
+    row = connection.execute(select(JOBS).where(JOBS.c.id == job_id)).first()
+    if row is None or (row.deleted_at is not None and not deleted):
+        raise NotFound(f"There is no job {job_id}.")
+    return Job.from_row(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a workspace stands: its last job, the last that was complete, and how many there were."""
+
+    last: Job | None
+    last_success: Job | None
+    count: int
+
+
+def standing_of(connection: Connection, workspace_id: str) -> Standing:
+    """How a workspace stands; jobs that were deleted are none."""
+    columns = JOBS.c
+    jobs = select(JOBS).where(columns.workspace_id == workspace_id, columns.deleted_at.is_(None))
+    latest = jobs.order_by(columns.created_at.desc(), columns.id.desc()).limit(1)
+    last = connection.execute(latest).first()
+    success = connection.execute(latest.where(columns.status == JobStatus.COMPLETE.value)).first()
+    count = connection.execute(select(func.count()).select_from(jobs.subquery())).scalar_one()
+    found = [None if row is None else Job.from_row(row) for row in (last, success)]
+    return Standing(found[0], found[1], count)
+
+
+def list_jobs(
+    connection: Connection, workspace_id: str, *, offset: int, limit: int, oldest_first: bool = False
+) -> tuple[list[Job], int]:
+    """Some jobs of a workspace, the latest first unless asked otherwise, and how many there are."""
+    columns = JOBS.c
+    wanted = select(JOBS).where(columns.workspace_id == workspace_id, columns.deleted_at.is_(None))
+    total = connection.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
+    order = (columns.created_at, columns.id)
+    page = wanted.order_by(*(order if oldest_first else (column.desc() for column in order)))
+    return [Job.from_row(row) for row in connection.execute(page.offset(offset).limit(limit))], total

@@ -1,0 +1,82 @@
+"""Carries out jobs on the host that may deploy: checks the commit out, runs the command, writes the log.
+
+A process of its own: the service never runs a command. The command has a process group of its own and a clean
+environment; it ends with the job, whichever way the job ends, and with the runner.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+
+from tracker.attempt import Attempt, Holder, LeaseLost
+from tracker.database import UNAVAILABLE
+from tracker.jobs import Job, claim_job
+from tracker.workspaces import find_workspace
+
+LEASE_SECONDS = 15.0
+GRACE_SECONDS = 10.0
+POLL_SECONDS = 1.0
+_log = structlog.get_logger("tracker.runner")
+
+
+def new_name() -> str:
+    """A name that no other runner has."""
+    return f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+@dataclass(slots=True)
+class Runner:
+    """Takes one job after the other, of the workspaces that are named, or of all."""
+
+    holder: Holder
+    folder: Path
+    workspaces: Sequence[str] = ()
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, *, once: bool = False) -> None:
+        """Take jobs until `stopping` is set, and finish the one that is under way.
+
+        With `once`, take them until none is left.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while not self.stopping.is_set():
+            try:
+                job = self._claim()
+                if job is not None:
+                    self._carry_out(job)
+                elif once:
+                    return
+                else:
+                    self.stopping.wait(POLL_SECONDS)
+            except UNAVAILABLE as failure:
+                _log.warning("the record database does not answer", failure=str(failure))
+                self.stopping.wait(POLL_SECONDS)
+
+    def _claim(self) -> Job | None:
+        holder, now = self.holder, time.time_ns() // 1_000
+        return holder.recorder.record_now(
+            lambda ledger: claim_job(ledger, holder.name, now, holder.lease_end(now), self.workspaces)
+        )
+
+    def _carry_out(self, job: Job) -> None:
+        log = _log.bind(job=job.id, workspace=job.workspace_id)
+        log.info("job taken", attempt=job.attempt, losses=job.losses)
+        with self.holder.engine.connect() as connection:
+            workspace = find_workspace(connection, job.workspace_id)
+        place = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self.folder))
+        try:
+            Attempt(self.holder, job, workspace, place).run()
+        except LeaseLost:
+            log.warning("the job is another runner's by now")
+        else:
+            log.info("job over")
+        finally:
+            shutil.rmtree(place, ignore_errors=True)

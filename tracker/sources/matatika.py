@@ -1,0 +1,232 @@
+"""Workspaces and jobs as Matatika and Meltano Cloud have them: deploy, hear of a push, follow, stop."""
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, delete, get, post, put
+from litestar.datastructures import Headers
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from metrics.records import from_microseconds
+from tracker.auth import NO_SCHEME, Scope, requires
+from tracker.errors import FieldError, InvalidRequest, Unauthenticated
+from tracker.jobs import Job, delete_job, list_jobs, request_job, stop_job
+from tracker.ledger import Ledger
+from tracker.logs import Line, read_lines
+from tracker.problems import Failure
+from tracker.routes.listing import CallerRequest
+from tracker.service import Service
+from tracker.sources.pushes import NoJob, read_push
+from tracker.sources.workspaces import profile_of, reached_job, reached_workspace
+from tracker.workspaces import find_workspace
+
+Answer = Mapping[str, object]
+DEFAULT_PAGE, LARGEST_PAGE = 20, 500
+# These interfaces' own examples send the token with no scheme before it.
+_SCHEMES = ("bearer", NO_SCHEME)
+_WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=_SCHEMES)
+_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
+_NDJSON = "application/x-ndjson"
+
+
+class MatatikaController(Controller):
+    """What a workspace is to deploy, and the jobs that do so."""
+
+    path = "/api"
+    include_in_schema = False
+
+    @post("/workspaces/{workspace_id:str}/deployments", guards=[_WRITERS], status_code=202)
+    async def deploy(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
+        """Queue a deployment of the workspace's branch."""
+        caller, base = request.user, _base(request, service)
+
+        def act(ledger: Ledger) -> Answer:
+            workspace = reached_workspace(ledger.connection, workspace_id, caller)
+            return job_answer(request_job(ledger, workspace, profile_of(caller.claims)), base)
+
+        return await service.recorder.record(act)
+
+    @post("/workspaces/{workspace_id:str}/deployments/github-webhook")
+    async def hear_of_push(
+        self, workspace_id: FromPath[str], request: CallerRequest, service: Service
+    ) -> Response[Answer]:
+        """Queue a deployment of the commit that was pushed; the signature says who may, and nothing else."""
+        body, headers, base = await request.body(), request.headers, _base(request, service)
+
+        def act(ledger: Ledger) -> Response[Answer]:
+            workspace = find_workspace(ledger.connection, workspace_id)
+            require_signature(headers, body, workspace.secret)
+            try:
+                push = read_push(headers.get("X-GitHub-Event"), body, workspace)
+            except NoJob as reason:
+                return Response({"message": str(reason)}, status_code=200)
+            profile = {"id": push.pusher, "name": push.pusher}
+            job = request_job(ledger, workspace, profile, commit_id=push.commit_id)
+            return Response(job_answer(job, base), status_code=202)
+
+        return await service.recorder.record(act)
+
+    @get("/workspaces/{workspace_id:str}/jobs", guards=[_READERS], sync_to_thread=True)
+    def list_jobs(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
+        """The workspace's jobs, a page of them; the latest first unless `sort` says otherwise."""
+        page, size, oldest_first = _paging(request)
+        base = _base(request, service)
+        with service.engine.connect() as connection:
+            workspace = reached_workspace(connection, workspace_id, request.user)
+            jobs, total = list_jobs(
+                connection, workspace.id, offset=page * size, limit=size, oldest_first=oldest_first
+            )
+        pages = -(-total // size)
+        own = f"{base}/api/workspaces/{workspace.id}/jobs"
+        others = {"first": 0, "prev": page - 1, "next": page + 1, "last": max(pages - 1, 0)}
+        links = {
+            name: {"href": f"{own}?page={number}&size={size}"}
+            for name, number in others.items()
+            if 0 <= number < max(pages, 1)
+        }
+        return {
+            "_embedded": {"jobs": [job_answer(job, base) for job in jobs]},
+            "_links": {"self": {"href": f"{own}?page={page}&size={size}"}, **links},
+            "page": {"size": size, "totalElements": total, "totalPages": pages, "number": page},
+        }
+
+    @get("/jobs/{job_id:str}", guards=[_READERS], sync_to_thread=True)
+    def read(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
+        """One job."""
+        with service.engine.connect() as connection:
+            return job_answer(reached_job(connection, job_id, request.user), _base(request, service))
+
+    @get("/jobs/{job_id:str}/logs", guards=[_READERS], sync_to_thread=True)
+    def logs(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Response[Any] | Stream:
+        """The log from a line on, as text or as NDJSON; 204 where there is nothing."""
+        text = request.query_params.get("sequence", "0")
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise InvalidRequest.of([FieldError("sequence", "must be a number from 0 on")])
+        with service.engine.connect() as connection:
+            job = reached_job(connection, job_id, request.user)
+        if int(text) >= job.lines:
+            return Response(None, status_code=204)
+        media_type = request.accept.best_match(
+            ["text/plain", _NDJSON, "application/json"], default="text/plain"
+        )
+        is_text = media_type == "text/plain"
+        pieces = read_lines(service.engine, job.id, int(text), job.lines)
+        return Stream(
+            _written(pieces, _as_text if is_text else _as_json),
+            media_type="text/plain" if is_text else _NDJSON,
+        )
+
+    @put("/jobs/{job_id:str}/stopped", guards=[_WRITERS], status_code=202)
+    async def stop(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
+        """Stop a job that is not over."""
+        base = _base(request, service)
+
+        def act(ledger: Ledger) -> Answer:
+            return job_answer(stop_job(ledger, reached_job(ledger.connection, job_id, request.user)), base)
+
+        return await service.recorder.record(act)
+
+    @delete("/jobs/{job_id:str}", guards=[_WRITERS])
+    async def delete(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> None:
+        """Stop a job where it is not over, and forget it."""
+        await service.recorder.record(
+            lambda ledger: delete_job(ledger, reached_job(ledger.connection, job_id, request.user))
+        )
+
+
+def require_signature(headers: Headers, body: bytes, secret: str) -> None:
+    """Raises `Unauthenticated` unless the body is signed; by SHA-256 where that signature is sent."""
+    for name, algorithm in (("X-Hub-Signature-256", "sha256"), ("X-Hub-Signature", "sha1")):
+        if name in headers:
+            expected = f"{algorithm}={hmac.new(secret.encode(), body, algorithm).hexdigest()}"
+            if hmac.compare_digest(expected.encode(), headers[name].strip().encode()):
+                return
+            raise Unauthenticated(f"the signature in {name} is wrong")
+    raise Unauthenticated("sign the body: X-Hub-Signature-256", token_given=False)
+
+
+def job_answer(job: Job, base: str) -> Answer:
+    """A job with what can be done about it as HAL links. Times are in UTC, and say no zone."""
+    own = f"{base}/api/jobs/{job.id}"
+    answer: dict[str, object] = {
+        "id": job.id,
+        "created": _time(job.created_at),
+        "type": "WORKSPACE_DEPLOY",
+        "maxAttempts": job.max_attempts,
+        "attempt": job.attempt,
+        "status": job.status,
+    }
+    if job.commit_id is not None:
+        answer["commitId"] = job.commit_id
+    if job.started_at is not None:
+        answer["startTime"] = _time(job.started_at)
+    if job.ended_at is not None:
+        answer |= {"endTime": _time(job.ended_at), "exitCode": job.exit_code}
+    account = {"company": job.organization, "id": job.organization}
+    answer["_embedded"] = {"profile": {**job.profile, "workingAccount": account}}
+    links: dict[str, object] = {
+        "self": {"href": own},
+        "delete job": {"href": own, "type": "DELETE"},
+        "logs": {"href": f"{own}/logs?sequence=0", "type": "GET"},
+    }
+    if not job.status.is_over:
+        links["withdraw job"] = {"href": f"{own}/stopped", "type": "PUT"}
+    return {**answer, "_links": links}
+
+
+def _time(microseconds: int) -> str:
+    return f"{from_microseconds(microseconds):%Y-%m-%dT%H:%M:%S.%f}"
+
+
+def _as_text(line: Line) -> bytes:
+    return f"{line.text}\n".encode()
+
+
+def _as_json(line: Line) -> bytes:
+    said = {"sequence": line.sequence, "created": _time(line.written_at), "line": line.text}
+    return msgspec.json.encode(said) + b"\n"
+
+
+def _written(pieces: Iterator[Sequence[Line]], write: Callable[[Line], bytes]) -> Iterator[bytes]:
+    return (b"".join(map(write, piece)) for piece in pieces)
+
+
+def _paging(request: CallerRequest) -> tuple[int, int, bool]:
+    """Page, from 0, size, and whether the oldest come first. Raises `InvalidRequest`."""
+
+    def number(name: str, default: int, least: int, most: int) -> int:
+        text = request.query_params.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise InvalidRequest.of([FieldError(name, f"must be a number from {least} to {most}")])
+        return int(text)
+
+    column, _, direction = request.query_params.get("sort", "created,desc").partition(",")
+    if column != "created" or direction not in ("", "asc", "desc"):
+        raise InvalidRequest.of([FieldError("sort", "must be created,asc or created,desc")])
+    return number("page", 0, 0, 10**6), number("size", DEFAULT_PAGE, 1, LARGEST_PAGE), direction != "desc"
+
+
+def _base(request: CallerRequest, service: Service) -> str:
+    return service.settings.base_of(request.scope["scheme"], request.headers["host"])
+
+
+def render(failure: Failure, path: str) -> Response[Any]:
+    """A failure as these interfaces say it."""
+    phrases = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+    body = {
+        "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}",
+        "status": failure.status,
+        "error": phrases.get(failure.status, failure.title),
+        "errors": [
+            {"field": error.pointer.lstrip("/"), "defaultMessage": error.detail} for error in failure.errors
+        ],
+        "message": failure.detail,
+        "path": path,
+    }
+    return Response(
+        body, status_code=failure.status, media_type="application/json", headers=dict(failure.headers)
+    )

@@ -1,0 +1,81 @@
+"""What GitHub says to a webhook of a workspace: which commit to deploy, or why none."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from metrics.records import RepositoryIdentity, RepositoryUrlError
+from tracker.errors import FieldError, InvalidRequest
+from tracker.workspaces import Workspace
+
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_UNKNOWN_PUSHER = "github-webhook"
+
+
+class NoJob(Exception):
+    """Nothing is to be deployed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What is to be deployed: a commit, or the branch's last one where none is said."""
+
+    commit_id: str | None
+    pusher: str
+
+
+def read_push(event: str | None, body: bytes, workspace: Workspace) -> Push:
+    """The push that a webhook tells of. Raises `NoJob`, `InvalidRequest`."""
+    payload = _payload(body)
+    if event not in (None, "push"):
+        raise NoJob(f"The event {event} deploys nothing.")
+    if not payload:
+        return Push(None, _UNKNOWN_PUSHER)
+    ref, commit_id = payload.get("ref"), payload.get("after")
+    if not isinstance(ref, str) or not isinstance(commit_id, str):
+        raise NoJob("This is no push: it names no ref and no commit after it.")
+    _require_own_repository(payload, workspace)
+    wanted = f"refs/heads/{workspace.branch}"
+    if ref != wanted:
+        raise NoJob(f"The push is to {ref}, and the workspace deploys {wanted}: no job was started.")
+    if payload.get("deleted") is True or not commit_id.strip("0"):
+        raise NoJob(f"{ref} was deleted: no job was started.")
+    if not _COMMIT.fullmatch(commit_id):
+        raise InvalidRequest.of([FieldError("/after", "must be a commit, in 40 or 64 hexadecimal digits")])
+    return Push(commit_id, _pusher(payload))
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    """The body as an object; an empty one where it is empty. Raises `InvalidRequest`."""
+    try:
+        payload = msgspec.json.decode(body) if body.strip() else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest.of([FieldError("", "is not valid JSON")]) from None
+    if not isinstance(payload, dict):
+        raise InvalidRequest.of([FieldError("", "must be a JSON object")])
+    return payload
+
+
+def _require_own_repository(payload: dict[str, Any], workspace: Workspace) -> None:
+    """Raises `NoJob` where the push is to another repository: its commits are not in this one."""
+    repository = payload.get("repository")
+    url = repository.get("clone_url") if isinstance(repository, dict) else None
+    if not isinstance(url, str) or workspace.is_local:
+        return
+    try:
+        pushed = RepositoryIdentity.parse(url)
+    except RepositoryUrlError:
+        return
+    if pushed != workspace.repository:
+        own = workspace.repository.path
+        raise NoJob(f"The push is to {pushed.path}, and the workspace deploys {own}: no job was started.")
+
+
+def _pusher(payload: dict[str, Any]) -> str:
+    for key, name in (("sender", "login"), ("pusher", "name")):
+        part = payload.get(key)
+        if isinstance(part, dict) and isinstance(part.get(name), str) and part[name]:
+            return str(part[name])[:250]
+    return _UNKNOWN_PUSHER

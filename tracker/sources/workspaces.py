@@ -1,0 +1,32 @@
+"""Workspaces and jobs as far as a caller reaches them, for every interface that deploys on request."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from tracker.auth import Caller, Claims
+from tracker.errors import NotFound
+from tracker.jobs import Job, find_job
+from tracker.workspaces import Workspace, find_workspace
+
+
+def reached_workspace(connection: Connection, workspace_id: str, caller: Caller) -> Workspace:
+    """A workspace of the caller's organization. Raises `NotFound`."""
+    workspace = find_workspace(connection, workspace_id, caller.organization)
+    caller.require_read(workspace.repository, f"There is no workspace {workspace_id}.")
+    return workspace
+
+
+def reached_job(connection: Connection, job_id: str, caller: Caller) -> Job:
+    """A job of a workspace that the caller reaches. Raises `NotFound`."""
+    job = find_job(connection, job_id)
+    try:
+        reached_workspace(connection, job.workspace_id, caller)
+    except NotFound:
+        raise NotFound(f"There is no job {job_id}.") from None
+    return job
+
+
+def profile_of(claims: Claims) -> Mapping[str, str]:
+    """Who asks, as far as the token says."""
+    return {"id": claims.subject, **claims.profile}
