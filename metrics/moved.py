@@ -1,23 +1,26 @@
 """The settings that moved a number: which, since when, by whom, and the figure under the one before."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from metrics.catalog import read_sql
 from metrics.records import FailureSignal, OrganizationSettings, from_microseconds
 from metrics.rows import MetricRow
 
-GAP = "attribution_gap_days"
 # What figures depend on, and how a column of `settings_versions` becomes a field of the settings.
 _READ: Mapping[str, Callable[[Any], object]] = {
     "timezone": str,
     "production_environments": tuple,
     "failure_signals": lambda names: tuple(FailureSignal(name) for name in names),
-    GAP: int,
+    "attribution_gap_days": int,
 }
+# Those that links and culprits depend on; the others only decide what is asked.
+_SETTLED_BY = frozenset({"production_environments", "attribution_gap_days"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class SettingChange:
     since: datetime
     by: str
     before: Any
+
+    @property
+    def moves_facts(self) -> bool:
+        """Whether links and culprits depend on it, and not only what is asked."""
+        return self.setting in _SETTLED_BY
 
     def undone(self, settings: OrganizationSettings) -> OrganizationSettings:
         """The settings with the one before in its place."""
@@ -61,6 +69,33 @@ def last_changes(cursor: duckdb.DuckDBPyConnection, organization: str) -> Sequen
     return list(changes.values())
 
 
+@contextmanager
+def supposing(
+    cursor: duckdb.DuckDBPyConnection, organization: str, settings: OrganizationSettings
+) -> Iterator[None]:
+    """Has the cursor see an organization's links and culprits as they would be under other settings."""
+    given = asdict(settings)
+    del given["benchmark"]
+    cursor.execute(read_sql("changes", "supposed"), {"organization": organization, **given})
+    try:
+        for table, statement in _SUPPOSED.items():
+            bound = {"organization": organization} if "$organization" in statement else None
+            cursor.execute(f"create temp table {table} as {statement}", bound)
+        yield
+    finally:
+        # After an error the transaction takes no statement any more, and the cursor is closed.
+        with suppress(duckdb.Error):
+            for table in ("settings", *_SUPPOSED):
+                cursor.execute(f"drop table if exists temp.{table}")
+
+
+# In the order in which they build on each other.
+_SUPPOSED = {
+    "changed_streams": "select distinct stream from deployments where organization = $organization",
+    "changed_incidents": "select id as incident_id from incidents where organization = $organization",
+    "incident_links": read_sql("facts", "incident_links"),
+    "remediations": read_sql("facts", "remediations"),
+}
 _VERSIONS = f"""
     select epoch_us(recorded_at), recorded_by, {", ".join(_READ)}
     from settings_versions

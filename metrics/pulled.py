@@ -148,17 +148,8 @@ class HeldRecords:
         raise ParameterError([("as_of", "cannot be asked of records without a history")])
 
     def past(self, _: str, __: Position) -> "HeldRecords":
-        """They are what they have always been."""
-        return self
-
-    def with_gap(self, days: int) -> "HeldRecords":
-        """The same records, as if the attribution gap had always been so many days."""
-        settings = self._tables["organization_settings"]
-        gaps = pa.array([days] * settings.num_rows, pa.int64())
-        replaced = settings.set_column(
-            settings.column_names.index("attribution_gap_days"), "attribution_gap_days", gaps
-        )
-        return HeldRecords({**self._tables, "organization_settings": replaced}, self._head)
+        """There is none."""
+        raise NotImplementedError
 
     def head(self) -> Position:
         return self._head

@@ -206,9 +206,8 @@ class Asking:
 _MOST_BUCKETS = 5_000
 _MOST_CELLS = 100_000
 _GROUP_NAMES = """
-    select group_name from asked_deployments($question::question)
-    union
-    select group_name from asked_incidents($question::question)
+    select group_name
+    from group_names($question::question)
     order by group_name nulls last
 """
 _REPOSITORY_PATHS = """

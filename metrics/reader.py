@@ -51,32 +51,33 @@ class Reader:
         now = datetime.now(UTC) if cursor is None else window_end(cursor)
         known = self._known_then(store, parameters)
 
-        def act(reading: Reading) -> tuple[Explanation, Sequence[SettingChange]]:
+        def act(reading: Reading) -> Explanation:
+            question = self._question(reading, parameters, now)
             explained = reading.explain(
-                self._question(reading, parameters, now),
-                metric,
-                limit=limit,
-                after=cursor,
-                only_left_out=only_left_out,
+                question, metric, limit=limit, after=cursor, only_left_out=only_left_out
             )
-            return explained, reading.setting_changes(self.organization)
+            plain = parameters.model_copy(update={"interval": None, "group_by": None, "compare": False})
+            moves = [
+                self._move(reading, plain, explained.answer, change, now)
+                for change in reading.setting_changes(self.organization)
+            ]
+            moved_by = [move for move in moves if move.row_before != explained.answer.row]
+            return replace(explained, moved_by=moved_by)
 
-        explained, changes = known.read(act)
-        moves = [self._move(known, parameters, explained.answer, change, now) for change in changes]
-        return replace(
-            explained, moved_by=[move for move in moves if move.row_before != explained.answer.row]
-        )
+        return known.read(act)
 
     def _move(
-        self, store: Store, parameters: MetricParameters, answer: Answer, change: SettingChange, now: datetime
+        self,
+        reading: Reading,
+        parameters: MetricParameters,
+        answer: Answer,
+        change: SettingChange,
+        now: datetime,
     ) -> Move:
         """A change of a setting, with what is answered under the one before."""
-        plain = parameters.model_copy(update={"interval": None, "group_by": None, "compare": False})
         settings = change.undone(answer.question.settings)
-        question = plain.question(self.organization, settings, now=now, visible=self.visible)
-        if isinstance(change.before, int):
-            store = store.with_gap(self.organization, change.before)
-        (before,) = store.read(lambda reading: reading.ask(question, [answer.metric]))
+        question = parameters.question(self.organization, settings, now=now, visible=self.visible)
+        (before,) = reading.ask(question, [answer.metric], supposing=change.moves_facts)
         return Move(change, before.row)
 
     def profiles(self, store: Store, parameters: MetricParameters, metric: MetricName) -> Sequence[Answer]:

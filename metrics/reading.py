@@ -1,11 +1,13 @@
 """One state of the records, and what can be asked of it."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
+from metrics import moved
 from metrics.catalog import CATALOG, MetricName, read_sql
 from metrics.explanation import Explanation, explain
 from metrics.moved import SettingChange, last_changes
@@ -58,9 +60,21 @@ class Reading:
         relation = self._cursor.sql(read_sql("views", name), params={"organization": organization})
         return relation.to_arrow_table()
 
-    def ask(self, question: Question, metrics: Iterable[MetricName] = tuple(MetricName)) -> list[Answer]:
-        """The answers to a question, in the order asked. Raises `ParameterError` where that is too much."""
-        with asking(self._cursor, question) as asked:
+    def ask(
+        self,
+        question: Question,
+        metrics: Iterable[MetricName] = tuple(MetricName),
+        *,
+        supposing: bool = False,
+    ) -> list[Answer]:
+        """The answers to a question, in the order asked. Raises `ParameterError` where that is too much.
+
+        `supposing` works out links and culprits anew, as they would be under the question's settings.
+        """
+        with ExitStack() as held:
+            if supposing:
+                held.enter_context(moved.supposing(self._cursor, question.organization, question.settings))
+            asked = held.enter_context(asking(self._cursor, question))
             return [asked.answer(CATALOG[name]) for name in metrics]
 
     def explain(

@@ -49,6 +49,7 @@ _MACROS = (
     "deployments_without_success",
     "causes_judged",
     "causes_left_out",
+    "group_names",
     "recoveries",
     "recoveries_explained",
 )
@@ -119,16 +120,6 @@ class Store:
         """
         position = self._records.position_at(as_of)
         return self._kept((organization, position), lambda: self._records.past(organization, position))
-
-    def with_gap(self, organization: str, days: int) -> "Store":
-        """A store of what the organization has recorded, as if its attribution gap were so many days.
-
-        Raises `RecordsUnavailable`.
-        """
-        with self._lock:
-            position = position_of(self._connection)
-        key = (organization, position, days)
-        return self._kept(key, lambda: self._records.past(organization, position).with_gap(days))
 
     def _kept(self, key: object, records: Callable[[], RecordDatabase]) -> "Store":
         """The store over other records than its own, made where it is not at hand."""

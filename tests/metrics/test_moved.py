@@ -73,3 +73,16 @@ def test_then_only_what_was_set_by_then_is_told(book: Book) -> None:
     book.set(failure_signals=["hotfix"])
     assert explain(book, as_of=before.isoformat()).moved_by == []
     assert told(explain(book, as_of=after.isoformat()).moved_by) == [("attribution_gap_days", 30, 5, 0.5)]
+
+
+def test_production_environments_are_undone_over_all_links(book: Book) -> None:
+    """An incident that names no environment belongs to one of production."""
+    book.deploy(version="v1", finished_at="2026-03-02T10:00:00Z")
+    book.deploy(version="v2", finished_at="2026-03-03T10:00:00Z", environment="staging")
+    book.report(started_at="2026-03-03T11:00:00Z", repository_url="https://github.com/acme/shop")
+    before = explain(book, environment="production").answer.row.value
+    book.set(production_environments=["production", "staging"])
+    explained = explain(book, environment="production")
+    assert (before, explained.answer.row.value) == (1, 0)
+    assert [move.row_before.value for move in explained.moved_by] == [before]
+    assert explain(book, environment="production").answer.row == explained.answer.row

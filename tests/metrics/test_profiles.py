@@ -155,6 +155,35 @@ def test_all_profiles_answer_one_question_and_the_plain_one_follows_no_other_rul
         MetricParameters.of({"profile": "gitlab"})
 
 
+def test_middleware_counts_incidents_of_the_service_and_team_and_in_the_group_of_their_resolution(
+    book: Book,
+) -> None:
+    shop, api = "https://github.com/acme/shop", "https://github.com/acme/api"
+    web = book.deploy(version="v1", finished_at="2026-03-02T10:00:00Z", service="web", team="blue").deployment
+    book.report(started_at="2026-03-01T10:00:00Z", resolved_at="2026-03-02T10:00:00Z", repository_url=api)
+    book.report(
+        started_at="2026-03-02T11:00:00Z",
+        resolved_at="2026-03-02T12:00:00Z",
+        repository_url=shop,
+        service="web",
+    )
+    book.report(
+        started_at="2026-03-02T11:00:00Z", resolved_at="2026-03-02T13:00:00Z",
+        deployment=web.version.id, change_related=False,
+    )  # fmt: skip
+    asked = {"from_": "2026-03-02", "to": "2026-03-03", "profile": "middleware"}
+
+    def recovery(**more: Any) -> Any:
+        return book.ask(**asked, **more)["mean_time_to_recover"]
+
+    assert (recovery().row.recovered, recovery().row.value) == (3, (24 + 1 + 2) * 3_600 / 3)
+    assert recovery(service="web").row.value == 3_600
+    assert recovery(team="blue").row.recovered == 0
+    assert recovery(repository="acme/shop").row.recovered == 2
+    groups = {group.name: group.row.recovered for group in recovery(group_by="repository").groups}
+    assert groups == {"acme/api": 1, "acme/shop": 2}
+
+
 def test_a_series_of_a_closed_window_adds_up_to_it(book: Book) -> None:
     for hour in (0, 24, 48):
         book.deploy(version=f"v{hour}", finished_at=(START + timedelta(hours=hour)).isoformat())

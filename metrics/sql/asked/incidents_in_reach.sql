@@ -9,6 +9,7 @@ select
     incidents.service,
     incidents.environment_key,
     incidents.change_related,
+    repository_teams.team,
     group_of(
         question,
         incidents.repository_key,

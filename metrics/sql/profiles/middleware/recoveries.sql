@@ -8,6 +8,7 @@ select
     true as is_failed,
     epoch_us(resolved_at - started_at) / 1e6 as seconds
 from incidents_in_reach(question)
+where is_asked_incident(question, service, team)
 union all
 select finished_at, group_name, in_population, false, null
 from asked_deployments(question);

@@ -12,6 +12,7 @@ resolutions as (
         coalesce(incidents.resolved_at, incidents.started_at) as happened_at
     from incidents_in_reach(question) as incidents
     left join incident_causes(question) as causes on causes.incident_id = incidents.id
+    where is_asked_incident(question, incidents.service, incidents.team)
 )
 select
     resolved_at is not null and is_within(question, happened_at) as counted,
