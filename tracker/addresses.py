@@ -6,12 +6,18 @@ A name is resolved once, all that it means is looked at, and what is called is t
 import asyncio
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 # IPv6 addresses that stand for an IPv4 address, beside those that Python knows: RFC 6052.
 _NAT64 = ip_network("64:ff9b::/96")
+# Site-local, local-use NAT64, IPv4-translated and IPv4-compatible addresses: none of them is public.
+_NOT_PUBLIC = tuple(map(ip_network, ("fec0::/10", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+# Names are resolved on threads of their own: a server that does not answer holds up nothing else.
+_RESOLVERS = ThreadPoolExecutor(16, "resolver")
 
 
 class AddressRefused(Exception):
@@ -26,13 +32,15 @@ def read_networks(text: str) -> tuple[Network, ...]:
 async def permitted_address(host: str, port: int, allowed: Sequence[Network]) -> str:
     """An address of the host that may be called. Raises `AddressRefused`."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(
+            _RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
     except (OSError, UnicodeError) as error:
         raise AddressRefused(f"{host} cannot be resolved: {error}") from None
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not is_permitted(ip_address(address.partition("%")[0]), allowed):
-            raise AddressRefused(f"{host} is {address}, inside the host or a private network")
+            raise AddressRefused(f"{host} is inside the host or a private network")
     return addresses[0]
 
 
@@ -43,6 +51,8 @@ def is_permitted(address: Address, allowed: Sequence[Network]) -> bool:
         return is_permitted(embedded, allowed)
     if any(address.version == network.version and address in network for network in allowed):
         return True
+    if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast
 
 

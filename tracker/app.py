@@ -1,6 +1,6 @@
 """The wiring: settings in, an application out. It decides nothing."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeGuard
 
@@ -84,7 +84,10 @@ def create_app(settings: Settings) -> Litestar:
     service = Service(settings, engine, Recorder(engine), authenticator, store)
 
     dispatcher = Dispatcher(
-        engine, service.recorder, _renders(settings), read_networks(settings.webhook_networks)
+        engine,
+        service.recorder,
+        _renders(lambda: settings.base_of(app.state.address)),
+        read_networks(settings.webhook_networks),
     )
 
     @asynccontextmanager
@@ -112,6 +115,7 @@ def create_app(settings: Settings) -> Litestar:
         plugins=[RawBodies()],
         logging_config=None,
     )
+    app.state.address = f"http://{settings.host}:{settings.port}"
     app.state.authenticator = authenticator
     app.state.rejections = service.rejections
     app.state.service = service
@@ -160,12 +164,14 @@ _ERROR_SHAPES = {
 }
 
 
-def _renders(settings: Settings) -> Mapping[SubscriberKind, Render]:
-    """How an event is said to each kind of subscriber."""
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+def _renders(base: Callable[[], str]) -> Mapping[SubscriberKind, Render]:
+    """How an event is said to each kind of subscriber; `base` is where the service is found.
+
+    Whoever has asked for a deployment does not decide that: subscribers call it with tokens of their own.
+    """
     return {
         SubscriberKind.STANDARD: standard_body,
-        SubscriberKind.GITHUB: lambda event, organization: github_body(event, organization, base),
+        SubscriberKind.GITHUB: lambda event, organization: github_body(event, organization, base()),
     }
 
 

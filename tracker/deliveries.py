@@ -53,7 +53,11 @@ def enqueue(ledger: Ledger, webhook_id: str, deliveries: Sequence[NewDelivery], 
     columns = WEBHOOKS.c
     moved = ledger.connection.execute(
         update(WEBHOOKS)
-        .where(columns.id == webhook_id, columns.position < position)
+        .where(
+            columns.id == webhook_id,
+            columns.position < position,
+            columns.disabled_reason.is_(None),
+        )
         .values(position=position)
     )
     if moved.rowcount and deliveries:
@@ -92,7 +96,7 @@ def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int
             columns.next_attempt_at <= now,
             ~is_blocked,
         )
-        .order_by(columns.place)
+        .order_by(columns.next_attempt_at, columns.place)
         .limit(limit)
     ).all()
 
@@ -103,7 +107,9 @@ def settle(
     """Note a try, and what is next. What was dropped meanwhile stays so, unless it was delivered."""
     columns = DELIVERIES.c
     row = ledger.connection.execute(
-        select(columns.attempts, columns.state).where(columns.id == delivery_id)
+        select(columns.webhook_id, columns.subject, columns.attempts, columns.state).where(
+            columns.id == delivery_id
+        )
     ).first()
     if row is None:
         return
@@ -117,6 +123,16 @@ def settle(
             next_attempt_at=next_attempt_at,
             attempts=[*row.attempts, asdict(attempt)][-_MOST_ATTEMPTS_KEPT:],
         )
+    )
+    # What waits behind it need not be looked at before.
+    ledger.connection.execute(
+        update(DELIVERIES)
+        .where(
+            columns.webhook_id == row.webhook_id,
+            columns.subject == row.subject,
+            columns.state == DeliveryState.PENDING.value,
+        )
+        .values(next_attempt_at=next_attempt_at)
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine, Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.records import to_microseconds
@@ -24,6 +24,7 @@ from tracker.deliveries import Attempt, DeliveryState, NewDelivery, due_deliveri
 from tracker.events import Event, read_events
 from tracker.leases import release, take
 from tracker.ledger import Ledger
+from tracker.models import WEBHOOKS
 from tracker.recording import Recorder
 from tracker.sending import Parcel, Reply, send
 from tracker.webhooks import SubscriberKind, Subscription, disable, enabled_subscriptions
@@ -90,7 +91,7 @@ class Dispatcher:
             try:
                 somebody_listens = await self.look()
             except SQLAlchemyError as failure:
-                _log.warning("events cannot be read, will be tried again", failure=str(failure))
+                _log.warning("events cannot be read, will be tried again", failure=_reason(failure))
             if not somebody_listens:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
@@ -104,8 +105,13 @@ class Dispatcher:
         if not subscriptions or not await self._has_lease():
             return False
         for subscription in subscriptions:
-            await self._collect(subscription)
-            await self._send_due(subscription)
+            try:
+                await self._collect(subscription)
+                await self._send_due(subscription)
+            except SQLAlchemyError:
+                raise
+            except Exception:  # noqa: BLE001 - what is wrong with one's events must not hold up the others'
+                _log.exception("the events of a webhook cannot be told", webhook=subscription.id)
         return True
 
     async def settled(self) -> None:
@@ -186,7 +192,7 @@ class Dispatcher:
             await self._settle(subscription, row, at, reply)
         except SQLAlchemyError as failure:
             # It stays pending, and goes out again under the same id.
-            _log.warning("a delivery cannot be noted", delivery=row.id, failure=str(failure))
+            _log.warning("a delivery cannot be noted", delivery=row.id, failure=_reason(failure))
         finally:
             del self._under_way[key]
             self._wake.set()
@@ -196,13 +202,15 @@ class Dispatcher:
         if reply.is_taken:
             state, next_at = DeliveryState.DELIVERED, 0
         else:
-            next_at = self.clock() + round(retry_seconds(len(row.attempts) + 1, reply.retry_after) * SECOND)
-            has_time = next_at - row.pending_since < GIVE_UP_SECONDS * SECOND
+            # Those of an earlier delivery that was asked for again say nothing of this one.
+            tries = [one["at"] for one in row.attempts if one["at"] >= row.pending_since]
+            next_at = self.clock() + round(retry_seconds(len(tries) + 1, reply.retry_after) * SECOND)
+            has_time = next_at - min([at, *tries]) < GIVE_UP_SECONDS * SECOND
             state = DeliveryState.PENDING if has_time else DeliveryState.GIVEN_UP
 
         def act(ledger: Ledger) -> None:
             settle(ledger, row.id, attempt, state, next_at)
-            if reply.status == _GONE:
+            if reply.status == _GONE and _is_where(ledger, subscription):
                 disable(ledger, subscription.id, "it answered 410 Gone")
 
         await self.recorder.record(act)
@@ -213,6 +221,19 @@ class Dispatcher:
                 return act(connection)
 
         return await asyncio.to_thread(reading)
+
+
+def _is_where(ledger: Ledger, subscription: Subscription) -> bool:
+    """Whether a subscriber still is at the address that was called."""
+    columns = WEBHOOKS.c
+    return (
+        ledger.connection.scalar(select(columns.url).where(columns.id == subscription.id)) == subscription.url
+    )
+
+
+def _reason(failure: SQLAlchemyError) -> str:
+    """What the database says, without the statement and what was bound to it."""
+    return str(getattr(failure, "orig", failure))
 
 
 def retry_seconds(failures: int, asked_for: float | None = None) -> float:

@@ -15,7 +15,7 @@ from tracker.deployments import RecordedDeployment
 from tracker.incidents import RecordedIncident
 from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
 from tracker.requested import Requested, requested_of
-from tracker.statuses import Told
+from tracker.statuses import Told, brought_about_by
 
 # A version makes two events at most.
 _PLACES_A_REVISION = 2
@@ -82,7 +82,8 @@ def read_events(connection: Connection, organization: str, after: int, limit: in
         for table in (DEPLOYMENTS, INCIDENTS, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)
     }
     ends = [rows[-1].revision for rows in found.values() if len(rows) == limit]
-    position = min(ends, default=head)
+    # What is committed while this reads may be in the later tables only: that is for the next time.
+    position = min([head, *ends])
     known = {table: [row for row in rows if row.revision <= position] for table, rows in found.items()}
     events = [
         *_of_deployments(connection, known[DEPLOYMENTS]),
@@ -108,11 +109,11 @@ def _rows_after(
 def _of_deployments(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Event]:
     requests = _requests_of(connection, [row.first_revision for row in rows])
     before = _statuses_before(connection, rows)
-    by_told = _told_versions(connection, rows)
+    by_told = brought_about_by(connection, [row.first_revision for row in rows])
     for row in rows:
         record = RecordedDeployment.from_row(row)
         # What a status brought about is the status's to tell.
-        if row.revision in by_told or _is_history(row.recorded_at, row.finished_at):
+        if row.revision in by_told or _is_history(row, row.finished_at):
             continue
         requested = requested_of(record, requests.get(row.first_revision), None)
         for part, (kind, action) in enumerate(_changes(row, before.get(row.revision))):
@@ -150,7 +151,7 @@ def _changes(row: Row[Any], status_before: str | None) -> Iterator[tuple[EventKi
 
 def _of_incidents(rows: Iterable[Row[Any]]) -> Iterator[Event]:
     for row in rows:
-        if not _is_history(row.recorded_at, row.resolved_at):
+        if not _is_history(row, row.resolved_at):
             is_first = row.revision == row.first_revision
             yield Event(
                 place=row.revision * _PLACES_A_REVISION,
@@ -181,18 +182,16 @@ def _of_requests(rows: Iterable[Row[Any]]) -> Iterator[Event]:
 def _of_statuses(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Event]:
     numbers = [row.number for row in rows]
     requests = _requests_of(connection, numbers)
-    found = connection.execute(
-        select(DEPLOYMENTS).where(
-            DEPLOYMENTS.c.first_revision.in_(numbers),
-            DEPLOYMENTS.c.organization.in_({row.organization for row in rows}),
-            DEPLOYMENTS.c.superseded_revision.is_(None),
-        )
-    )
-    records = {row.first_revision: RecordedDeployment.from_row(row) for row in found}
+    columns = DEPLOYMENTS.c
+    # A deployment's number is the revision of its first version.
+    ids = connection.scalars(select(columns.id).where(columns.revision.in_(numbers))).all()
+    history = select(DEPLOYMENTS).where(columns.id.in_(ids)).order_by(columns.revision)
+    versions = connection.execute(history).all()
     for row in rows:
-        record, request = records.get(row.number), requests.get(row.number)
-        if record is None and (request is None or request.deployment_id is not None):
-            continue  # deleted since
+        request = requests.get(row.number)
+        # The record as it was when the status was told.
+        then = [one for one in versions if one.first_revision == row.number and one.revision < row.revision]
+        record = RecordedDeployment.from_row(then[-1]) if then else None
         told = Told.from_row(row)
         yield Event(
             place=row.revision * _PLACES_A_REVISION,
@@ -211,8 +210,10 @@ def _subject(number: int) -> str:
     return f"deployment-{number}"
 
 
-def _is_history(recorded_at: int, ended_at: int | None) -> bool:
-    return ended_at is not None and recorded_at - ended_at > _HISTORY_MICROSECONDS
+def _is_history(row: Row[Any], ended_at: int | None) -> bool:
+    """Whether a thing was over for long when it was first recorded; what changes later is news."""
+    is_first = row.revision == row.first_revision
+    return is_first and ended_at is not None and row.recorded_at - ended_at > _HISTORY_MICROSECONDS
 
 
 def _requests_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Row[Any]]:
@@ -232,16 +233,3 @@ def _statuses_before(connection: Connection, rows: Sequence[Row[Any]]) -> dict[i
         )
     )
     return {row.superseded_revision: row.status for row in found}
-
-
-def _told_versions(connection: Connection, rows: Sequence[Row[Any]]) -> frozenset[int]:
-    """The versions that a status has brought about."""
-    columns = DEPLOYMENT_STATUSES.c
-    numbers = [row.first_revision for row in rows]
-    return frozenset(
-        revision
-        for revision in connection.scalars(
-            select(columns.version_revision).where(columns.number.in_(numbers))
-        )
-        if revision is not None
-    )

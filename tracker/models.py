@@ -159,7 +159,6 @@ class DeploymentRequest(Numbered, table=True):
     required_contexts: list[str] | None = Field(default=None, sa_type=JSON)
     transient_environment: bool
     production_environment: bool
-    base_url: str
     deleted_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
@@ -202,11 +201,18 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         UniqueConstraint("webhook_id", "place"),
-        Index("ix_webhook_deliveries_listed", "webhook_id", "created_at", "id"),
         Index(
             "ix_webhook_deliveries_pending",
             "webhook_id",
             "subject",
+            "place",
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+        Index(
+            "ix_webhook_deliveries_due",
+            "webhook_id",
+            "next_attempt_at",
             "place",
             sqlite_where=_PENDING,
             postgresql_where=_PENDING,

@@ -104,7 +104,8 @@ def _note_rejection(request: AnyRequest, problem: Problem) -> None:
         Rejection(
             organization=caller.organization,
             rejected_at=to_microseconds(datetime.now(UTC)),
-            route=request.url.path,
+            # PostgreSQL keeps no NUL in text.
+            route=request.url.path.replace("\x00", "\ufffd"),
             token_id=caller.claims.token_id,
             code=problem.code,
             detail=fields or problem.detail,

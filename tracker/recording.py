@@ -99,6 +99,8 @@ class Recorder:
         if not group:
             return
         for submission, outcome in zip(group, self._commit(group), strict=True):
+            if not submission.future.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
             if isinstance(outcome, BaseException):
                 submission.future.set_exception(outcome)
             else:

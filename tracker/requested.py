@@ -16,14 +16,14 @@ from tracker.errors import NotFound
 from tracker.facts import DeploymentFacts
 from tracker.ledger import repository_of
 from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENTS
-from tracker.statuses import Told, latest_told, told_of
+from tracker.statuses import Told, brought_about_by, latest_told, told_of
 
 DEPLOY_TASK = "deploy"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked to be deployed. `base_url` is where the one who asks finds the service."""
+    """What is asked to be deployed."""
 
     repository: RepositoryIdentity
     ref: str
@@ -36,7 +36,6 @@ class Request:
     required_contexts: list[str] | None = None
     transient_environment: bool = False
     production_environment: bool = False
-    base_url: str = ""
 
     @property
     def deploys(self) -> bool:
@@ -46,10 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """A deployment by its number. `deployment_id` and `status` are its record's; None where it has none.
-
-    `is_told` is whether its progress comes as statuses.
-    """
+    """A deployment by its number. `deployment_id` and `status` are its record's; None where it has none."""
 
     number: int
     request: Request
@@ -58,7 +54,6 @@ class Requested:
     updated_at: int
     deployment_id: str | None
     status: Status | None
-    is_told: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +89,19 @@ def list_requested(
 
 
 def statuses_of(connection: Connection, requested: Requested) -> list[Told]:
-    """What was told of a deployment, the latest first; where nobody tells, how its record stands."""
+    """What was told of a deployment, and how its record has changed otherwise; the latest first.
+
+    A change of the record has its version's revision for a number.
+    """
     told = told_of(connection, requested.number)
-    if told or requested.is_told or requested.status is None:
-        return told
-    return [Told.by_record(requested.number, requested.status, requested.creator, requested.updated_at)]
+    brought_about = brought_about_by(connection, [requested.number])
+    statement = select(DEPLOYMENTS).where(_RECORD.id == requested.deployment_id).order_by(_RECORD.revision)
+    status = Status.IN_PROGRESS
+    for row in connection.execute(statement):
+        changed, status = row.status != status, Status(row.status)
+        if changed and row.revision not in brought_about:
+            told.append(Told.by_record(row.revision, status, row.recorded_by, row.recorded_at))
+    return sorted(told, key=lambda one: one.number, reverse=True)
 
 
 _RECORD, _REQUEST = DEPLOYMENTS.c, DEPLOYMENT_REQUESTS.c
@@ -177,7 +180,6 @@ def requested_of(recorded: RecordedDeployment | None, row: Row[Any] | None, told
             updated_at=max(row.recorded_at, told_at),
             deployment_id=None,
             status=None,
-            is_told=True,
         )
     version = recorded.version
     return Requested(
@@ -188,7 +190,6 @@ def requested_of(recorded: RecordedDeployment | None, row: Row[Any] | None, told
         updated_at=max(version.recorded_at, told_at),
         deployment_id=version.id,
         status=recorded.facts.status,
-        is_told=row is not None,
     )
 
 

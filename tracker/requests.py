@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from metrics.records import RepositoryIdentity, Status, environment_key
 from tracker.deployments import delete_deployment, record_deployment, revise_deployment
 from tracker.errors import Conflict
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
 from tracker.ledger import Author, Ledger, repository_columns
-from tracker.models import DEPLOYMENT_REQUESTS
+from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES
 from tracker.requested import Request, Requested, find_requested, statuses_of
-from tracker.statuses import OUTCOMES, Progress, State, Told, latest_told, tell, told_of
+from tracker.statuses import OUTCOMES, Progress, State, Told, tell, told_of
 
 
 def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Requested:
@@ -90,9 +90,17 @@ def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[s
 
 def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
     """Say of those before it in its environment that they are inactive, but production and transient ones."""
-    columns = DEPLOYMENT_REQUESTS.c
+    columns, statuses = DEPLOYMENT_REQUESTS.c, DEPLOYMENT_STATUSES.c
+    latest = (
+        select(func.max(statuses.revision))
+        .where(statuses.number == columns.number)
+        .correlate(DEPLOYMENT_REQUESTS)
+    )
     others = ledger.connection.scalars(
-        select(columns.number).where(
+        select(columns.number)
+        .join(DEPLOYMENT_STATUSES, statuses.revision == latest.scalar_subquery())
+        .where(
+            statuses.state == State.SUCCESS.value,
             columns.organization == author.organization,
             columns.repository_key == winner.request.repository.key,
             columns.environment_key == environment_key(winner.request.environment),
@@ -102,9 +110,8 @@ def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
             columns.deleted_at.is_(None),
         )
     )
-    for number, told in latest_told(ledger.connection, others.all()).items():
-        if told.state is State.SUCCESS:
-            tell(ledger, author, number, Progress(state=State.INACTIVE))
+    for number in others.all():
+        tell(ledger, author, number, Progress(state=State.INACTIVE))
 
 
 def delete_requested(ledger: Ledger, author: Author, repository: RepositoryIdentity, number: int) -> None:

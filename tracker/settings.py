@@ -114,9 +114,9 @@ class Settings(BaseSettings):
         """Where the derived stores are kept; it may be deleted at any time."""
         return self.data_dir / "stores"
 
-    def base_of(self, scheme: str, host: str) -> str:
-        """Where a client that has called a host finds the service: the public URL where that is set."""
-        return (self.public_url or f"{scheme}://{host}").rstrip("/")
+    def base_of(self, address: str) -> str:
+        """Where whoever has called an address finds the service: the public URL where that is set."""
+        return (self.public_url or address).rstrip("/")
 
     def link(self, path: str) -> str:
         """A path of the service as a client finds it: absolute where the public URL is known."""

@@ -108,6 +108,15 @@ def told_of(connection: Connection, number: int) -> list[Told]:
     return [Told.from_row(row) for row in connection.execute(statement)]
 
 
+def brought_about_by(connection: Connection, numbers: Sequence[int]) -> frozenset[int]:
+    """The versions of the deployments with these numbers that a status has brought about."""
+    columns = DEPLOYMENT_STATUSES.c
+    statement = select(columns.version_revision).where(
+        columns.number.in_(numbers), columns.version_revision.is_not(None)
+    )
+    return frozenset(connection.scalars(statement))
+
+
 def latest_told(connection: Connection, numbers: Sequence[int]) -> dict[int, Told]:
     """The last status of each deployment that has one, by its number."""
     columns = DEPLOYMENT_STATUSES.c

@@ -44,7 +44,6 @@ def upgrade() -> None:
         sa.Column("required_contexts", sa.JSON(), nullable=True),
         sa.Column("transient_environment", sa.Boolean(), nullable=False),
         sa.Column("production_environment", sa.Boolean(), nullable=False),
-        sa.Column("base_url", sa.String(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
     )
     op.create_index("ix_deployment_requests_deployment", "deployment_requests", ["deployment_id"])
@@ -97,14 +96,14 @@ def upgrade() -> None:
         sa.Column("attempts", sa.JSON(), nullable=False),
         sa.UniqueConstraint("webhook_id", "place"),
     )
-    op.create_index("ix_webhook_deliveries_listed", "webhook_deliveries", ["webhook_id", "created_at", "id"])
-    op.create_index(
-        "ix_webhook_deliveries_pending",
-        "webhook_deliveries",
-        ["webhook_id", "subject", "place"],
-        sqlite_where=_PENDING,
-        postgresql_where=_PENDING,
-    )
+    for name, columns in (("pending", ["subject", "place"]), ("due", ["next_attempt_at", "place"])):
+        op.create_index(
+            f"ix_webhook_deliveries_{name}",
+            "webhook_deliveries",
+            ["webhook_id", *columns],
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        )
     op.create_table(
         "leases",
         sa.Column("name", sa.String(), primary_key=True),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.conftest import Book
 from tests.server import Server, deployment
@@ -230,6 +231,57 @@ def test_two_that_send_at_once_put_nothing_on_its_way_twice(told: Book) -> None:
     assert len(places) == len(set(places)) == 4
 
 
+def test_what_is_committed_while_events_are_read_is_told_the_next_time(book: Book) -> None:
+    """The tables are read one after the other, and on PostgreSQL each as it then is."""
+    progress(book, 2)
+    told = []
+
+    def interfere(_: object, __: object, statement: str, *___: object) -> None:
+        if "from incidents" in statement.lower() and len(told) == 0:
+            told.append(statement)
+            for number in range(10):
+                book.deploy(version="late", deployment_node_id=f"late-{number}", status="in_progress")
+                book.report(started_at="2026-11-21T10:00:00Z")
+
+    event.listen(book.engine, "before_cursor_execute", interfere)
+    position, places = 0, []
+    for _ in range(40):
+        with book.engine.connect() as connection:
+            page = read_events(connection, "acme", position, 5)
+        position, places = page.position, [*places, *(one.place for one in page.events)]
+    event.remove(book.engine, "before_cursor_execute", interfere)
+    with book.engine.connect() as connection:
+        whole = read_events(connection, "acme", 0, 1_000)
+    assert told
+    assert places == [one.place for one in whole.events]
+    assert len(places) == 4 + 20
+
+
+def test_a_fault_with_one_subscriber_holds_up_no_other(told: Book) -> None:
+    async def act() -> None:
+        sender = dispatcher(told, Clock())
+        render = sender.renders[SubscriberKind.STANDARD]
+
+        def fault(*_: object) -> str:
+            raise KeyError("fault")
+
+        sender.renders = {SubscriberKind.GITHUB: fault, SubscriberKind.STANDARD: render}
+        assert await sender.look()
+        await sender.settled()
+
+    with Subscriber() as subscriber:
+        told.recorder.record_now(
+            lambda ledger: subscribe(
+                ledger, Author("acme", "test"), url=subscriber.url, kind=SubscriberKind.GITHUB,
+                events=tuple(EventKind), secret="a secret that is long enough",
+            )
+        )  # fmt: skip
+        listen(told, subscriber.url)
+        told.deploy(version="v", status="in_progress")
+        run(act)
+    assert len(subscriber.heard) == 1
+
+
 def test_much_is_read_in_pieces_without_a_gap(book: Book) -> None:
     progress(book, 25)
     with book.engine.connect() as connection:
@@ -281,7 +333,7 @@ def test_after_a_kill_delivery_goes_on_where_it_was(tmp_path: Path) -> None:
         ("93.184.216.34", True), ("2606:4700::1111", True), ("127.0.0.1", False), ("10.1.2.3", False),
         ("100.64.0.1", False), ("169.254.169.254", False), ("224.0.0.1", False), ("0.0.0.0", False),
         ("255.255.255.255", False), ("::1", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
-        ("::ffff:10.0.0.1", False), ("::ffff:93.184.216.34", True), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
+        ("::ffff:10.0.0.1", False), ("fec0::1", False), ("64:ff9b:1::a00:1", False), ("::ffff:0:7f00:1", False), ("::7f00:1", False), ("::ffff:93.184.216.34", True), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
         ("192.0.2.1", False), ("172.16.5.5", True), ("172.17.0.1", False),
     ],
 )  # fmt: skip

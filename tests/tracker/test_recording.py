@@ -1,6 +1,7 @@
 """The group commit: what shares a commit fails and succeeds each for itself."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,24 @@ def test_of_many_at_once_the_refused_one_fails_alone(server: Server) -> None:
     statuses = asyncio.run(post_all())
     assert statuses.count(201) == 99
     assert statuses[7] == 409
+
+
+def test_one_who_does_not_wait_for_the_answer_harms_nobody(book: Book) -> None:
+    """The writer finds that out only after the commit."""
+    book.recorder.start()
+
+    async def act() -> tuple[int, bool]:
+        def slow(_: Ledger) -> int:
+            time.sleep(0.2)
+            return 1
+
+        left = asyncio.create_task(book.recorder.record(slow))
+        await asyncio.sleep(0.05)
+        left.cancel()
+        return await asyncio.wait_for(book.recorder.record(lambda _: 2), 10), left.cancelled()
+
+    assert asyncio.run(act()) == (2, True)
+    book.recorder.stop()
 
 
 def test_a_fault_in_one_act_does_not_touch_what_shares_its_commit(book: Book) -> None:

@@ -191,6 +191,28 @@ def test_only_what_was_asked_for_is_told_and_nothing_of_others(
         assert heard.json()["organization"] == organization
 
 
+def test_what_changes_later_is_told_of_history_too(events: httpx.Client) -> None:
+    with Subscriber() as subscriber:
+        subscribe(events, subscriber)
+        old = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+        record = events.post(RECORDS, json=deployment(finished_at=old)).json()
+        events.patch(f"{RECORDS}/{record['id']}", json={"status": "fail"})
+        events.delete(f"{RECORDS}/{record['id']}")
+        assert said(subscriber.wait_for(2)) == [("deployment_status", "created"), ("deployment", "deleted")]
+
+
+def test_addresses_in_events_are_the_services_whatever_host_was_called(
+    events: httpx.Client, service: Server
+) -> None:
+    with Subscriber() as subscriber:
+        subscribe(events, subscriber, kind="github")
+        asked = events.post("/repos/a/b/deployments", json={"ref": "main"}, headers={"Host": "evil.example"})
+        assert asked.json()["url"].startswith("http://evil.example/")
+        (heard,) = subscriber.wait_for(1)
+    assert heard.json()["deployment"]["statuses_url"].startswith(f"{service.url}/repos/a/b/")
+    assert b"evil" not in heard.body
+
+
 def test_history_is_no_event(events: httpx.Client) -> None:
     with Subscriber() as subscriber:
         webhook = subscribe(events, subscriber)
@@ -306,6 +328,8 @@ def test_an_address_inside_is_refused_unless_it_is_allowed(client: httpx.Client,
         ({"url": "https://user:word@example.com/"}, "/url"),
         ({"url": "https:///nowhere"}, "/url"),
         ({"url": "https://example.com/#part"}, "/url"),
+        ({"url": "http://example.com/\x01"}, "/url"),
+        ({"url": "http://example.com/\t"}, "/url"),
         ({"events": []}, "/events"),
         ({"events": ["push"]}, "/events/0"),
         ({"kind": "github", "events": ["incident"]}, "/events"),

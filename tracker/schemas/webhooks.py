@@ -31,7 +31,8 @@ def _address(text: str) -> str:
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_one = False
-    if not is_one or parts.username is not None or parts.fragment or not text.isascii():
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    if not (is_one and is_plain) or parts.username is not None or parts.fragment:
         raise PydanticCustomError(
             "url", "must be an http or https address, without a user and a fragment, in ASCII"
         )

@@ -11,17 +11,28 @@ from uuid import UUID, uuid5
 
 from litestar import Response, post
 from litestar.params import JSONBody
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 
 from metrics.records import Status
 from tracker.auth import Scope, requires
 from tracker.deployments import RecordedDeployment, record_deployment, revise_deployment
+from tracker.errors import InvalidRequest
 from tracker.facts import Correction, SentDeployment
 from tracker.ledger import Author, Ledger
 from tracker.models import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES
 from tracker.routes.listing import CallerRequest
-from tracker.schemas.base import Body, CommitId, Count, LongText, RepositoryUrl, ShortText, Url, instant_of
+from tracker.schemas.base import (
+    Body,
+    CommitId,
+    Count,
+    LongText,
+    RepositoryUrl,
+    ShortText,
+    Url,
+    instant_of,
+    invalid_field,
+)
 from tracker.schemas.deployments import LONGEST_DURATION_SECONDS, NewDeployment
 from tracker.service import Service, author_of
 from tracker.settings import DurationUnit
@@ -86,7 +97,7 @@ class NewIftrueDeployment(Body):
     changelog: LongText | None = None
     url: Annotated[Url | None, _Brackets] = None
     deployment_node_id: Annotated[ShortText | None, BeforeValidator(_none_for_empty)] = None
-    deployment_duration: Annotated[float, Field(ge=0, le=LONGEST_DURATION_SECONDS)] | None = None
+    deployment_duration: Annotated[float, Field(ge=0)] | None = None
     is_fix: bool | None = None
     is_hotfix: bool | None = None
     is_forced: bool | None = None
@@ -100,7 +111,12 @@ class NewIftrueDeployment(Body):
         duration = None
         if self.deployment_duration is not None and status.is_final:
             duration = self.deployment_duration * _SECONDS[unit]
-        body = NewDeployment(**same, status=status, duration_seconds=duration)
+            if duration > LONGEST_DURATION_SECONDS:
+                raise invalid_field("deployment_duration", f"must not be more than a year, in {unit}")
+        try:
+            body = NewDeployment(**same, status=status, duration_seconds=duration)
+        except ValidationError as error:
+            raise InvalidRequest.from_pydantic(error) from None
         return body.sent(triggered_by="webhook", now=now)
 
 

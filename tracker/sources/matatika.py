@@ -211,7 +211,7 @@ def _paging(request: CallerRequest) -> tuple[int, int, bool]:
 
 
 def _base(request: CallerRequest, service: Service) -> str:
-    return service.settings.base_of(request.scope["scheme"], request.headers["host"])
+    return service.settings.base_of(f"{request.scope['scheme']}://{request.headers['host']}")
 
 
 def render(failure: Failure, path: str) -> Response[Any]:

@@ -164,6 +164,49 @@ def test_what_was_recorded_otherwise_is_there_too(client: httpx.Client) -> None:
     assert client.get(told["url"]).json() == told
 
 
+def test_a_record_that_is_corrected_natively_has_statuses_all_the_same(client: httpx.Client) -> None:
+    asked = ask(client)
+    record = record_of(client)
+    client.patch(f"/api/v1/deployments/{record['id']}", json={"status": "success"})
+    path = f"{DEPLOYMENTS}/{asked['id']}"
+    (told,) = client.get(f"{path}/statuses").json()
+    assert (told["state"], client.get(told["url"]).json()) == ("success", told)
+    assert client.delete(path).status_code == 422
+    tell(client, asked, "failure")
+    assert [one["state"] for one in client.get(f"{path}/statuses").json()] == ["failure", "success"]
+    assert client.delete(path).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", f"{DEPLOYMENTS}/{10**19}", None, 404),
+        ("DELETE", f"{DEPLOYMENTS}/{10**25}", None, 404),
+        ("POST", f"{DEPLOYMENTS}/{10**19}/statuses", {"state": "success"}, 404),
+        ("GET", f"{DEPLOYMENTS}/1/statuses/{10**19}", None, 404),
+        ("GET", f"{DEPLOYMENTS}?page={'9' * 5_000}", None, 200),
+        ("POST", "/repos/a%00/b/deployments", {"ref": "main"}, 404),
+        ("POST", DEPLOYMENTS, {"ref": "main", "payload": "[" * 2_000 + "]" * 2_000}, 201),
+        ("POST", DEPLOYMENTS, {"ref": "main", "payload": '"\\ud800"'}, 201),
+        ("POST", DEPLOYMENTS, {"ref": "main", "payload": 10**30}, 201),
+        ("POST", DEPLOYMENTS, {"ref": "m" * 300}, 422),
+    ],
+)
+def test_odd_requests_are_answered(
+    client: httpx.Client, method: str, path: str, body: Any, status: int
+) -> None:
+    assert client.request(method, path, json=body).status_code == status
+
+
+def test_a_name_in_other_letters_has_pages_too(client: httpx.Client) -> None:
+    path = "/repos/%D0%96/b/deployments"
+    for _ in range(2):
+        ask(client, path)
+    page = client.get(f"{path}?per_page=1")
+    following = page.headers["Link"].partition("<")[2].partition(">")[0]
+    assert client.get(following).json()[0]["id"] != page.json()[0]["id"]
+
+
 def test_lists_are_filtered_and_paged(client: httpx.Client) -> None:
     for number in range(5):
         ask(client, ref=f"b{number}", environment="Staging" if number % 2 else "production")
@@ -274,7 +317,9 @@ def test_a_refused_request_is_among_the_rejected(client: httpx.Client) -> None:
     client.post(DEPLOYMENTS, json={})
     ask(client)
     for _ in range(50):
-        found = client.get("/api/v1/quality").json()
+        answered = client.get("/api/v1/quality")
+        assert answered.status_code == 200, answered.text
+        found = answered.json()
         if found["rejected"]:
             break
     assert (found["rejected"][0]["repository"], found["rejected"][0]["route"]) == (

@@ -1,9 +1,9 @@
 """What GitHub's clients send. Fields that are not known are passed over, as there."""
 
-import json
 import re
 from typing import Annotated, Any
 
+import msgspec
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from metrics.records import COMMIT_PATTERN, DEFAULT_ENVIRONMENT, RepositoryIdentity
@@ -38,7 +38,7 @@ class NewDeployment(_GitHubBody):
     def _default_for_empty(cls, value: object) -> object:
         return None if value == "" else value
 
-    def request(self, repository: RepositoryIdentity, base_url: str) -> Request:
+    def request(self, repository: RepositoryIdentity) -> Request:
         """What is asked for, with GitHub's defaults."""
         environment = self.environment or DEFAULT_ENVIRONMENT
         is_production = environment == DEFAULT_ENVIRONMENT
@@ -54,7 +54,6 @@ class NewDeployment(_GitHubBody):
             required_contexts=self.required_contexts,
             transient_environment=self.transient_environment is True,
             production_environment=_or(self.production_environment, is_production),
-            base_url=base_url,
         )
 
 
@@ -66,8 +65,9 @@ def _read_payload(payload: object) -> object:
     """A payload is JSON, or a text that holds JSON, or any text; never null."""
     if isinstance(payload, str):
         try:
-            payload = json.loads(payload) if payload.strip() else {}
-        except ValueError:
+            payload = msgspec.json.decode(payload) if payload.strip() else {}
+            msgspec.json.encode(payload)
+        except (ValueError, RecursionError):
             return payload
     return {} if payload is None else payload
 

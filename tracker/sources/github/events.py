@@ -7,14 +7,10 @@ from tracker.sources.github.answers import deployment_answer, repository_answer,
 
 
 def github_body(event: Event, organization: str, base: str) -> str | None:
-    """The event's payload; None for what GitHub has no event for.
-
-    `base` is where the service is found, for what nobody has asked for over this interface.
-    """
+    """The event's payload; None for what GitHub has no event for. `base` is where the service is found."""
     requested = event.requested
     if requested is None or event.action is not EventAction.CREATED:
         return None
-    base = requested.request.base_url or base
     body: dict[str, object] = {
         "action": event.action,
         "deployment": {

@@ -6,7 +6,7 @@ nothing is merged or waited for.
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
@@ -27,6 +27,8 @@ T = TypeVar("T")
 PREFIXES = ("", "/api/v3")
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 30
+# What a database has for a number.
+_LARGEST_NUMBER = 2**63 - 1
 _SCHEMES = ("bearer", "token")
 _READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
 _WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=_SCHEMES)
@@ -36,6 +38,9 @@ async def know_repository(request: CallerRequest) -> None:
     """The repository that the path names, for the handler and for whoever notes a refusal."""
     service: Service = request.app.state.service
     owner, name = request.path_params["owner"], request.path_params["repo"]
+    numbers = (request.path_params.get("number", 0), request.path_params.get("status", 0))
+    if "\x00" in owner + name or max(numbers) > _LARGEST_NUMBER:
+        raise NotFound("There is no such repository.")
     try:
         identity = RepositoryIdentity.parse(f"{service.settings.github_url.rstrip('/')}/{owner}/{name}")
     except RepositoryUrlError:
@@ -61,7 +66,7 @@ class GitHubController(Controller):
     ) -> Response[Answer]:
         """Ask for a deployment."""
         author, base = author_of(request.user), _base(request, service)
-        wanted = data.request(request.state.repository, base)
+        wanted = data.request(request.state.repository)
         requested = await service.recorder.record(lambda ledger: request_deployment(ledger, author, wanted))
         answer = deployment_answer(requested, base)
         return Response(answer, headers={"Location": str(answer["url"])})
@@ -162,7 +167,7 @@ def _reading(service: Service, act: Callable[[Connection], T]) -> T:
 def _base(request: CallerRequest, service: Service) -> str:
     """The address that the client has called, without a slash at the end; the public one where it is set."""
     prefix = next(prefix for prefix in reversed(PREFIXES) if request.url.path.startswith(f"{prefix}/"))
-    return service.settings.base_of(request.scope["scheme"], request.headers["host"]) + prefix
+    return service.settings.base_of(f"{request.scope['scheme']}://{request.headers['host']}") + prefix
 
 
 def _page(given: Mapping[str, Any]) -> tuple[int, int]:
@@ -170,7 +175,8 @@ def _page(given: Mapping[str, Any]) -> tuple[int, int]:
 
     def number(name: str, default: int, largest: int) -> int:
         text = str(given.get(name, ""))
-        return max(1, min(int(text), largest)) if text.isascii() and text.isdigit() else default
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        return max(1, min(int(text), largest)) if is_number else default
 
     return number("page", 1, 10**9), number("per_page", DEFAULT_PAGE, LARGEST_PAGE)
 
@@ -183,7 +189,7 @@ def _links(request: CallerRequest, base: str, page: int, size: int, total: int) 
         pages |= {"prev": min(page - 1, last), "first": 1}
     if page < last:
         pages |= {"next": page + 1, "last": last}
-    path = request.url.path.removeprefix("/api/v3")
+    path = quote(request.url.path.removeprefix("/api/v3"))
     others = [pair for pair in request.query_params.multi_items() if pair[0] not in ("page", "per_page")]
     links = (
         f'<{base}{path}?{urlencode([*others, ("per_page", size), ("page", number)])}>; rel="{name}"'
