@@ -22,6 +22,7 @@ from rich.table import Table
 from benchmarks import growth
 from benchmarks.load import Load, post_for
 from tests.server import Server
+from tests.subscriber import Heard, Subscriber
 
 REAL_RECORDS = Path(__file__).parents[2] / "shared" / "data" / "govuk-deployments.ndjson.gz"
 CONNECTIONS = 64
@@ -65,6 +66,10 @@ def main() -> None:
             )
             if REAL_RECORDS.exists():
                 _measure_metrics(server, table)
+        for what, pause in (("that takes events", 0.0), ("that does not answer", 3_600.0)):
+            loaded, told = _measure_with_subscriber(folder / what, pause)
+            beside = f"{loaded.rate / one.rate:.2f} of it without; {told:,.0f} events/s go out"
+            table.add_row(f"single POST, a subscriber {what}", _load(loaded), beside)
     Console().print(table)
     growth.main()
 
@@ -98,6 +103,23 @@ def _batch() -> bytes:
 def _send(client: httpx.Client, content: bytes) -> None:
     answered = client.post("/api/v1/deployments/batch", content=content, timeout=300)
     assert answered.json()["recorded"] == BATCH_LINES, answered.text
+
+
+def _measure_with_subscriber(folder: Path, pause: float) -> tuple[Load, float]:
+    """Single posts while events go out, and how many of these arrive a second; `pause` before an answer."""
+    folder.mkdir()
+
+    def answer(_: Heard) -> tuple[int, dict[str, str]]:
+        time.sleep(pause)
+        return 204, {}
+
+    networks = {"TRACKER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+    with Subscriber(answer) as subscriber, Server(folder, **networks) as server:
+        with server.client(server.token()) as client:
+            client.post("/api/v1/webhooks", json={"url": subscriber.url}).raise_for_status()
+        headers = {"Authorization": f"Bearer {server.token()}"}
+        load = post_for(f"{server.url}/api/v1/deployments", BODY, headers, CONNECTIONS, SECONDS)
+        return load, len(subscriber.heard) / SECONDS
 
 
 def _measure_metrics(server: Server, table: Table) -> None:

@@ -76,7 +76,8 @@ def read_events(connection: Connection, organization: str, after: int, limit: in
     """What happened to an organization's records after a revision; some of it, where there is much."""
     head = head_revision(connection)
     if head <= after:
-        return EventPage((), after)
+        # A database that was restored is behind where it was.
+        return EventPage((), head)
     found = {
         table: _rows_after(connection, table, organization, after, limit)
         for table in (DEPLOYMENTS, INCIDENTS, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)

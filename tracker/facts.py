@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
-from metrics.records import AGREEMENT_MICROSECONDS, FURTHEST_AHEAD_MICROSECONDS, RepositoryIdentity, Status
+from metrics.records import (
+    AGREEMENT_MICROSECONDS,
+    FURTHEST_AHEAD_MICROSECONDS,
+    RepositoryIdentity,
+    Status,
+    environment_key,
+)
 from tracker.errors import FieldError, InvalidRequest
 from tracker.repeats import contradiction, fill_empty
 
@@ -44,6 +50,20 @@ class DeploymentFacts:
     labels: dict[str, str] = field(default_factory=dict)
     deployment_node_id: str | None = None
     triggered_by: str
+
+    @classmethod
+    def in_progress(cls, repository: RepositoryIdentity, environment: str, **facts: Any) -> Self:
+        """What is known of a deployment that has begun; the fields that are not named are empty."""
+        return cls(
+            repository_url=repository.url,
+            repository_host=repository.host,
+            repository_path=repository.path,
+            repository_key=repository.key,
+            environment=environment,
+            environment_key=environment_key(environment),
+            status=Status.IN_PROGRESS,
+            **facts,
+        )
 
     @property
     def repository(self) -> RepositoryIdentity:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from uuid_utils import uuid7
 
-from metrics.records import Status, environment_key
+from metrics.records import Status
 from tracker.deployments import record_deployment, revise_deployment
 from tracker.errors import Conflict, NotFound
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
@@ -188,15 +188,10 @@ def renew_lease(ledger: Ledger, job_id: str, runner: str, expires_at: int) -> Jo
 def begin_deployment(ledger: Ledger, job: Job, commit_id: str, now: int) -> Job:
     """Record that the job is under way, as a deployment in progress of the commit that was checked out."""
     workspace = find_workspace(ledger.connection, job.workspace_id)
-    facts = DeploymentFacts(
-        repository_url=workspace.repository.url,
-        repository_host=workspace.repository.host,
-        repository_path=workspace.repository.path,
-        repository_key=workspace.repository.key,
+    facts = DeploymentFacts.in_progress(
+        workspace.repository,
+        workspace.environment,
         service=workspace.service,
-        environment=workspace.environment,
-        environment_key=environment_key(workspace.environment),
-        status=Status.IN_PROGRESS,
         # Of an image the commit beside it says nothing.
         commit_id=None if job.image_tag else commit_id,
         version=job.image_tag,

@@ -37,15 +37,9 @@ def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Reque
 
 
 def _facts(wanted: Request, author: Author, now: int) -> DeploymentFacts:
-    repository = wanted.repository
-    return DeploymentFacts(
-        repository_url=repository.url,
-        repository_host=repository.host,
-        repository_path=repository.path,
-        repository_key=repository.key,
-        environment=wanted.environment,
-        environment_key=environment_key(wanted.environment),
-        status=Status.IN_PROGRESS,
+    return DeploymentFacts.in_progress(
+        wanted.repository,
+        wanted.environment,
         # A ref that is no commit is a branch or a tag: it says where the release is found, not which it is.
         commit_id=wanted.sha,
         branch=None if wanted.ref.lower() == wanted.sha else wanted.ref,

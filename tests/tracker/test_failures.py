@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ import pytest
 from tests.conftest import Postgres
 from tests.server import Server, deployment, ndjson
 from tests.tracker.test_durability import post_until_the_service_is_gone
+from tests.waiting import wait_until
 
 PATH = "/api/v1/deployments"
 FREQUENCY = "/api/v1/metrics/deployment_frequency"
@@ -64,13 +65,6 @@ class Load:
     def wait_for_more(self, count: int = 50) -> None:
         goal = len(self.acknowledged) + count
         wait_until(lambda: len(self.acknowledged) >= goal)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
 
 
 def require_refused(answered: httpx.Response) -> None:

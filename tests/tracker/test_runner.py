@@ -6,7 +6,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from tests.conftest import Book
 from tests.server import TRACKER, clean_environment
 from tests.site import Site, ask, git, job_of, log_of, record_of, run_all, runner_of, workspace_of
+from tests.waiting import wait_until
 from tracker.jobs import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
 from tracker.ledger import Author
 from tracker.steps import steps_of
@@ -24,13 +24,6 @@ from tracker.workspaces import create_workspace, read_location
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site")
-
-
-def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
 
 
 def is_alive(process_id: str) -> bool:

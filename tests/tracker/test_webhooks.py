@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 from tests.node import require_package, run_script
 from tests.server import Server, deployment, ndjson
 from tests.subscriber import Heard, Subscriber
+from tests.waiting import wait_until
 
 PATH = "/api/v1/webhooks"
 RECORDS = "/api/v1/deployments"
@@ -46,13 +47,6 @@ def subscribe(client: httpx.Client, subscriber: Subscriber, **fields: Any) -> di
 def deliveries(client: httpx.Client, webhook: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = client.get(f"{PATH}/{webhook['id']}/deliveries{query}").json()["items"]
     return found
-
-
-def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
 
 
 def said(heard: list[Heard]) -> list[tuple[str, str]]:

@@ -46,6 +46,11 @@ class ListAnswer(Generic[T]):
     items: Sequence[T]
 
 
+def base_of(request: CallerRequest, settings: Settings) -> str:
+    """Where the one who asks finds the service, without a slash at the end."""
+    return settings.base_of(f"{request.scope['scheme']}://{request.headers['host']}")
+
+
 def page_answer(
     request: CallerRequest, settings: Settings, page: Page[Row[Any]], answer: Callable[[Row[Any]], T]
 ) -> Response[ListAnswer[T]]:

@@ -18,7 +18,7 @@ from tracker.jobs import Job, delete_job, list_jobs, request_job, stop_job
 from tracker.ledger import Ledger
 from tracker.logs import Line, read_lines
 from tracker.problems import Failure
-from tracker.routes.listing import CallerRequest
+from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service
 from tracker.sources.pushes import NoJob, read_push
 from tracker.sources.workspaces import profile_of, reached_job, reached_workspace
@@ -42,7 +42,7 @@ class MatatikaController(Controller):
     @post("/workspaces/{workspace_id:str}/deployments", guards=[_WRITERS], status_code=202)
     async def deploy(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """Queue a deployment of the workspace's branch."""
-        caller, base = request.user, _base(request, service)
+        caller, base = request.user, base_of(request, service.settings)
 
         def act(ledger: Ledger) -> Answer:
             workspace = reached_workspace(ledger.connection, workspace_id, caller)
@@ -55,7 +55,7 @@ class MatatikaController(Controller):
         self, workspace_id: FromPath[str], request: CallerRequest, service: Service
     ) -> Response[Answer]:
         """Queue a deployment of the commit that was pushed; the signature says who may, and nothing else."""
-        body, headers, base = await request.body(), request.headers, _base(request, service)
+        body, headers, base = await request.body(), request.headers, base_of(request, service.settings)
 
         def act(ledger: Ledger) -> Response[Answer]:
             workspace = find_workspace(ledger.connection, workspace_id)
@@ -74,7 +74,7 @@ class MatatikaController(Controller):
     def list_jobs(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """The workspace's jobs, a page of them; the latest first unless `sort` says otherwise."""
         page, size, oldest_first = _paging(request)
-        base = _base(request, service)
+        base = base_of(request, service.settings)
         with service.engine.connect() as connection:
             workspace = reached_workspace(connection, workspace_id, request.user)
             jobs, total = list_jobs(
@@ -98,7 +98,8 @@ class MatatikaController(Controller):
     def read(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """One job."""
         with service.engine.connect() as connection:
-            return job_answer(reached_job(connection, job_id, request.user), _base(request, service))
+            job = reached_job(connection, job_id, request.user)
+        return job_answer(job, base_of(request, service.settings))
 
     @get("/jobs/{job_id:str}/logs", guards=[_READERS], sync_to_thread=True)
     def logs(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Response[Any] | Stream:
@@ -123,7 +124,7 @@ class MatatikaController(Controller):
     @put("/jobs/{job_id:str}/stopped", guards=[_WRITERS], status_code=202)
     async def stop(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """Stop a job that is not over."""
-        base = _base(request, service)
+        base = base_of(request, service.settings)
 
         def act(ledger: Ledger) -> Answer:
             return job_answer(stop_job(ledger, reached_job(ledger.connection, job_id, request.user)), base)
@@ -208,10 +209,6 @@ def _paging(request: CallerRequest) -> tuple[int, int, bool]:
     if column != "created" or direction not in ("", "asc", "desc"):
         raise InvalidRequest.of([FieldError("sort", "must be created,asc or created,desc")])
     return number("page", 0, 0, 10**6), number("size", DEFAULT_PAGE, 1, LARGEST_PAGE), direction != "desc"
-
-
-def _base(request: CallerRequest, service: Service) -> str:
-    return service.settings.base_of(f"{request.scope['scheme']}://{request.headers['host']}")
 
 
 def render(failure: Failure, path: str) -> Response[Any]:

@@ -18,7 +18,7 @@ from tracker.errors import NotFound
 from tracker.ledger import Ledger
 from tracker.requested import RequestFilter, find_requested, list_requested, statuses_of
 from tracker.requests import delete_requested, report_progress, request_deployment
-from tracker.routes.listing import CallerRequest
+from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service, author_of
 from tracker.sources.github.answers import Answer, deployment_answer, repository_answer, status_answer
 from tracker.sources.github.bodies import NewDeployment, NewStatus
@@ -167,7 +167,7 @@ def _reading(service: Service, act: Callable[[Connection], T]) -> T:
 def _base(request: CallerRequest, service: Service) -> str:
     """The address that the client has called, without a slash at the end; the public one where it is set."""
     prefix = next(prefix for prefix in reversed(PREFIXES) if request.url.path.startswith(f"{prefix}/"))
-    return service.settings.base_of(f"{request.scope['scheme']}://{request.headers['host']}") + prefix
+    return base_of(request, service.settings) + prefix
 
 
 def _page(given: Mapping[str, Any]) -> tuple[int, int]:
