@@ -71,6 +71,8 @@ class QueryParameters(BaseModel):
 def _wording(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "is not a parameter that is known here"
+    if kind == "literal_error":
+        return "is not for this: all are shown"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     return message[:1].lower() + message[1:]
 

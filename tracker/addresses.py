@@ -29,6 +29,10 @@ def read_networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+class Unresolvable(AddressRefused):
+    """The name means nothing, just now."""
+
+
 async def permitted_address(host: str, port: int, allowed: Sequence[Network]) -> str:
     """An address of the host that may be called. Raises `AddressRefused`."""
     try:
@@ -36,7 +40,7 @@ async def permitted_address(host: str, port: int, allowed: Sequence[Network]) ->
             _RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         )
     except (OSError, UnicodeError) as error:
-        raise AddressRefused(f"{host} cannot be resolved: {error}") from None
+        raise Unresolvable(f"{host} cannot be resolved: {error}") from None
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not is_permitted(ip_address(address.partition("%")[0]), allowed):

@@ -2,18 +2,27 @@
 
 import contextlib
 import os
-import select
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from tracker.checkout import CheckoutFailed, check_out
+from tracker.checkout import Checkout, CheckoutFailed
 from tracker.database import UNAVAILABLE, write_transaction
-from tracker.jobs import Job, JobStatus, begin_deployment, end_job, renew_lease, retry_job
+from tracker.jobs import (
+    Job,
+    JobStatus,
+    begin_deployment,
+    deployed_commit,
+    end_job,
+    renew_lease,
+    retry_job,
+)
 from tracker.ledger import Act, Ledger
 from tracker.logs import LONGEST_LINE, append_lines
 from tracker.processes import ProcessGroup
@@ -26,6 +35,7 @@ SECOND = 1_000_000
 BEAT_SECONDS = 1.0
 _FLUSH_SECONDS, _FLUSH_LINES = 0.25, 1_000
 _DRAIN_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 _AGAIN_SECONDS = 1.0
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "SSL_CERT_FILE", "SSH_AUTH_SOCK")
 # What is read and cannot be written down yet; while it is more, the command has to wait.
@@ -110,90 +120,104 @@ class Attempt:
         wanted = self.job.commit_id or self.workspace.branch
         self._say(f"Checking out {wanted} of {self.workspace.repository.path}.")
         started = time.monotonic()
+        checkout = Checkout(self.place / "checkout", self._still_mine)
+        wanted_commit = self.job.commit_id if self.job.image_tag is None else None
         try:
-            commit_id = check_out(
-                self.workspace.clone_url,
-                self.workspace.branch,
-                self.job.commit_id if self.job.image_tag is None else None,
-                self.place / "checkout",
-                self._still_mine,
-            )
+            commit_id = checkout.get(self.workspace.clone_url, self.workspace.branch, wanted_commit)
+            with self.holder.engine.connect() as connection:
+                deployed = deployed_commit(connection, self.workspace)
+            changes = checkout.changes_since(deployed)
         except (CheckoutFailed, _Stopped, _TimeOver):
             self._note_step("GIT_CLONE", StepStatus.ERROR, started)
             raise
         self._note_step("GIT_CLONE", StepStatus.SUCCESS, started)
-        self.job = self._while_mine(lambda ledger: begin_deployment(ledger, self.job, commit_id, _now()))
+        self.job = self._while_mine(lambda ledger: begin_deployment(ledger, self.job, commit_id, changes))
         self._say(f"At {commit_id}: {self.workspace.command}")
 
     def _run_command(self) -> int:
-        started = time.monotonic()
-        status = StepStatus.ERROR
+        started, status = time.monotonic(), StepStatus.ERROR
+        command, folder = ("/bin/sh", "-c", self.workspace.command), self.place / "checkout"
         try:
-            with ProcessGroup.start(
-                self.workspace.command, self.place / "checkout", self._environment()
-            ) as group:
-                try:
-                    exit_code = self._follow(group)
-                except _Stopped:
-                    status = StepStatus.CANCEL
-                    self._wind_up(group)
-                    raise
-                except _TimeOver:
-                    self._wind_up(group)
-                    raise
+            with (
+                ProcessGroup.start(command, folder, self._environment()) as group,
+                self._watching(group),
+            ):
+                exit_code = self._follow(group)
             status = StepStatus.SUCCESS if exit_code == 0 else StepStatus.ERROR
             return exit_code
+        except _Stopped:
+            status = StepStatus.CANCEL
+            raise
         finally:
             self._note_step("DEPLOYMENT", status, started)
 
+    @contextmanager
+    def _watching(self, group: ProcessGroup) -> Iterator[None]:
+        """Kills the command once the lease is over: the database may be away, and a call to it take long."""
+        is_over = threading.Event()
+
+        def watch() -> None:
+            while not is_over.wait(_LOOK_SECONDS):
+                if time.monotonic() > self._held_until:
+                    group.kill()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            watcher.join()
+
     def _follow(self, group: ProcessGroup) -> int:
         """Write down what the command says until it is over; its exit code."""
-        ended_at: float | None = None
-        while True:
-            is_open = self._read(group, 0.1)
-            self._still_mine()
-            if ended_at is None and group.process.poll() is not None:
-                # Whatever the command has left behind ends with it, and then the pipe does.
-                group.kill()
-                ended_at = time.monotonic()
-            if ended_at is not None and (not is_open or time.monotonic() - ended_at > _DRAIN_SECONDS):
-                self._take(b"\n" if self._rest else b"")
-                return group.process.returncode
+        try:
+            while group.process.poll() is None:
+                self._read(group)
+                self._still_mine()
+        except (_Stopped, _TimeOver):
+            # Time to put things right, and then the end.
+            group.terminate()
+            self._follow_until(group, time.monotonic() + self.holder.grace_seconds)
+            raise
+        finally:
+            # Whatever is left behind ends too, and then the pipe does.
+            group.kill()
+            self._follow_until(group, time.monotonic() + _DRAIN_SECONDS)
+            self._take(b"\n" if self._rest else b"")
+        return group.process.returncode
 
-    def _wind_up(self, group: ProcessGroup) -> None:
-        """Ask the command to end, and make it end where it does not; what it still says is kept."""
-        group.terminate()
-        until = time.monotonic() + self.holder.grace_seconds
-        while group.process.poll() is None and time.monotonic() < until:
-            self._read(group, 0.1)
-            self._beat()
-        group.kill()
-        self._read(group, 0.1)
+    def _follow_until(self, group: ProcessGroup, until: float) -> None:
+        """Go on writing down while something of the command is left, and there is time."""
+        while time.monotonic() < until:
+            if not self._read(group) or (group.is_over and group.read(0) is None):
+                return
+            if time.monotonic() - self._beaten_at > BEAT_SECONDS:
+                self._beat()
 
-    def _read(self, group: ProcessGroup, seconds: float) -> bool:
-        """Take what the command says within so many seconds; whether it may say more."""
-        watched = [group.output] if len(self._lines) < _MOST_HELD else []
-        if not select.select(watched, [], [], seconds)[0]:
+    def _read(self, group: ProcessGroup) -> bool:
+        """Take what the command says; whether it may say more."""
+        piece = group.read(_LOOK_SECONDS, watched=len(self._lines) < _MOST_HELD)
+        if piece is None:
             self._flush_when_due()
             return True
-        piece = os.read(group.output, 65_536)
         self._take(piece)
         return bool(piece)
 
     def _take(self, piece: bytes) -> None:
-        *whole, rest = (self._rest + piece).split(b"\n")
-        while len(rest) > LONGEST_LINE:
-            whole.append(rest[:LONGEST_LINE])
-            rest = rest[LONGEST_LINE:]
-        self._rest = rest
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        while len(self._rest) > LONGEST_LINE:
+            first, self._rest = _cut(self._rest)
+            whole.append(first)
         for line in whole:
-            for start in range(0, max(len(line), 1), LONGEST_LINE):
-                text = line[start : start + LONGEST_LINE].rstrip(b"\r")
-                self._lines.append(text.decode(errors="replace").replace("\x00", "�"))
+            while len(line) > LONGEST_LINE:
+                first, line = _cut(line)
+                self._lines.append(_readable(first))
+            self._lines.append(_readable(line))
         self._flush_when_due()
 
     def _say(self, text: str) -> None:
-        self._lines.append(f"[runner] {text}")
+        self._lines += [f"[runner] {line}" for line in _readable(text.encode()).splitlines()]
         self._flush()
 
     def _flush_when_due(self) -> None:
@@ -206,7 +230,7 @@ class Attempt:
         if self._lines:
             with contextlib.suppress(*UNAVAILABLE):
                 with write_transaction(self.holder.engine) as connection:
-                    append_lines(connection, self.job.id, _now(), self._lines)
+                    append_lines(connection, self.job.id, self.holder.name, _now(), self._lines)
                 self._lines = []
 
     def _still_mine(self) -> None:
@@ -222,8 +246,7 @@ class Attempt:
     def _beat(self) -> Job:
         """Renew the lease. Raises `LeaseLost`; while the database is away, once the lease is over."""
         try:
-            self.job = self._while_mine(lambda _: self.job)
-            self._held_until = time.monotonic() + self.holder.lease_seconds
+            self._while_mine(lambda _: None)
         except UNAVAILABLE:
             if time.monotonic() > self._held_until:
                 raise LeaseLost from None
@@ -233,6 +256,7 @@ class Attempt:
     def _while_mine(self, act: Act[T]) -> T:
         """Do it with the lease renewed, in one commit, or not at all. Raises `LeaseLost`."""
         holder, now = self.holder, _now()
+        held_until = time.monotonic() + holder.lease_seconds
 
         def leased(ledger: Ledger) -> T:
             job = renew_lease(ledger, self.job.id, holder.name, holder.lease_end(now))
@@ -241,7 +265,9 @@ class Attempt:
             self.job = job
             return act(ledger)
 
-        return holder.recorder.record_now(leased)
+        done = holder.recorder.record_now(leased)
+        self._held_until = held_until
+        return done
 
     def _finally(self, act: Act[None]) -> None:
         """Do it, however long the database is away. Raises `LeaseLost` where the job is another's by then."""
@@ -262,8 +288,13 @@ class Attempt:
         if self.job.attempt >= self.job.max_attempts:
             self._end(JobStatus.ERROR, exit_code)
         else:
-            self._say("It failed, and is tried again.")
-            self._finally(lambda ledger: retry_job(ledger, self.job, exit_code))
+            self._say("It failed, and is tried again unless it is to be stopped.")
+            self._finally(lambda ledger: retry_job(ledger, self.job, exit_code, self._steps))
+
+    def give_up(self, why: str) -> None:
+        """End a job that the runner itself cannot carry out. Raises `LeaseLost`."""
+        self._say(f"The runner cannot carry this job out: {why}")
+        self._end(JobStatus.ERROR)
 
     def _end(self, status: JobStatus, exit_code: int | None = None) -> None:
         self._finally(lambda ledger: end_job(ledger, self.job, status, exit_code, self._steps))
@@ -281,6 +312,18 @@ class Attempt:
             "IMAGE_TAG": self.job.image_tag or "",
         }
         return kept | told
+
+
+def _cut(line: bytes) -> tuple[bytes, bytes]:
+    """The longest beginning that is no longer than a line may be, and the rest; between two characters."""
+    end = LONGEST_LINE
+    while end > LONGEST_LINE - 4 and line[end] & 0xC0 == 0x80:
+        end -= 1
+    return line[:end], line[end:]
+
+
+def _readable(line: bytes) -> str:
+    return line.rstrip(b"\r").decode(errors="replace").replace("\x00", "\ufffd")
 
 
 def _now() -> int:

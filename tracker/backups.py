@@ -25,6 +25,7 @@ def back_up(database: Path, target: Path) -> None:
         raise BackupError(f"{target} is there already")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        draft.touch(mode=0o600)  # it holds secrets
         with _opened(database) as source, _opened(draft) as copy:
             source.backup(copy)
             _require_sound(copy, draft)

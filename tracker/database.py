@@ -1,6 +1,7 @@
 """The record database: engines, transactions that write, and its schema."""
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -26,6 +27,7 @@ _WRITES = "tracker_writes"
 _WRITER_LOCK = 0x7261636B6572
 _SQLITE_BUSY_SECONDS = 30
 _POSTGRES_POOL = 10
+_POOLS_REMEMBERED = 20
 # A server that is gone without a word is noticed, and a writer does not wait for it for minutes.
 _POSTGRES_ARGUMENTS = {
     "connect_timeout": 10,
@@ -49,7 +51,11 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _configure_postgres)
         return engine
     assert parts.database is not None
-    Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(parts.database)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        # It holds secrets; SQLite gives its log the mode of the file.
+        file.touch(mode=0o600)
     engine = create_engine(parts, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -113,6 +119,8 @@ def _close_on_return_what_was_disposed(engine: Engine) -> None:
     """
     generation = itertools.count()
     current = next(generation)
+    # A connection that was being opened meanwhile comes back to its own pool, which nobody looks at any more.
+    pools = deque([engine.pool], maxlen=_POOLS_REMEMBERED)
 
     def remember(_: object, record: Any) -> None:
         record.info["generation"] = current
@@ -120,6 +128,9 @@ def _close_on_return_what_was_disposed(engine: Engine) -> None:
     def disposed(_: Engine) -> None:
         nonlocal current
         current = next(generation)
+        for pool in list(pools):
+            pool.dispose()
+        pools.append(engine.pool)
 
     def close_if_old(_: object, record: Any) -> None:
         if record.info.get("generation") != current:

@@ -132,7 +132,7 @@ def settle(
             columns.subject == row.subject,
             columns.state == DeliveryState.PENDING.value,
         )
-        .values(next_attempt_at=next_attempt_at)
+        .values(next_attempt_at=next_attempt_at if state is DeliveryState.PENDING else 0)
     )
 
 

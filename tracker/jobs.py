@@ -4,6 +4,7 @@ A runner has a job as long as its lease lasts, which it renews while it works. A
 of any more is taken up by another, a few times. What a job does to a workspace it does alone.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -12,13 +13,13 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from uuid_utils import uuid7
 
-from metrics.records import Status
+from metrics.records import Status, environment_key
 from tracker.deployments import record_deployment, revise_deployment
-from tracker.errors import Conflict, NotFound
+from tracker.errors import Conflict, NotFound, Problem
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
 from tracker.ledger import Author, Ledger
-from tracker.models import JOBS, WORKSPACES
-from tracker.steps import Step, report_steps
+from tracker.models import DEPLOYMENTS, JOBS, WORKSPACES
+from tracker.steps import Step, report_steps, steps_of
 from tracker.workspaces import Workspace, find_workspace
 
 MOST_LOSSES = 3
@@ -57,6 +58,7 @@ class Job:
     ended_at: int | None
     exit_code: int | None
     runner: str | None
+    lease_expires_at: int | None
     stop_requested_at: int | None
     deployment_id: str | None
     lines: int
@@ -114,27 +116,14 @@ def claim_job(
 ) -> Job | None:
     """The oldest job that may begin, which is the runner's until its lease ends; None where there is none."""
     give_up_lost(ledger, now)
-    columns, other = JOBS.c, JOBS.alias("other")
-    is_lost = and_(columns.status == JobStatus.RUNNING.value, columns.lease_expires_at <= now)
+    columns = JOBS.c
     # One after the other for each workspace, in the order in which they were asked for.
-    is_next = ~(
-        select(other.c.id)
-        .where(
-            other.c.workspace_id == columns.workspace_id,
-            other.c.ended_at.is_(None),
-            or_(other.c.status == JobStatus.RUNNING.value, other.c.id < columns.id),
-            other.c.id != columns.id,
-        )
-        .exists()
-    )
+    first = select(func.min(columns.id)).where(columns.ended_at.is_(None)).group_by(columns.workspace_id)
+    is_lost = and_(columns.status == JobStatus.RUNNING.value, columns.lease_expires_at <= now)
     statement = (
         select(JOBS)
         .join(WORKSPACES, WORKSPACES.c.id == columns.workspace_id)
-        .where(
-            columns.ended_at.is_(None),
-            or_(columns.status == JobStatus.QUEUED.value, is_lost),
-            is_next,
-        )
+        .where(columns.id.in_(first), or_(columns.status == JobStatus.QUEUED.value, is_lost))
         .order_by(columns.created_at, columns.id)
         .limit(1)
     )
@@ -151,7 +140,7 @@ def claim_job(
         "losses": row.losses + (row.status == JobStatus.RUNNING),
     }
     _update(ledger, row.id, **values)
-    return find_job(ledger.connection, row.id)
+    return find_job(ledger.connection, row.id, deleted=True)
 
 
 def give_up_lost(ledger: Ledger, now: int) -> None:
@@ -185,8 +174,35 @@ def renew_lease(ledger: Ledger, job_id: str, runner: str, expires_at: int) -> Jo
     return find_job(ledger.connection, job_id, deleted=True) if renewed.rowcount else None
 
 
-def begin_deployment(ledger: Ledger, job: Job, commit_id: str, now: int) -> Job:
-    """Record that the job is under way, as a deployment in progress of the commit that was checked out."""
+def deployed_commit(connection: Connection, workspace: Workspace) -> str | None:
+    """The commit that was last put where a workspace deploys; None where that is not known."""
+    columns = DEPLOYMENTS.c
+    found: str | None = connection.scalar(
+        select(columns.commit_id)
+        .where(
+            columns.organization == workspace.organization,
+            columns.repository_key == workspace.repository.key,
+            columns.service == workspace.service,
+            columns.environment_key == environment_key(workspace.environment),
+            columns.status == Status.SUCCESS.value,
+            columns.superseded_revision.is_(None),
+        )
+        .order_by(columns.finished_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+def begin_deployment(
+    ledger: Ledger, job: Job, commit_id: str, changes: Sequence[dict[str, str | int]]
+) -> Job:
+    """Record that the job is under way, as a deployment in progress of the commit that was checked out.
+
+    One that is tried again, or taken up, goes on with the deployment that it has. Raises `Contradiction`
+    where somebody else has recorded a deployment under the job's id.
+    """
+    if job.deployment_id is not None:
+        return job
     workspace = find_workspace(ledger.connection, job.workspace_id)
     facts = DeploymentFacts.in_progress(
         workspace.repository,
@@ -196,20 +212,24 @@ def begin_deployment(ledger: Ledger, job: Job, commit_id: str, now: int) -> Job:
         commit_id=None if job.image_tag else commit_id,
         version=job.image_tag,
         branch=workspace.branch,
-        title=f"{workspace.name}: {workspace.command}"[:500],
-        started_at=job.started_at or now,
+        title=workspace.name,
+        commits=[] if job.image_tag else list(changes),
+        started_at=job.started_at or ledger.now,
         member_id=job.profile.get("id"),
         deployment_node_id=job.id,
         triggered_by="job",
     )
-    carried = frozenset({"status", "started_at"})
+    carried = frozenset({"status", "started_at", "commit_id", "version"})
     recording = record_deployment(ledger, _author(job), SentDeployment(facts, carried))
     _update(ledger, job.id, commit_id=commit_id, deployment_id=recording.deployment.version.id)
     return find_job(ledger.connection, job.id, deleted=True)
 
 
-def retry_job(ledger: Ledger, job: Job, exit_code: int | None) -> None:
-    """Queue a job whose command failed once more."""
+def retry_job(ledger: Ledger, job: Job, exit_code: int | None, steps: Sequence[Step] = ()) -> None:
+    """Queue a job whose command failed once more; one that is to be stopped ends."""
+    if job.stop_requested_at is not None:
+        end_job(ledger, job, JobStatus.STOPPED, exit_code, steps)
+        return
     _update(
         ledger,
         job.id,
@@ -228,12 +248,10 @@ def end_job(
     if job.deployment_id is not None:
         outcome = Status.SUCCESS if status is JobStatus.COMPLETE else Status.FAIL
         correction = Correction({"status": outcome, "finished_at": ledger.now})
-        try:
+        # The record may have been deleted meanwhile, or corrected to what does not go with this.
+        with contextlib.suppress(Problem):
             revise_deployment(ledger, _author(job), job.deployment_id, correction)
-        except NotFound:
-            pass  # somebody has deleted the record
-        else:
-            report_steps(ledger, _author(job), job.deployment_id, steps)
+            _add_steps(ledger, job, job.deployment_id, steps)
     _update(
         ledger,
         job.id,
@@ -245,15 +263,25 @@ def end_job(
     )
 
 
+def _add_steps(ledger: Ledger, job: Job, deployment_id: str, steps: Sequence[Step]) -> None:
+    """Keep the steps of a job beside those that CI has reported meanwhile."""
+    reported = steps_of(ledger.connection, deployment_id)
+    names = {step.step_name for step in reported}
+    own = [step for step in steps if step.step_name not in names]
+    if own:
+        report_steps(ledger, _author(job), deployment_id, [*own, *reported])
+
+
 def stop_job(ledger: Ledger, job: Job) -> Job:
     """End a job that is queued, and have the runner stop one that is running. Raises `Conflict`."""
     if job.status.is_over:
         raise Conflict(f"The job is over: {job.status}.")
-    if job.status is JobStatus.QUEUED:
+    is_lost = job.lease_expires_at is not None and job.lease_expires_at <= ledger.now
+    if job.status is JobStatus.QUEUED or is_lost:
         end_job(ledger, job, JobStatus.STOPPED)
     else:
         _update(ledger, job.id, stop_requested_at=ledger.now)
-    return find_job(ledger.connection, job.id)
+    return find_job(ledger.connection, job.id, deleted=True)
 
 
 def delete_job(ledger: Ledger, job: Job) -> None:
@@ -261,6 +289,22 @@ def delete_job(ledger: Ledger, job: Job) -> None:
     if not job.status.is_over:
         stop_job(ledger, job)
     _update(ledger, job.id, deleted_at=ledger.now)
+
+
+def stop_all(ledger: Ledger, workspace: Workspace) -> None:
+    """Stop whatever of a workspace is not over."""
+    columns = JOBS.c
+    unfinished = select(JOBS).where(columns.workspace_id == workspace.id, columns.ended_at.is_(None))
+    for row in ledger.connection.execute(unfinished).all():
+        stop_job(ledger, Job.from_row(row))
+
+
+def end_all(ledger: Ledger, workspace: Workspace) -> None:
+    """End whatever of a workspace is not over, and with it what a runner is doing for it."""
+    columns = JOBS.c
+    unfinished = select(JOBS).where(columns.workspace_id == workspace.id, columns.ended_at.is_(None))
+    for row in ledger.connection.execute(unfinished).all():
+        end_job(ledger, Job.from_row(row), JobStatus.STOPPED)
 
 
 def _update(ledger: Ledger, job_id: str, **values: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 
 from metrics.records import DAY_MICROSECONDS
 from tracker.database import write_transaction
@@ -24,14 +24,20 @@ class Line:
     text: str
 
 
-def append_lines(connection: Connection, job_id: str, written_at: int, texts: Sequence[str]) -> None:
-    """Write lines at the end of a job's log, which is cut off where it grows beyond all measure."""
-    known = connection.scalar(select(JOBS.c.lines).where(JOBS.c.id == job_id))
-    if known is None:
+def append_lines(
+    connection: Connection, job_id: str, runner: str, written_at: int, texts: Sequence[str]
+) -> None:
+    """Write lines at the end of the log of a job that is the runner's.
+
+    A log is cut off where it grows beyond all measure.
+    """
+    mine = and_(JOBS.c.id == job_id, JOBS.c.runner == runner)
+    known = connection.scalar(select(JOBS.c.lines).where(mine))
+    if known is None or known >= MOST_LINES:
         return
-    kept = list(texts[: max(0, MOST_LINES - known)])
-    if len(kept) < len(texts) and known < MOST_LINES:
-        kept[-1:] = [f"The log is cut off here, after {MOST_LINES:,} lines."]
+    kept = list(texts[: MOST_LINES - 1 - known])
+    if len(kept) < len(texts):
+        kept.append(f"The log is cut off here, after {MOST_LINES:,} lines.")
     rows = [
         {"job_id": job_id, "sequence": known + index, "written_at": written_at, "text": text}
         for index, text in enumerate(kept)
@@ -60,6 +66,14 @@ def read_lines(engine: Engine, job_id: str, sequence: int, end: int) -> Iterator
 
 def forget_old_logs(engine: Engine, now: int) -> int:
     """Remove the logs of jobs that have been over for long; returns how many lines."""
-    old = select(JOBS.c.id).where(JOBS.c.ended_at < now - DAYS_KEPT * DAY_MICROSECONDS)
-    with write_transaction(engine) as connection:
-        return connection.execute(delete(JOB_LINES).where(JOB_LINES.c.job_id.in_(old))).rowcount
+    ended_before = now - DAYS_KEPT * DAY_MICROSECONDS
+    old = select(JOBS.c.id).where(JOBS.c.ended_at < ended_before, JOBS.c.lines > 0)
+    with engine.connect() as connection:
+        job_ids = connection.scalars(old).all()
+    removed = 0
+    for job_id in job_ids:
+        # One after the other, so that nobody who records has to wait for all of them.
+        with write_transaction(engine) as connection:
+            removed += connection.execute(delete(JOB_LINES).where(JOB_LINES.c.job_id == job_id)).rowcount
+            connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(lines=0))
+    return removed

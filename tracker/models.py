@@ -267,7 +267,7 @@ class Job(SQLModel, table=True):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_listed", "workspace_id", "created_at", "id"),
-        Index("ix_jobs_to_do", "created_at", sqlite_where=_TO_DO, postgresql_where=_TO_DO),
+        Index("ix_jobs_to_do", "workspace_id", "id", sqlite_where=_TO_DO, postgresql_where=_TO_DO),
     )
 
     id: str = Field(primary_key=True)

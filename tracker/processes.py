@@ -1,19 +1,17 @@
-"""A command with everything that it starts, as one thing that can be ended."""
+"""A command with everything that it starts, as one thing that can be followed and ended."""
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# The guard waits for the end of a pipe that only the runner holds open: should the runner die, it takes the
-# whole group with it. The command itself does not get the pipe.
-_GUARDED = (
-    'exec 3<&0; (trap "" TERM INT HUP; cat <&3 >/dev/null 2>&1; kill -KILL 0) & '
-    'exec 3<&- </dev/null; exec /bin/sh -c "$1"'
-)
+# Waits for the end of a pipe that only the runner holds open: should the runner die, the group dies with it.
+_GUARD = 'cat >/dev/null; kill -s KILL -- "-$1"'
+_PIECE_BYTES = 65_536
 
 
 @dataclass(slots=True)
@@ -22,27 +20,57 @@ class ProcessGroup:
 
     process: subprocess.Popen[bytes]
     output: int
+    _guard: subprocess.Popen[bytes]
     _lifeline: int
     _is_dead: bool = False
 
     @classmethod
-    def start(cls, command: str, folder: Path, environment: Mapping[str, str]) -> "ProcessGroup":
-        lifeline_read, lifeline = os.pipe()
-        output, output_write = os.pipe()
-        try:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARDED, "sh", command],
-                cwd=folder,
-                env=environment,
+    def start(cls, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> "ProcessGroup":
+        """Raises `OSError` where there is no such program."""
+        with contextlib.ExitStack() as opened:
+            lifeline_read, lifeline = os.pipe()
+            opened.callback(os.close, lifeline_read)
+            output, output_write = os.pipe()
+            opened.callback(os.close, output_write)
+            try:
+                process = subprocess.Popen(
+                    arguments,
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output_write,
+                    stderr=output_write,
+                    start_new_session=True,
+                )
+            except BaseException:
+                os.close(lifeline)
+                os.close(output)
+                raise
+            guard = subprocess.Popen(
+                ["/bin/sh", "-c", _GUARD, "sh", str(process.pid)],
                 stdin=lifeline_read,
-                stdout=output_write,
-                stderr=output_write,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        finally:
-            os.close(lifeline_read)
-            os.close(output_write)
-        return cls(process, output, lifeline)
+        return cls(process, output, guard, lifeline)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left."""
+        if self.process.poll() is None:
+            return False
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def read(self, seconds: float, *, watched: bool = True) -> bytes | None:
+        """What it says within so many seconds; None where that is nothing, empty where it cannot say more."""
+        if not select.select([self.output] if watched else [], [], [], seconds)[0]:
+            return None
+        return os.read(self.output, _PIECE_BYTES)
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -63,5 +91,8 @@ class ProcessGroup:
     def __exit__(self, *_: object) -> None:
         self.kill()
         self.process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._guard.pid, signal.SIGKILL)
+        self._guard.wait()
         os.close(self._lifeline)
         os.close(self.output)

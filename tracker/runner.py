@@ -18,12 +18,14 @@ import structlog
 
 from tracker.attempt import Attempt, Holder, LeaseLost
 from tracker.database import UNAVAILABLE
-from tracker.jobs import Job, claim_job
+from tracker.errors import NotFound
+from tracker.jobs import Job, claim_job, find_job
 from tracker.workspaces import find_workspace
 
 LEASE_SECONDS = 15.0
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 1.0
+_ID_LENGTH = 36
 _log = structlog.get_logger("tracker.runner")
 
 
@@ -47,6 +49,7 @@ class Runner:
         With `once`, take them until none is left.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
         while not self.stopping.is_set():
             try:
                 job = self._claim()
@@ -59,6 +62,21 @@ class Runner:
             except UNAVAILABLE as failure:
                 _log.warning("the record database does not answer", failure=str(failure))
                 self.stopping.wait(POLL_SECONDS)
+            except Exception:  # noqa: BLE001 - one job must not keep the others from being carried out
+                _log.exception("a job cannot be taken")
+                self.stopping.wait(POLL_SECONDS)
+
+    def _sweep(self) -> None:
+        """Remove what a runner that was killed has left of jobs that are over."""
+        with self.holder.engine.connect() as connection:
+            for left in self.folder.iterdir():
+                job_id = left.name[:_ID_LENGTH]
+                try:
+                    is_over = find_job(connection, job_id, deleted=True).status.is_over
+                except NotFound:
+                    is_over = len(left.name) > _ID_LENGTH and left.name[_ID_LENGTH] == "-"
+                if is_over:
+                    shutil.rmtree(left, ignore_errors=True)
 
     def _claim(self) -> Job | None:
         holder, now = self.holder, time.time_ns() // 1_000
@@ -72,8 +90,15 @@ class Runner:
         with self.holder.engine.connect() as connection:
             workspace = find_workspace(connection, job.workspace_id)
         place = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self.folder))
+        attempt = Attempt(self.holder, job, workspace, place)
         try:
-            Attempt(self.holder, job, workspace, place).run()
+            try:
+                attempt.run()
+            except (LeaseLost, *UNAVAILABLE):
+                raise
+            except Exception as fault:
+                log.exception("a job cannot be carried out")
+                attempt.give_up(f"{type(fault).__name__}, see its log")
         except LeaseLost:
             log.warning("the job is another runner's by now")
         else:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from metrics.records import RepositoryIdentity
+from metrics.records import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import Conflict, NotFound
 from tracker.ledger import Author, Ledger, repository_columns, repository_of
 from tracker.models import JOB_LINES, JOBS, WORKSPACES
@@ -61,6 +61,8 @@ def read_location(text: str) -> tuple[RepositoryIdentity, str]:
     Raises `RepositoryUrlError`.
     """
     parts = urlsplit(text)
+    if parts.password or (parts.username and parts.scheme in ("http", "https")):
+        raise RepositoryUrlError("must carry no password or token: give them to git on the runner's host")
     if parts.scheme != "file" and not text.startswith("/"):
         return RepositoryIdentity.parse(text), text
     path = Path(parts.path if parts.scheme == "file" else text)
@@ -111,7 +113,7 @@ def create_workspace(
 
 
 def remove_workspace(ledger: Ledger, workspace: Workspace) -> None:
-    """Remove a workspace with its jobs and their logs; what was recorded stays."""
+    """Remove a workspace with its jobs, which are over, and their logs; what was recorded stays."""
     jobs = select(JOBS.c.id).where(JOBS.c.workspace_id == workspace.id)
     ledger.connection.execute(delete(JOB_LINES).where(JOB_LINES.c.job_id.in_(jobs)))
     ledger.connection.execute(delete(JOBS).where(JOBS.c.workspace_id == workspace.id))

@@ -59,7 +59,9 @@ def upgrade() -> None:
         sa.Column("lines", sa.Integer(), nullable=False),
     )
     op.create_index("ix_jobs_listed", "jobs", ["workspace_id", "created_at", "id"])
-    op.create_index("ix_jobs_to_do", "jobs", ["created_at"], sqlite_where=_TO_DO, postgresql_where=_TO_DO)
+    op.create_index(
+        "ix_jobs_to_do", "jobs", ["workspace_id", "id"], sqlite_where=_TO_DO, postgresql_where=_TO_DO
+    )
     op.create_table(
         "job_lines",
         sa.Column("job_id", sa.String(), primary_key=True),

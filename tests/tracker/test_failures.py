@@ -231,9 +231,13 @@ def test_a_read_only_file_refuses_and_recovers(tmp_path: Path, without_privilege
         require_refused(client.post(PATH, json=deployment(deployment_node_id="refused")))
         assert client.get("/readyz").status_code == 503
         assert client.get(FREQUENCY).json()["deployments"] == 1
-        for file in database.parent.glob("tracker.db*"):  # SQLite gives its log the mode of the file
-            file.chmod(0o644)
-        wait_until(lambda: client.get("/readyz").status_code == 200)
+
+        def is_ready() -> bool:
+            for file in database.parent.glob("tracker.db*"):  # SQLite gives its log the mode of the file
+                file.chmod(0o644)
+            return client.get("/readyz").status_code == 200
+
+        wait_until(is_ready)
         client.post(PATH, json=deployment(deployment_node_id="after")).raise_for_status()
         require_every_one_once(server, {"before", "after"}, sqlite_ids(server))
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 
 from tests.conftest import Book
 from tests.server import TRACKER, clean_environment
-from tests.site import Site, ask, git, job_of, log_of, record_of, run_all, runner_of, workspace_of
+from tests.site import Site, ask, job_of, log_of, record_of, run_all, runner_of, workspace_of
 from tests.waiting import wait_until
 from tracker.jobs import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
 from tracker.ledger import Author
-from tracker.steps import steps_of
+from tracker.steps import Step, StepStatus, report_steps, steps_of
 from tracker.workspaces import create_workspace, read_location
 
 
@@ -126,6 +127,111 @@ def test_stopping_a_job_ends_all_its_children(book: Book, site: Site, tmp_path: 
     assert (after.status, log_of(book.engine, job)[-1]) == (JobStatus.STOPPED, "[runner] Stopped.")
     wait_until(lambda: not any(map(is_alive, pids.read_text().split())))
     assert record_of(book, job)["status"] == "fail"
+
+
+@pytest.mark.parametrize("command", ["sh deploy.sh", "cd . && sh deploy.sh; true", "exec sh deploy.sh"])
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_command_has_time_to_put_things_right(
+    book: Book, site: Site, tmp_path: Path, command: str, stopped: bool
+) -> None:
+    site.commit("trap 'sleep 1; echo cleaned; printf last; exit 1' TERM; echo up; sleep 300 & wait")
+    limit = 3_600 if stopped else 2
+    job = ask(book, workspace_of(book, site.bare, command=command, time_limit_seconds=limit))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner", grace=10),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job))
+    if stopped:
+        book.recorder.record_now(lambda ledger: stop_job(ledger, job_of(book, job)))
+    thread.join(20)
+    assert not thread.is_alive()
+    assert log_of(book.engine, job)[-3:-1] == ["cleaned", "last"]
+    assert job_of(book, job).status is (JobStatus.STOPPED if stopped else JobStatus.ERROR)
+
+
+def test_a_stop_holds_over_retries(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit(f"echo x >> {tmp_path}/tries; echo up; sleep 0.5; exit 1")
+    job = ask(book, workspace_of(book, site.bare, max_attempts=3))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner"),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job))
+    book.recorder.record_now(lambda ledger: stop_job(ledger, job_of(book, job)))
+    thread.join(20)
+    assert job_of(book, job).status is JobStatus.STOPPED
+    assert len((tmp_path / "tries").read_text().split()) == 1
+
+
+def test_what_is_done_to_the_record_meanwhile_stops_no_runner(book: Book, site: Site, tmp_path: Path) -> None:
+    """It may be deleted, corrected to what does not go with the outcome, or recorded before."""
+    site.commit(f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done")
+    ahead, gone, taken = (ask(book, workspace_of(book, site.bare)) for _ in range(3))
+    book.deploy(deployment_node_id=taken.id, repository_url=f"https://localhost{site.bare}", status="fail")
+    thread = threading.Thread(
+        target=run_all, args=(runner_of(book, tmp_path / "one"), runner_of(book, tmp_path / "two"))
+    )
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, ahead) and "up" in log_of(book.engine, gone))
+    later = datetime.now(UTC) + timedelta(hours=5)
+    book.correct(record_of(book, ahead)["id"], started_at=later.isoformat())
+    book.delete(record_of(book, gone)["id"])
+    (tmp_path / "go").touch()
+    thread.join(30)
+    assert not thread.is_alive()
+    ended = [job_of(book, job).status for job in (ahead, gone, taken)]
+    assert ended == [JobStatus.COMPLETE, JobStatus.COMPLETE, JobStatus.ERROR]
+
+
+def test_the_changes_since_the_last_deployment_have_lead_times(
+    book: Book, site: Site, tmp_path: Path
+) -> None:
+    workspace = workspace_of(book, site.bare)
+    commits = []
+    for changes in (1, 3, 1):
+        commits += [site.commit(f"echo {len(commits)} {number}") for number in range(changes)]
+        ask(book, workspace)
+        run_all(runner_of(book, tmp_path / "runner"))
+    lead: Any = book.ask(from_="2026-01-01", to="2027-12-01")["lead_time_for_changes"].row
+    # Of the first deployment nobody knows what was there before.
+    assert (lead.commits, lead.coverage) == (4, 2 / 3)
+    assert 0 <= lead.value < 600
+    back = ask(book, workspace, commit_id=commits[0])
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert record_of(book, back)["commits"] in ([], "[]")
+
+
+def test_git_that_says_much_is_heard_out(book: Book, site: Site, tmp_path: Path) -> None:
+    (site.work / ".gitattributes").write_text("!pattern text\n" * 3_000)
+    site.commit("echo done")
+    job = ask(book, workspace_of(book, site.bare, time_limit_seconds=30))
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert job_of(book, job).status is JobStatus.COMPLETE
+
+
+def test_steps_that_ci_has_reported_are_kept(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit(f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done")
+    job = ask(book, workspace_of(book, site.bare))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner"),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job))
+    built = Step("BUILD", StepStatus.SUCCESS, 7)
+    deployment_id = str(record_of(book, job)["id"])
+    book.recorder.record_now(
+        lambda ledger: report_steps(ledger, Author("acme", "ci"), deployment_id, [built])
+    )
+    (tmp_path / "go").touch()
+    thread.join(20)
+    with book.engine.connect() as connection:
+        names = [step.step_name for step in steps_of(connection, deployment_id)]
+    assert names == ["DEPLOYMENT_QUEUEING", "GIT_CLONE", "DEPLOYMENT", "BUILD"]
+
+
+def test_what_a_killed_runner_has_left_is_removed(book: Book, site: Site, tmp_path: Path) -> None:
+    site.commit("echo done")
+    job = ask(book, workspace_of(book, site.bare))
+    run_all(runner_of(book, tmp_path / "runner"))
+    for name in (f"{job.id}-left", "own"):
+        (tmp_path / "runner" / name).mkdir()
+    run_all(runner_of(book, tmp_path / "runner"))
+    assert [left.name for left in (tmp_path / "runner").iterdir()] == ["own"]
 
 
 def test_what_a_command_leaves_behind_ends_with_it(book: Book, site: Site, tmp_path: Path) -> None:
@@ -297,11 +403,9 @@ def test_a_location_is_a_git_url_or_a_path(book: Book) -> None:
         assert (repository.key, clone_url) == ("localhost/srv/git/shop", "/srv/git/shop.git")
     with pytest.raises(ValueError, match="git URL"):
         read_location("ext::sh -c true")
+    with pytest.raises(ValueError, match="password"):
+        read_location("https://me:secret@github.com/acme/shop")
     name = {"name": "shop", "location": read_location("/srv/shop.git"), "command": "true"}
     book.recorder.record_now(lambda ledger: create_workspace(ledger, Author("acme", "t"), **name))
     with pytest.raises(Exception, match="already"):
         book.recorder.record_now(lambda ledger: create_workspace(ledger, Author("acme", "t"), **name))
-
-
-def test_git_is_at_hand(tmp_path: Path) -> None:
-    assert git(tmp_path, "--version").startswith("git version")

@@ -5,9 +5,11 @@ import signal
 from pathlib import Path
 
 import rich_click as click
+from sqlalchemy import select
 
 from tracker.attempt import Holder
-from tracker.commands.common import migrated_database
+from tracker.commands.common import CommandFailed, migrated_database
+from tracker.models import WORKSPACES
 from tracker.observation import configure_logging
 from tracker.recording import Recorder
 from tracker.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
@@ -32,9 +34,14 @@ def runner(folder: Path | None, workspaces: tuple[str, ...], passed: tuple[str, 
     settings = Settings()
     configure_logging(settings)
     engine = migrated_database(settings)
-    hidden = [name for name in passed if name.startswith("TRACKER_")]
-    if hidden:
+    if any(name.startswith("TRACKER_") for name in passed):
         raise click.BadParameter("settings of the service are not for commands", param_hint="--env")
+    if any("=" in name for name in passed):
+        raise click.BadParameter("must be the name of a variable, without its value", param_hint="--env")
+    with engine.connect() as connection:
+        unknown = set(workspaces) - set(connection.scalars(select(WORKSPACES.c.name)))
+    if unknown:
+        raise CommandFailed(f"there is no workspace {', '.join(sorted(unknown))}")
     holder = Holder(new_name(), engine, Recorder(engine), passed, LEASE_SECONDS, GRACE_SECONDS)
     working = Runner(holder, folder or settings.data_dir / "runner", workspaces)
 

@@ -1,5 +1,8 @@
 """`tracker workspace`: what runners deploy, and how."""
 
+import json
+from dataclasses import asdict
+
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
@@ -7,7 +10,8 @@ from rich.table import Table
 from metrics.records import RepositoryIdentity, RepositoryUrlError
 from tracker.commands.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
-from tracker.ledger import Author
+from tracker.jobs import end_all
+from tracker.ledger import Author, Ledger
 from tracker.recording import Recorder
 from tracker.settings import Settings
 from tracker.workspaces import (
@@ -43,7 +47,7 @@ def _location(_: click.Context, __: click.Parameter, text: str) -> tuple[Reposit
 @click.option("--environment", default="production", show_default=True, help="Of the deployments recorded.")
 @click.option("--service", default="", help="Of the deployments recorded; none by default.")
 @click.option(
-    "--time-limit", type=click.IntRange(1), default=DEFAULT_TIME_LIMIT_SECONDS, show_default=True,
+    "--time-limit", type=click.IntRange(1, 604_800), default=DEFAULT_TIME_LIMIT_SECONDS, show_default=True,
     metavar="SECONDS", help="After which a command is ended.",
 )  # fmt: skip
 @click.option(
@@ -85,19 +89,25 @@ def create(
     )
     click.echo(f"workspace: {made.id}")
     click.echo(f"secret: {made.secret}")
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    hook = f"{base.rstrip('/')}/api/workspaces/{made.id}/deployments/github-webhook"
-    click.echo(f"GitHub's webhook: {hook} (application/json)", err=True)
+    hook = f"/api/workspaces/{made.id}/deployments/github-webhook"
+    base = settings.public_url or "the address at which GitHub reaches the service, and then "
+    click.echo(f"GitHub's webhook: {base.rstrip('/')}{hook} (application/json, the push event)", err=True)
 
 
 @workspace.command("list")
 @organization_option
 @click.option("--secrets", is_flag=True, help="With the deployment secrets.")
-def list_all(organization: str, secrets: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with all that is set.")
+def list_all(organization: str, secrets: bool, as_json: bool) -> None:
     """Show an organization's workspaces."""
     engine = migrated_database(Settings())
     with engine.connect() as connection:
         found = list_workspaces(connection, organization)
+    if as_json:
+        hidden = {"created_at", "event", "event_at", *(() if secrets else ("secret",))}
+        shown = [{k: v for k, v in asdict(one).items() if k not in hidden} for one in found]
+        click.echo(json.dumps(shown, indent=2))
+        return
     table = Table()
     columns = ["name", "id", "repository", "branch", "command", *(["secret"] if secrets else [])]
     for column in columns:
@@ -111,15 +121,20 @@ def list_all(organization: str, secrets: bool) -> None:
 @workspace.command()
 @click.argument("name")
 @organization_option
-@click.confirmation_option(
-    "--yes", "-y", prompt="Its jobs and their logs are removed too; what was recorded stays. Go on?"
-)
-def remove(name: str, organization: str) -> None:
-    """Remove a workspace with its jobs and their logs."""
+@click.option("--yes", "-y", is_flag=True, help="Without asking.")
+def remove(name: str, organization: str, yes: bool) -> None:
+    """Remove a workspace with its jobs and their logs; what is under way is stopped."""
     engine = migrated_database(Settings())
     with engine.connect() as connection:
         found = [one for one in list_workspaces(connection, organization) if one.name == name]
     if not found:
         raise CommandFailed(f"{organization} has no workspace {name}")
-    Recorder(engine).record_now(lambda ledger: remove_workspace(ledger, found[0]))
+    if not yes:
+        click.confirm("Its jobs and their logs are removed too; what was recorded stays. Go on?", abort=True)
+
+    def act(ledger: Ledger) -> None:
+        end_all(ledger, found[0])
+        remove_workspace(ledger, found[0])
+
+    Recorder(engine).record_now(act)
     click.echo(f"Removed {name}.")

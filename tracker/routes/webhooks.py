@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from metrics.api.documents import documents
 from metrics.parameters import QueryParameters
-from tracker.addresses import AddressRefused, permitted_address, read_networks
+from tracker.addresses import AddressRefused, Unresolvable, permitted_address, read_networks
 from tracker.auth import Scope, requires
 from tracker.deliveries import DeliveryState, find_delivery, redeliver
 from tracker.errors import Conflict
@@ -157,5 +157,7 @@ async def _require_permitted(url: str, service: Service) -> None:
     try:
         allowed = read_networks(service.settings.webhook_networks)
         await permitted_address(parts.hostname or "", parts.port or 443, allowed)
+    except Unresolvable:
+        return  # it may be, by the time there is something to tell
     except AddressRefused as refusal:
         raise invalid_field("url", f"cannot be called: {refusal}") from None

@@ -1,5 +1,6 @@
 """Workspaces and jobs as Matatika and Meltano Cloud have them: deploy, hear of a push, follow, stop."""
 
+import asyncio
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from litestar.response import Stream
 from metrics.records import from_microseconds
 from tracker.auth import NO_SCHEME, Scope, requires
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
+from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
 from tracker.jobs import Job, delete_job, list_jobs, request_job, stop_job
 from tracker.ledger import Ledger
 from tracker.logs import Line, read_lines
@@ -22,7 +24,7 @@ from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service
 from tracker.sources.pushes import NoJob, read_push
 from tracker.sources.workspaces import profile_of, reached_job, reached_workspace
-from tracker.workspaces import find_workspace
+from tracker.workspaces import Workspace, find_workspace
 
 Answer = Mapping[str, object]
 DEFAULT_PAGE, LARGEST_PAGE = 20, 500
@@ -56,19 +58,26 @@ class MatatikaController(Controller):
     ) -> Response[Answer]:
         """Queue a deployment of the commit that was pushed; the signature says who may, and nothing else."""
         body, headers, base = await request.body(), request.headers, base_of(request, service.settings)
+        workspace = await asyncio.to_thread(_read_workspace, service, workspace_id)
+        require_signature(headers, body, workspace.secret)
+        try:
+            push = read_push(headers.get("X-GitHub-Event"), body, workspace)
+        except NoJob as reason:
+            return Response({"message": str(reason)}, status_code=200)
 
-        def act(ledger: Ledger) -> Response[Answer]:
-            workspace = find_workspace(ledger.connection, workspace_id)
-            require_signature(headers, body, workspace.secret)
-            try:
-                push = read_push(headers.get("X-GitHub-Event"), body, workspace)
-            except NoJob as reason:
-                return Response({"message": str(reason)}, status_code=200)
+        def act(ledger: Ledger) -> KeptAnswer:
             profile = {"id": push.pusher, "name": push.pusher}
             job = request_job(ledger, workspace, profile, commit_id=push.commit_id)
-            return Response(job_answer(job, base), status_code=202)
+            return KeptAnswer(202, "", msgspec.json.encode(job_answer(job, base)).decode())
 
-        return await service.recorder.record(act)
+        # GitHub may deliver again, by itself or when somebody asks for it.
+        delivery = headers.get("X-GitHub-Delivery", "")[:LONGEST_KEY]
+        keyed = KeyedRequest.of(workspace.organization, request.url.path, delivery, body)
+        kept = await service.recorder.record(
+            lambda ledger: answer_once(ledger, keyed, act) if delivery else act(ledger)
+        )
+        answer: Answer = msgspec.json.decode(kept.body)
+        return Response(answer, status_code=kept.status_code)
 
     @get("/workspaces/{workspace_id:str}/jobs", guards=[_READERS], sync_to_thread=True)
     def list_jobs(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
@@ -80,17 +89,17 @@ class MatatikaController(Controller):
             jobs, total = list_jobs(
                 connection, workspace.id, offset=page * size, limit=size, oldest_first=oldest_first
             )
-        pages = -(-total // size)
+        pages, rest = -(-total // size), f"size={size}" + ("&sort=created,asc" if oldest_first else "")
         own = f"{base}/api/workspaces/{workspace.id}/jobs"
         others = {"first": 0, "prev": page - 1, "next": page + 1, "last": max(pages - 1, 0)}
         links = {
-            name: {"href": f"{own}?page={number}&size={size}"}
+            name: {"href": f"{own}?page={number}&{rest}"}
             for name, number in others.items()
             if 0 <= number < max(pages, 1)
         }
         return {
             "_embedded": {"jobs": [job_answer(job, base) for job in jobs]},
-            "_links": {"self": {"href": f"{own}?page={page}&size={size}"}, **links},
+            "_links": {"self": {"href": f"{own}?page={page}&{rest}"}, **links},
             "page": {"size": size, "totalElements": total, "totalPages": pages, "number": page},
         }
 
@@ -137,6 +146,11 @@ class MatatikaController(Controller):
         await service.recorder.record(
             lambda ledger: delete_job(ledger, reached_job(ledger.connection, job_id, request.user))
         )
+
+
+def _read_workspace(service: Service, workspace_id: str) -> Workspace:
+    with service.engine.connect() as connection:
+        return find_workspace(connection, workspace_id)
 
 
 def require_signature(headers: Headers, body: bytes, secret: str) -> None:
@@ -201,7 +215,8 @@ def _paging(request: CallerRequest) -> tuple[int, int, bool]:
 
     def number(name: str, default: int, least: int, most: int) -> int:
         text = request.query_params.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        is_number = text.isascii() and text.isdigit() and len(text) < 10
+        if not (is_number and least <= int(text) <= most):
             raise InvalidRequest.of([FieldError(name, f"must be a number from {least} to {most}")])
         return int(text)
 

@@ -1,5 +1,6 @@
 """What GitHub says to a webhook of a workspace: which commit to deploy, or why none."""
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,9 @@ def _payload(body: bytes) -> dict[str, Any]:
     try:
         payload = msgspec.json.decode(body) if body.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if body.startswith(b"payload="):
+            detail = "must be JSON: set the webhook's content type to application/json"
+            raise InvalidRequest.of([FieldError("", detail)]) from None
         raise InvalidRequest.of([FieldError("", "is not valid JSON")]) from None
     if not isinstance(payload, dict):
         raise InvalidRequest.of([FieldError("", "must be a JSON object")])
@@ -61,21 +65,26 @@ def _payload(body: bytes) -> dict[str, Any]:
 def _require_own_repository(payload: dict[str, Any], workspace: Workspace) -> None:
     """Raises `NoJob` where the push is to another repository: its commits are not in this one."""
     repository = payload.get("repository")
-    url = repository.get("clone_url") if isinstance(repository, dict) else None
-    if not isinstance(url, str) or workspace.is_local:
+    if workspace.is_local or not isinstance(repository, dict):
         return
-    try:
-        pushed = RepositoryIdentity.parse(url)
-    except RepositoryUrlError:
-        return
-    if pushed != workspace.repository:
-        own = workspace.repository.path
-        raise NoJob(f"The push is to {pushed.path}, and the workspace deploys {own}: no job was started.")
+    own = workspace.repository
+    for key in ("clone_url", "html_url"):
+        if isinstance(repository.get(key), str):
+            with contextlib.suppress(RepositoryUrlError):
+                _require(RepositoryIdentity.parse(repository[key]) == own, repository[key], own)
+    if isinstance(repository.get("full_name"), str):
+        name = repository["full_name"]
+        _require(name.casefold() == own.path.casefold(), name, own)
+
+
+def _require(is_own: bool, pushed: str, own: RepositoryIdentity) -> None:
+    if not is_own:
+        raise NoJob(f"The push is to {pushed}, and the workspace deploys {own.path}: no job was started.")
 
 
 def _pusher(payload: dict[str, Any]) -> str:
     for key, name in (("sender", "login"), ("pusher", "name")):
         part = payload.get(key)
         if isinstance(part, dict) and isinstance(part.get(name), str) and part[name]:
-            return str(part[name])[:250]
+            return str(part[name])[:250].replace("\x00", "\ufffd")
     return _UNKNOWN_PUSHER

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tracker.auth import Caller, Scope, requires
 from tracker.errors import FieldError, InvalidRequest
-from tracker.jobs import Job, JobStatus, Standing, request_job, standing_of, stop_job
+from tracker.jobs import Job, JobStatus, Standing, request_job, standing_of, stop_all
 from tracker.ledger import Ledger
 from tracker.problems import Failure
 from tracker.routes.listing import CallerRequest
@@ -69,8 +69,7 @@ class DeployRequest(Body):
     def require_one(self) -> None:
         """Raises `InvalidRequest` unless one is given, and not both."""
         if (self.image_tag is None) == (self.git_commit_id is None):
-            detail = "one of image_tag and git_commit_id is required, and not both"
-            raise InvalidRequest.of([FieldError("/image_tag", detail), FieldError("/git_commit_id", detail)])
+            raise InvalidRequest("one of image_tag and git_commit_id is required, and not both")
 
 
 @post("/deploy", guards=[_WRITERS], status_code=202)
@@ -123,9 +122,7 @@ def _event(request: CallerRequest) -> Event:
 def _wind_down(ledger: Ledger, workspace: Workspace, event: Event) -> None:
     """Note what was asked, and stop what is under way."""
     note_event(ledger, workspace, event)
-    last = standing_of(ledger.connection, workspace.id).last
-    if last is not None and not last.status.is_over:
-        stop_job(ledger, last)
+    stop_all(ledger, workspace)
 
 
 def status_answer(connection: Connection, workspace_id: str, caller: Caller) -> Answer:

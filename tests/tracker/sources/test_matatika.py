@@ -154,7 +154,10 @@ def test_jobs_are_listed_in_pages(client: httpx.Client, workspace: dict[str, str
     oldest = client.get(f"{workspace['path']}/jobs?sort=created,asc&page=2&size=2").json()
     assert [job["id"] for job in oldest["_embedded"]["jobs"]] == ids[4:]
     assert client.get(f"{workspace['path']}/jobs?page=9").json()["_embedded"]["jobs"] == []
-    for wrong in ("size=0", "page=x", "sort=name"):
+    first = client.get(f"{workspace['path']}/jobs?sort=created,asc&size=2").json()
+    after = client.get(first["_links"]["next"]["href"]).json()
+    assert [job["id"] for job in after["_embedded"]["jobs"]] == ids[2:4]
+    for wrong in ("size=0", "page=x", "sort=name", "page=" + "9" * 5_000):
         assert client.get(f"{workspace['path']}/jobs?{wrong}").status_code == 400
 
 
@@ -182,6 +185,12 @@ def test_a_push_to_the_branch_deploys_its_commit(
         (pushed(repository={"clone_url": "https://github.com/acme/other"}), "push", "acme/other"),
         ({"zen": "Keep it logically awesome."}, "ping", "ping"),
         ({"action": "opened"}, "issues", "issues"),
+        (pushed(repository={"full_name": "acme/other"}), "push", "acme/other"),
+        (
+            pushed(repository={"html_url": "https://ghe.example/Codertocat/Hello-World"}),
+            "push",
+            "ghe.example",
+        ),
         ({"something": "else"}, None, "no push"),
     ],
 )
@@ -222,6 +231,23 @@ def test_githubs_own_examples_of_pushes_get_sensible_answers(
             assert (answered.status_code, list(answered.json())) == (200, ["message"])
     assert started >= 2
     assert client.get(f"{workspace['path']}/jobs").json()["page"]["totalElements"] == started
+
+
+def test_what_github_delivers_again_starts_no_second_job(
+    server: Server, client: httpx.Client, workspace: dict[str, str]
+) -> None:
+    raw = json.dumps(pushed()).encode()
+    headers = sign(workspace["secret"], raw) | {"X-GitHub-Event": "push", "X-GitHub-Delivery": "72d3162e"}
+    hook = f"{server.url}{workspace['path']}/deployments/github-webhook"
+    first, again = (httpx.post(hook, content=raw, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+    assert client.get(f"{workspace['path']}/jobs").json()["page"]["totalElements"] == 1
+
+
+def test_a_form_is_refused_with_what_to_set(server: Server, workspace: dict[str, str]) -> None:
+    refused = push(server, workspace, b"payload=%7B%7D")
+    assert (refused.status_code, "application/json" in refused.json()["message"]) == (400, True)
 
 
 def test_only_a_right_signature_starts_a_job(
@@ -397,7 +423,9 @@ def test_workspaces_are_listed_and_removed(tmp_path: Path) -> None:
         secret
         in run_tracker(tmp_path, "workspace", "list", "--org", "acme", "--secrets", COLUMNS="300").stdout
     )
-    assert run_tracker(tmp_path, "workspace", "remove", "shop", "--org", "acme", stdin="n\n").returncode != 0
+    assert (
+        run_tracker(tmp_path, "workspace", "remove", "shop", "--org", "acme", stdin="n\n").returncode == 130
+    )
     assert (
         run_tracker(tmp_path, "workspace", "remove", "shop", "--org", "acme", "--yes").stdout
         == "Removed shop.\n"
