@@ -54,7 +54,13 @@ def _drop_unset_defaults(schema: Schema) -> None:
 
 
 def _operations(item: PathItem) -> list[tuple[str, Operation]]:
-    named = {"get": item.get, "post": item.post, "patch": item.patch, "delete": item.delete}
+    named = {
+        "get": item.get,
+        "post": item.post,
+        "put": item.put,
+        "patch": item.patch,
+        "delete": item.delete,
+    }
     return [(method, operation) for method, operation in named.items() if operation is not None]
 
 
@@ -76,8 +82,10 @@ def _complete(path: str, method: str, operation: Operation) -> None:
         _add_tables(responses["200"])
     if "{" in path:
         responses["404"] = _problem("There is no such thing, or it is another organization's.")
-    if method in ("post", "patch"):
+    if method in ("post", "put", "patch"):
         responses["413"] = _problem("The body is larger than the service is set to accept.")
+    if path.endswith("/redelivery"):
+        responses["409"] = _problem("The webhook is disabled.")
     if path == _BATCH:
         good = responses.pop("201")
         responses["200"] = _like(good, "All lines were good.")

@@ -30,7 +30,7 @@ from tracker.rejections import Rejection, named_repository
 AnyRequest = Request[Any, Any, Any]
 
 _log = structlog.get_logger("tracker")
-_WRITING = frozenset({"POST", "PATCH", "DELETE"})
+_WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _UNAVAILABLE = "The record database does not answer. Nothing was recorded; try again shortly."
 
 

@@ -49,6 +49,12 @@ def test_without_a_token_the_challenge_names_the_scheme(server: Server) -> None:
             assert answered.json()["status"] == 401
 
 
+def test_who_the_token_is_for_is_told_as_far_as_it_says(server: Server) -> None:
+    ring = load_keys(Settings(keys_file=server.folder / "data" / "keys.json"))
+    told = verify(sign(ring, name="Mona", email="mona@example.com", handle=7), ring)
+    assert told.profile == {"name": "Mona", "email": "mona@example.com"}
+
+
 def forged(ring: KeyRing, **changes: Any) -> str:
     """A token whose content was changed after it was signed."""
     head, _, signature = sign(ring).split(".")

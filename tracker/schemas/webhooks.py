@@ -81,8 +81,18 @@ def require_known(events: Sequence[EventKind], kind: SubscriberKind) -> None:
         raise invalid_field("events", f"must be one or more of {names} where the kind is {kind}")
 
 
+def _fixed(_: object) -> object:
+    raise PydanticCustomError("unchangeable", "cannot change; make a new webhook")
+
+
+Fixed = Annotated[object, AfterValidator(_fixed)]
+
+
 class WebhookChange(Body):
     """A merge patch of a webhook."""
+
+    kind: Fixed = None
+    secret: Fixed = None
 
     url: WebhookUrl | None = None
     events: Events | None = None
@@ -90,7 +100,7 @@ class WebhookChange(Body):
 
     def changes(self, kind: SubscriberKind) -> dict[str, Any]:
         """The columns to set. Raises `InvalidRequest`."""
-        for name in self.model_fields_set:
+        for name in self.model_fields_set - {"kind", "secret"}:
             if getattr(self, name) is None:
                 raise invalid_field(name, "cannot be cleared")
         changes: dict[str, Any] = {}

@@ -1,6 +1,5 @@
 """Matatika's and Meltano Cloud's workspaces and jobs: the documents' requests, pushes of GitHub's, and refusals."""
 
-import hashlib
 import hmac
 import json
 import re
@@ -274,7 +273,6 @@ def test_only_a_right_signature_starts_a_job(
         assert {"timestamp", "status", "error", "errors", "message", "path"} == refused.json().keys()
     for headers in (right, right_sha1, right | wrong_sha1, right | {"Authorization": "Bearer nonsense"}):
         assert httpx.post(path, content=body, headers=headers).status_code == 200
-    assert hashlib.sha1(body).hexdigest() not in refused.text
     unknown = httpx.post(
         f"{server.url}/api/workspaces/{NONE}/deployments/github-webhook", content=body, headers=right
     )
