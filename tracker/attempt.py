@@ -85,6 +85,7 @@ class Attempt:
     _beaten_at: float = field(default_factory=time.monotonic)
     _ends_at: float = 0.0
     _held_until: float = 0.0
+    _is_cut_off: bool = False
 
     def run(self) -> None:
         """Carry the job out and end it. Raises `LeaseLost`, and then has ended nothing."""
@@ -143,6 +144,8 @@ class Attempt:
                 self._watching(group),
             ):
                 exit_code = self._follow(group)
+            if self._is_cut_off:
+                raise LeaseLost
             status = StepStatus.SUCCESS if exit_code == 0 else StepStatus.ERROR
             return exit_code
         except _Stopped:
@@ -159,6 +162,7 @@ class Attempt:
         def watch() -> None:
             while not is_over.wait(_LOOK_SECONDS):
                 if time.monotonic() > self._held_until:
+                    self._is_cut_off = True
                     group.kill()
 
         watcher = threading.Thread(target=watch, daemon=True)

@@ -140,6 +140,9 @@ def test_profiles_are_shown_side_by_side_and_what_moved_a_number_in_a_sentence(t
     table = run_tracker(tmp_path, "metrics", "profiles", "change_failure_rate", *window).stdout
     for said in ("default", "50.0%", "devlake", "0.0%", "middleware", "Only incidents"):
         assert said in table
+    for option in (["--profile", "devlake"], ["--interval", "month"], ["--compare"]):
+        refused = run_tracker(tmp_path, "metrics", "profiles", "change_failure_rate", *window, *option)
+        assert (refused.returncode, option[0] in refused.stderr) == (2, True)
     run_tracker(tmp_path, "settings", "--org", "acme", "failure_signals=incident")
     explained = run_tracker(tmp_path, "metrics", "explain", "change_failure_rate", *window).stdout
     said = "under incident, rollback, hotfix, fix, the one before, it would be 50.0%."

@@ -16,6 +16,7 @@ from tests.conftest import Book
 from tests.server import TRACKER, clean_environment
 from tests.site import Site, ask, job_of, log_of, record_of, run_all, runner_of, workspace_of
 from tests.waiting import wait_until
+from tracker.database import write_transaction
 from tracker.jobs import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
 from tracker.ledger import Author
 from tracker.steps import Step, StepStatus, report_steps, steps_of
@@ -415,6 +416,26 @@ def test_a_runner_that_is_killed_takes_its_command_along_and_another_goes_on(tmp
     after = job_of(book, job)
     assert (after.losses, after.attempt, after.exit_code) == (1, 0, 0)
     assert record_of(book, job)["status"] == "success"
+
+
+def test_a_command_ends_while_the_database_is_away_for_longer_than_the_lease(
+    book: Book, site: Site, tmp_path: Path
+) -> None:
+    """Another runner may have the job by then; here it is the same one that begins anew."""
+    tries = tmp_path / "tries"
+    site.commit(f'echo $$ >> {tries}; echo up; [ "$(wc -l < {tries})" -ge 2 ] || sleep 300')
+    job = ask(book, workspace_of(book, site.bare))
+    thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner", lease=2),))
+    thread.start()
+    wait_until(lambda: "up" in log_of(book.engine, job))
+    with write_transaction(book.engine):  # nobody else writes
+        wait_until(lambda: not is_alive(tries.read_text().split()[0]), 10)
+        time.sleep(1)
+        assert len(tries.read_text().split()) == 1
+    wait_until(lambda: len(tries.read_text().split()) == 2 or not thread.is_alive())
+    run_all(runner_of(book, tmp_path / "runner"))
+    thread.join(30)
+    assert (job_of(book, job).status, job_of(book, job).losses) == (JobStatus.COMPLETE, 1)
 
 
 def test_a_location_is_a_git_url_or_a_path(book: Book) -> None:

@@ -107,6 +107,12 @@ def explain(name: str, organization: str, as_json: bool, limit: int, left_out: b
 @_question_options
 def profiles(name: str, organization: str, as_json: bool, **given: Any) -> None:
     """Show a metric by the rules of each profile, side by side, with what differs."""
+    if given["profile"] is not None:
+        raise click.BadParameter("is not for this: all are shown", param_hint="--profile")
+    for name_of_more in ("interval", "group_by", "compare"):
+        if given[name_of_more] and not as_json:
+            hint = f"--{name_of_more.replace('_', '-')}"
+            raise click.BadParameter("is shown with --json alone", param_hint=hint)
     with _asking(organization, given) as (parameters, reader, store):
         answers = reader.profiles(store, parameters, MetricName(name))
     if as_json:
