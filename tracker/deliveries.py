@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, select, update
 from uuid_utils import uuid7
 
 from metrics.records import DAY_MICROSECONDS
@@ -99,6 +99,15 @@ def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int
         .order_by(columns.next_attempt_at, columns.place)
         .limit(limit)
     ).all()
+
+
+def count_pending(connection: Connection, webhook_id: str) -> int:
+    """How many events of a subscriber are on their way."""
+    columns = DELIVERIES.c
+    pending = select(func.count()).where(
+        columns.webhook_id == webhook_id, columns.state == DeliveryState.PENDING.value
+    )
+    return connection.execute(pending).scalar_one()
 
 
 def settle(

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from tests.conftest import Book
 from tests.server import Server, deployment
 from tests.subscriber import Heard, Subscriber
+from tracker import dispatch
 from tracker.addresses import is_permitted, read_networks
 from tracker.dispatch import GIVE_UP_SECONDS, LEASE_SECONDS, SECOND, Dispatcher, retry_seconds
 from tracker.events import EventKind, read_events
@@ -33,6 +34,12 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests look again at once."""
+    monkeypatch.setattr(dispatch, "_COLLECT_SECONDS", 0.0)
 
 
 @pytest.fixture
