@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.records import to_microseconds
@@ -33,7 +33,6 @@ from tracker.deliveries import (
 from tracker.events import Event, read_events
 from tracker.leases import release, take
 from tracker.ledger import Ledger
-from tracker.models import WEBHOOKS
 from tracker.recording import Recorder
 from tracker.sending import Parcel, Reply, send
 from tracker.webhooks import SubscriberKind, Subscription, disable, enabled_subscriptions
@@ -232,8 +231,8 @@ class Dispatcher:
 
         def act(ledger: Ledger) -> None:
             settle(ledger, row.id, attempt, state, next_at)
-            if reply.status == _GONE and _is_where(ledger, subscription):
-                disable(ledger, subscription.id, "it answered 410 Gone")
+            if reply.status == _GONE:
+                disable(ledger, subscription, "it answered 410 Gone")
 
         await self.recorder.record(act)
 
@@ -243,14 +242,6 @@ class Dispatcher:
                 return act(connection)
 
         return await asyncio.to_thread(reading)
-
-
-def _is_where(ledger: Ledger, subscription: Subscription) -> bool:
-    """Whether a subscriber still is at the address that was called."""
-    columns = WEBHOOKS.c
-    return (
-        ledger.connection.scalar(select(columns.url).where(columns.id == subscription.id)) == subscription.url
-    )
 
 
 def _reason(failure: SQLAlchemyError) -> str:

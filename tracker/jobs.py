@@ -105,10 +105,11 @@ def request_job(
     return find_job(ledger.connection, str(row["id"]))
 
 
-def _unfinished(connection: Connection, workspace_id: str) -> bool:
+def _unfinished(connection: Connection, workspace_id: str) -> list[Job]:
+    """What of a workspace is not over."""
     columns = JOBS.c
-    statement = select(columns.id).where(columns.workspace_id == workspace_id, columns.ended_at.is_(None))
-    return connection.execute(statement.limit(1)).first() is not None
+    statement = select(JOBS).where(columns.workspace_id == workspace_id, columns.ended_at.is_(None))
+    return [Job.from_row(row) for row in connection.execute(statement)]
 
 
 def claim_job(
@@ -293,18 +294,14 @@ def delete_job(ledger: Ledger, job: Job) -> None:
 
 def stop_all(ledger: Ledger, workspace: Workspace) -> None:
     """Stop whatever of a workspace is not over."""
-    columns = JOBS.c
-    unfinished = select(JOBS).where(columns.workspace_id == workspace.id, columns.ended_at.is_(None))
-    for row in ledger.connection.execute(unfinished).all():
-        stop_job(ledger, Job.from_row(row))
+    for job in _unfinished(ledger.connection, workspace.id):
+        stop_job(ledger, job)
 
 
 def end_all(ledger: Ledger, workspace: Workspace) -> None:
     """End whatever of a workspace is not over, and with it what a runner is doing for it."""
-    columns = JOBS.c
-    unfinished = select(JOBS).where(columns.workspace_id == workspace.id, columns.ended_at.is_(None))
-    for row in ledger.connection.execute(unfinished).all():
-        end_job(ledger, Job.from_row(row), JobStatus.STOPPED)
+    for job in _unfinished(ledger.connection, workspace.id):
+        end_job(ledger, job, JobStatus.STOPPED)
 
 
 def _update(ledger: Ledger, job_id: str, **values: Any) -> None:

@@ -149,8 +149,13 @@ def enabled_subscriptions(connection: Connection) -> list[Subscription]:
     return [Subscription.from_row(row) for row in connection.execute(statement)]
 
 
-def disable(ledger: Ledger, webhook_id: str, reason: str) -> None:
-    """Tell it nothing more until somebody enables it again."""
+def disable(ledger: Ledger, subscription: Subscription, reason: str) -> None:
+    """Tell it nothing more until somebody enables it again; one that is elsewhere by now is left alone."""
     columns = WEBHOOKS.c
-    ledger.connection.execute(update(WEBHOOKS).where(columns.id == webhook_id).values(disabled_reason=reason))
-    drop_pending(ledger, webhook_id)
+    disabled = ledger.connection.execute(
+        update(WEBHOOKS)
+        .where(columns.id == subscription.id, columns.url == subscription.url)
+        .values(disabled_reason=reason)
+    )
+    if disabled.rowcount:
+        drop_pending(ledger, subscription.id)
