@@ -1,6 +1,6 @@
 """Answers as tables: one row for each window of each group, with columns of the same type every time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC
 from typing import get_type_hints
@@ -36,22 +36,22 @@ def answer_table(answer: Answer) -> pa.Table:
 
 def summary_table(answers: Sequence[Answer]) -> pa.Table:
     """The tables of several metrics as one: `metric` and `unit` first, null where a metric lacks a column."""
-    tables = []
-    for answer in answers:
-        table = answer_table(answer)
-        for index, (name, text) in enumerate((("metric", answer.metric), ("unit", answer.unit))):
-            table = table.add_column(index, name, pa.array([text.value] * table.num_rows, pa.string()))
-        tables.append(table)
-    return pa.concat_tables(tables, promote_options="default")
+    return _together(answers, lambda answer: {"metric": answer.metric, "unit": answer.unit})
 
 
 def profiles_table(answers: Sequence[Answer]) -> pa.Table:
     """The tables of one metric under several profiles as one, `profile` first."""
+    return _together(answers, lambda answer: {"profile": answer.question.profile})
+
+
+def _together(answers: Sequence[Answer], told_apart_by: Callable[[Answer], Mapping[str, str]]) -> pa.Table:
+    """Several tables as one, each with columns before it that tell it from the others."""
     tables = []
     for answer in answers:
         table = answer_table(answer)
-        profiles = pa.array([answer.question.profile.value] * table.num_rows, pa.string())
-        tables.append(table.add_column(0, "profile", profiles))
+        for index, (name, text) in enumerate(told_apart_by(answer).items()):
+            table = table.add_column(index, name, pa.array([str(text)] * table.num_rows, pa.string()))
+        tables.append(table)
     return pa.concat_tables(tables, promote_options="default")
 
 
