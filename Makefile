@@ -5,13 +5,20 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: serve test check bench clean
+.PHONY: serve test test-later check bench clean
 
 serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
 	@$(BIN)/tracker serve
 
 test: $(VENV)/.develop ## run all tests
 	@$(BIN)/pytest --numprocesses auto --dist worksteal && echo "All tests passed."
+
+DAYS ?= 1 365 3650
+test-later: $(VENV)/.develop ## run all tests with the clock moved on, by a day, a year and ten years
+	@for days in $(DAYS); do \
+	  echo "The clock is moved on by $$days days."; \
+	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
+	done
 
 check: $(VENV)/.develop ## lint, types, architecture
 	@$(BIN)/ruff format --check .

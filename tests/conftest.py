@@ -33,7 +33,11 @@ from tracker.schemas.incidents import IncidentChange, NewIncident
 from tracker.schemas.organizations import SettingsChange
 
 REPOSITORY = "https://github.com/acme/shop"
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def now() -> datetime:
+    """The one clock of a test: the real one, as in every process that a test starts."""
+    return datetime.now(UTC)
 
 
 class Book:
@@ -62,7 +66,7 @@ class Book:
         body = {"repository_url": REPOSITORY, **fields}
         if "commit_id" not in body and "version" not in body:
             body["commit_id"] = "aaaaaaa"
-        sent = NewDeployment.parse(json.dumps(body).encode()).sent(triggered_by="api", now=NOW)
+        sent = NewDeployment.parse(json.dumps(body).encode()).sent(triggered_by="api", now=now())
         return self.recorder.record_now(lambda ledger: record_deployment(ledger, Author(org, "test"), sent))
 
     def report(self, *, org: str = "acme", **fields: Any) -> RecordedIncident:
@@ -79,7 +83,7 @@ class Book:
         )
 
     def correct(self, deployment_id: str, *, org: str = "acme", **fields: Any) -> RecordedDeployment:
-        correction = DeploymentChange.parse(json.dumps(fields).encode()).correction(NOW)
+        correction = DeploymentChange.parse(json.dumps(fields).encode()).correction(now())
         return self.recorder.record_now(
             lambda ledger: revise_deployment(ledger, Author(org, "test"), deployment_id, correction)
         )
@@ -94,7 +98,7 @@ class Book:
     def ask(self, *, org: str = "acme", **parameters: Any) -> Mapping[str, Answer]:
         given = {name.removesuffix("_"): value for name, value in parameters.items()}
         with self.store.reading() as reading:
-            question = MetricParameters.of(given).question(org, reading.settings(org), now=NOW)
+            question = MetricParameters.of(given).question(org, reading.settings(org), now=now())
             return {answer.metric: answer for answer in reading.ask(question)}
 
 

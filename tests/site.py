@@ -1,6 +1,7 @@
 """A place to deploy from: a bare git repository on this host, a workspace of it, and runners."""
 
 import itertools
+import os
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from tests.conftest import Book
+from tests.conftest import Book, now
 from tracker.attempt import Holder
 from tracker.jobs import Job, find_job, request_job
 from tracker.ledger import Author
@@ -24,8 +25,16 @@ _names = itertools.count(1)
 
 def git(folder: Path, *arguments: str) -> str:
     settings = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "init.defaultBranch=main")
+    # Git has a clock of its own: commits are made by that of the test.
+    dates = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), now().isoformat(timespec="seconds"))
     done = subprocess.run(
-        ["git", *settings, *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=60
+        ["git", *settings, *arguments],
+        cwd=folder,
+        env=os.environ | dates,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return done.stdout.strip()
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Book
+from tests.conftest import Book, now
 from tests.server import TRACKER, clean_environment
 from tests.site import Site, ask, job_of, log_of, record_of, run_all, runner_of, workspace_of
 from tests.waiting import wait_until
@@ -61,7 +61,7 @@ def test_a_job_that_succeeds_is_a_deployment_like_any_other(book: Book, site: Si
     assert [(one.step_name, one.status) for one in steps] == [
         ("DEPLOYMENT_QUEUEING", "SUCCESS"), ("GIT_CLONE", "SUCCESS"), ("DEPLOYMENT", "SUCCESS"),
     ]  # fmt: skip
-    frequency: Any = book.ask(from_="2026-01-01", to="2027-12-01")["deployment_frequency"].row
+    frequency: Any = book.ask(from_="2026-01-01")["deployment_frequency"].row
     assert (frequency.deployments, frequency.durations) == (1, 1)
     assert list((tmp_path / "runner").iterdir()) == []
 
@@ -95,7 +95,7 @@ def test_a_command_that_fails_is_tried_as_often_as_is_set(book: Book, site: Site
     run_all(runner_of(book, tmp_path / "runner"))
     assert (job_of(book, once).status, job_of(book, once).exit_code) == (JobStatus.ERROR, 7)
     assert record_of(book, once)["status"] == "fail"
-    rate: Any = book.ask(from_="2026-01-01", to="2027-12-01")["change_failure_rate"].row
+    rate: Any = book.ask(from_="2026-01-01")["change_failure_rate"].row
     assert (rate.denominator, rate.did_not_reach_production) == (1, 1)
 
 
@@ -171,7 +171,7 @@ def test_what_is_done_to_the_record_meanwhile_stops_no_runner(book: Book, site: 
     )
     thread.start()
     wait_until(lambda: "up" in log_of(book.engine, ahead) and "up" in log_of(book.engine, gone))
-    later = datetime.now(UTC) + timedelta(hours=5)
+    later = now() + timedelta(hours=5)
     book.correct(record_of(book, ahead)["id"], started_at=later.isoformat())
     book.delete(record_of(book, gone)["id"])
     (tmp_path / "go").touch()
@@ -190,7 +190,7 @@ def test_the_changes_since_the_last_deployment_have_lead_times(
         commits += [site.commit(f"echo {len(commits)} {number}") for number in range(changes)]
         ask(book, workspace)
         run_all(runner_of(book, tmp_path / "runner"))
-    lead: Any = book.ask(from_="2026-01-01", to="2027-12-01")["lead_time_for_changes"].row
+    lead: Any = book.ask(from_="2026-01-01")["lead_time_for_changes"].row
     # Of the first deployment nobody knows what was there before.
     assert (lead.commits, lead.coverage) == (4, 2 / 3)
     assert 0 <= lead.value < 600
