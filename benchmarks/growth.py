@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.parameters import MetricParameters
 from metrics.store import Store
 from tracker.database import connect, follow, migrate

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from metrics.catalog import CATALOG, Unit
+from metrics.definitions.catalog import CATALOG, Unit
 from metrics.frames import answer_table
 from metrics.question import Answer
 

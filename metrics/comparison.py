@@ -7,9 +7,8 @@ method 10), frequencies by the binomial test of two counts, times by their media
 import math
 from dataclasses import dataclass
 
-from metrics.catalog import CATALOG
-from metrics.question import Answer
-from metrics.rows import (
+from metrics.definitions.catalog import CATALOG
+from metrics.definitions.results import (
     Z95,
     ChangeFailureRate,
     DeploymentFrequency,
@@ -19,6 +18,7 @@ from metrics.rows import (
     typical,
     wilson95,
 )
+from metrics.question import Answer
 
 _ALPHA = 0.05
 # Beyond it the binomial distribution is as good as normal.

@@ -10,11 +10,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from metrics.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.cursors import read_cursor, write_cursor
+from metrics.definitions.catalog import CATALOG, MetricName, read_sql, sql_files
+from metrics.definitions.profiles import Profile, macros
 from metrics.errors import ParameterError
 from metrics.moved import Move
-from metrics.profiles import Profile, macros
 from metrics.query import Asking
 from metrics.question import Answer, Question
 from metrics.records import from_microseconds, to_microseconds

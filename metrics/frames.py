@@ -8,11 +8,11 @@ from typing import get_type_hints
 import pyarrow as pa
 
 from metrics.calendar import Window
-from metrics.dora import level_of, score_of
+from metrics.definitions.dora import level_of, score_of
+from metrics.definitions.results import MetricRow
 from metrics.notes import is_settling
 from metrics.question import Answer, Group, Point
 from metrics.records import FailureSignal
-from metrics.rows import MetricRow
 
 _INSTANT = pa.timestamp("us", "UTC")
 _WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_(), "settling": pa.bool_()}

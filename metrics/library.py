@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import polars as pl
 
-from metrics.catalog import VIEWS, MetricName
+from metrics.definitions.catalog import VIEWS, MetricName
 from metrics.errors import RecordsUnavailable
 from metrics.files import FILES, Rows, read_records
 from metrics.frames import answer_table, profiles_table

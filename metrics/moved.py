@@ -8,9 +8,9 @@ from typing import Any
 
 import duckdb
 
-from metrics.catalog import read_sql
+from metrics.definitions.catalog import read_sql
+from metrics.definitions.results import MetricRow
 from metrics.records import FailureSignal, OrganizationSettings, from_microseconds
-from metrics.rows import MetricRow
 
 # What figures depend on, and how a column of `settings_versions` becomes a field of the settings.
 _READ: Mapping[str, Callable[[Any], object]] = {

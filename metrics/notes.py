@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from metrics.calendar import Window
+from metrics.definitions.results import ChangeFailureRate, MeanTimeToRecover
 from metrics.question import Answer, Question
-from metrics.rows import ChangeFailureRate, MeanTimeToRecover
 
 SETTLING_SPAN = timedelta(days=7)
 """How long failures may take to show: a window that ended since can still change much."""

@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 
 from metrics.calendar import Interval, midnight
-from metrics.dora import report_years
+from metrics.definitions.dora import report_years
+from metrics.definitions.profiles import Profile
 from metrics.errors import ParameterError
-from metrics.profiles import Profile
 from metrics.question import Dimension, Label, Question
 from metrics.records import FailureSignal, OrganizationSettings
 

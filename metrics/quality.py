@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from metrics.catalog import read_sql
+from metrics.definitions.catalog import read_sql
 from metrics.query import Asking
 
 

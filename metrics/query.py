@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 
 from metrics.calendar import Window, buckets, local_days
-from metrics.catalog import Definition, MetricName
+from metrics.definitions.catalog import Definition, MetricName
+from metrics.definitions.profiles import RULES, Profile, search_path
+from metrics.definitions.results import MetricRow
 from metrics.errors import ParameterError
-from metrics.profiles import RULES, Profile, search_path
 from metrics.question import Answer, Dimension, Group, Point, Question
 from metrics.records import (
     MICROSECOND,
@@ -22,7 +23,6 @@ from metrics.records import (
     environment_key,
     matches_repository,
 )
-from metrics.rows import MetricRow
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from metrics.calendar import Interval, Window
-from metrics.catalog import MetricName, Unit
-from metrics.profiles import Profile
+from metrics.definitions.catalog import MetricName, Unit
+from metrics.definitions.profiles import Profile
+from metrics.definitions.results import MetricRow
 from metrics.records import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
-from metrics.rows import MetricRow
 
 
 class Dimension(StrEnum):

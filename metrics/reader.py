@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.profiles import Profile
 from metrics.explanation import Explanation, window_end
 from metrics.moved import Move, SettingChange
 from metrics.parameters import MetricParameters
-from metrics.profiles import Profile
 from metrics.quality import RepositoryQuality
 from metrics.question import Answer, Question
 from metrics.reading import Reading

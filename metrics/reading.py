@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from metrics import moved
-from metrics.catalog import CATALOG, MetricName, read_sql
+from metrics.definitions.catalog import CATALOG, MetricName, read_sql
 from metrics.explanation import Explanation, explain
 from metrics.moved import SettingChange, last_changes
 from metrics.quality import RepositoryQuality, quality_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from metrics.catalog import MetricName, read_sql
+from metrics.definitions.catalog import MetricName, read_sql
 from metrics.explanation import rows_about
 from metrics.query import Asking
 from metrics.question import Question

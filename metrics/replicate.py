@@ -3,7 +3,7 @@
 import duckdb
 import pyarrow as pa
 
-from metrics.catalog import read_sql
+from metrics.definitions.catalog import read_sql
 from metrics.pulled import PULLED, START, Position, RecordDatabase
 
 _CHANGES = (

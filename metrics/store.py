@@ -17,8 +17,8 @@ from typing import Self, TypeVar
 
 import duckdb
 
-from metrics import profiles
-from metrics.catalog import CATALOG, read_sql, sql_files
+from metrics.definitions import profiles
+from metrics.definitions.catalog import CATALOG, read_sql, sql_files
 from metrics.errors import RecordsUnavailable
 from metrics.pulled import RecordDatabase
 from metrics.reading import Reading

@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
-from metrics.catalog import CATALOG, Definition, MetricName
+from metrics.definitions.catalog import CATALOG, Definition, MetricName
+from metrics.definitions.profiles import RULES, Profile
 from metrics.parameters import MetricParameters
-from metrics.profiles import RULES, Profile
 from metrics.records import FailureSignal
 from tests.server import clean_environment
 from tracker.auth import Scope

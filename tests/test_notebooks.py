@@ -7,7 +7,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from metrics.catalog import CATALOG
+from metrics.definitions.catalog import CATALOG
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

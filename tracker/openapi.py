@@ -18,7 +18,7 @@ from litestar.openapi.spec import (
 from msgspec import UNSET
 
 from metrics.api.endpoints import PATH as METRICS_PATH
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.formats import TableFormat
 from tracker.idempotency import LONGEST_KEY
 from tracker.routes import deployments, exports, incidents

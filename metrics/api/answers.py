@@ -11,16 +11,16 @@ import pyarrow as pa
 from litestar import Request, Response
 
 from metrics.calendar import Window, midnight
-from metrics.catalog import MetricName
 from metrics.comparison import compare
-from metrics.dora import attribution, level_of, overall_score, score_of
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.dora import attribution, level_of, overall_score, score_of
+from metrics.definitions.profiles import RULES, Profile
+from metrics.definitions.results import MetricRow
 from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
 from metrics.moved import Move
 from metrics.notes import is_settling, notes_on
-from metrics.profiles import RULES, Profile
 from metrics.question import Answer, Group, Point, Question
-from metrics.rows import MetricRow
 
 Body = Mapping[str, object]
 

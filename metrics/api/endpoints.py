@@ -22,11 +22,11 @@ from metrics.api.answers import (
     table_response,
 )
 from metrics.api.documents import documents
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.profiles import Profile
 from metrics.formats import TableFormat
 from metrics.frames import answer_table, profiles_table, summary_table
 from metrics.parameters import MetricParameters
-from metrics.profiles import Profile
 from metrics.reader import Reader
 from metrics.store import Store
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metrics
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.errors import ParameterError
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader

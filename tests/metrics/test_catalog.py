@@ -6,7 +6,7 @@ from importlib.resources import files
 import duckdb
 import pytest
 
-from metrics.catalog import CATALOG, Definition, MetricName
+from metrics.definitions.catalog import CATALOG, Definition, MetricName
 from metrics.store import Store
 from tests.conftest import Book
 

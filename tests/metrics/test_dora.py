@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from metrics.catalog import MetricName
-from metrics.dora import level_of, overall_score, report_years, score_of
-from metrics.rows import (
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.dora import level_of, overall_score, report_years, score_of
+from metrics.definitions.results import (
     ChangeFailureRate,
     DeploymentFrequency,
     DeploymentReworkRate,

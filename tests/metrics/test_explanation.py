@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.profiles import Profile
 from metrics.errors import ParameterError
 from metrics.explanation import Explanation
 from metrics.parameters import MetricParameters
-from metrics.profiles import Profile
 from metrics.question import Group, Question
 from tests.conftest import Book, now
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes

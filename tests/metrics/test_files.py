@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metrics
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.errors import InvalidRecords, RecordsUnavailable
 from metrics.library import Library
 from tests.conftest import Book

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.explanation import Explanation
 from metrics.moved import Move
 from metrics.parameters import MetricParameters

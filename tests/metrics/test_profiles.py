@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.profiles import RULES, Profile
 from metrics.errors import ParameterError
 from metrics.parameters import MetricParameters
-from metrics.profiles import RULES, Profile
 from metrics.reader import Reader
 from tests.conftest import Book
 from tests.metrics.changes import ROUNDS, START, Changes, changes

@@ -11,7 +11,7 @@ import pytest
 
 from metrics.api.answers import answer_body
 from metrics.calendar import Interval, buckets
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.errors import ParameterError
 from tests.conftest import Book, sqlite_url
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.errors import RecordsUnavailable
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader

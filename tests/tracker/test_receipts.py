@@ -7,7 +7,7 @@ import httpx
 import pytest
 from litestar import Response
 
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.errors import ParameterError, RecordsUnavailable
 from tests.server import deployment
 from tracker.routes.answers import _with_receipt

@@ -9,7 +9,7 @@ import msgspec
 import rich_click as click
 
 from metrics.api.answers import explanation_body, profiles_body, summary_body
-from metrics.catalog import MetricName
+from metrics.definitions.catalog import MetricName
 from metrics.errors import ParameterError
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader

@@ -8,15 +8,11 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from metrics.catalog import CATALOG, MetricName, Unit
 from metrics.comparison import compare
-from metrics.dora import attribution, level_of
-from metrics.explanation import Explanation
-from metrics.moved import Move
-from metrics.notes import notes_on
-from metrics.profiles import RULES
-from metrics.question import Answer, Point
-from metrics.rows import (
+from metrics.definitions.catalog import CATALOG, MetricName, Unit
+from metrics.definitions.dora import attribution, level_of
+from metrics.definitions.profiles import RULES
+from metrics.definitions.results import (
     ChangeFailureRate,
     DeploymentFrequency,
     DeploymentReworkRate,
@@ -24,6 +20,10 @@ from metrics.rows import (
     MeanTimeToRecover,
     MetricRow,
 )
+from metrics.explanation import Explanation
+from metrics.moved import Move
+from metrics.notes import notes_on
+from metrics.question import Answer, Point
 
 
 def print_answers(organization: str, answers: Sequence[Answer]) -> None:

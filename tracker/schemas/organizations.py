@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from metrics.dora import report_years
+from metrics.definitions.dora import report_years
 from metrics.records import FailureSignal, OrganizationSettings, environment_key
 from tracker.schemas.base import Body, Name
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from metrics.catalog import MetricName, read_sql, sql_files
+from metrics.definitions.catalog import MetricName, read_sql, sql_files
 from metrics.records import FailureSignal
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from metrics.rows import (
+from metrics.definitions.results import (
     ChangeFailureRate,
     DeploymentFrequency,
     DeploymentReworkRate,

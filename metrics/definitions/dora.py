@@ -12,8 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from metrics.catalog import MetricName
-from metrics.rows import (
+from metrics.definitions.catalog import MetricName
+from metrics.definitions.results import (
     ChangeFailureRate,
     DeploymentFrequency,
     DeploymentReworkRate,
