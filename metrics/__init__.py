@@ -28,8 +28,8 @@ def open(
     A file or frame may come with `incidents` in another, and needs no organization; with one, rows that
     name another are left out.
 
-    Raises `metrics.errors.RecordsUnavailable` where the source cannot be read, and
-    `metrics.errors.InvalidRecords` where a row of a file or frame is wrong.
+    Raises `metrics.domain.errors.RecordsUnavailable` where the source cannot be read, and
+    `metrics.domain.errors.InvalidRecords` where a row of a file or frame is wrong.
     """
     from metrics.library import open_library  # Polars and DuckDB: nothing that the rest of the package needs
 

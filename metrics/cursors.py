@@ -5,7 +5,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
 
 _WRONG_CURSOR = [("cursor", "must be one that the page before has given")]
 

@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
-from metrics.errors import InvalidRecords, RecordsUnavailable
+from metrics.domain.errors import InvalidRecords, RecordsUnavailable
+from metrics.domain.vocabulary import RepositoryIdentity
 from metrics.lines import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
 from metrics.pulled import PULLED, HeldRecords, Position, pulled_table
-from metrics.records import RepositoryIdentity
 
 Rows = Path | pl.DataFrame | pl.LazyFrame
 Record = TypeVar("Record", Deployment, Incident)

@@ -10,9 +10,9 @@ import pyarrow as pa
 from metrics.calendar import Window
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.results import MetricRow
+from metrics.domain.vocabulary import FailureSignal
 from metrics.notes import is_settling
 from metrics.question import Answer, Group, Point
-from metrics.records import FailureSignal
 
 _INSTANT = pa.timestamp("us", "UTC")
 _WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_(), "settling": pa.bool_()}

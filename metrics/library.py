@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from metrics.definitions.catalog import VIEWS, MetricName
-from metrics.errors import RecordsUnavailable
+from metrics.domain.errors import RecordsUnavailable
 from metrics.files import FILES, Rows, read_records
 from metrics.frames import answer_table, profiles_table
 from metrics.parameters import MetricParameters
@@ -68,7 +68,7 @@ class Library(AbstractContextManager["Library"]):
     `failure_signals`, `profile`, and of a record database `as_of`. They give one row for each window of
     each group: the group's column, `from`, `to`, `partial` and `settling`, then the fields of the answer;
     `by_signal` and `interval95` as columns of their own.
-    A wrong parameter raises `metrics.errors.ParameterError`.
+    A wrong parameter raises `metrics.domain.errors.ParameterError`.
     """
 
     def __init__(self, store: Store, organization: str) -> None:

@@ -14,8 +14,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic import StringConstraints as Constraints
 
-from metrics.pulled import PULLED
-from metrics.records import (
+from metrics.domain.vocabulary import (
     COMMIT_PATTERN,
     DEFAULT_ENVIRONMENT,
     FURTHEST_AHEAD_MICROSECONDS,
@@ -27,6 +26,7 @@ from metrics.records import (
     environment_key,
     to_microseconds,
 )
+from metrics.pulled import PULLED
 
 Row = Mapping[str, Any]
 _LONGEST_SECONDS = 366 * 86_400

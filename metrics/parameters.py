@@ -16,9 +16,9 @@ from pydantic.fields import FieldInfo
 from metrics.calendar import Interval, midnight
 from metrics.definitions.dora import report_years
 from metrics.definitions.profiles import Profile
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
+from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
 from metrics.question import Dimension, Label, Question
-from metrics.records import FailureSignal, OrganizationSettings
 
 Model = TypeVar("Model", bound="QueryParameters")
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
 
 
 class Kind(Enum):

@@ -14,15 +14,15 @@ from metrics.calendar import Window, buckets, local_days
 from metrics.definitions.catalog import Definition, MetricName
 from metrics.definitions.profiles import RULES, Profile, search_path
 from metrics.definitions.results import MetricRow
-from metrics.errors import ParameterError
-from metrics.question import Answer, Dimension, Group, Point, Question
-from metrics.records import (
+from metrics.domain.errors import ParameterError
+from metrics.domain.vocabulary import (
     MICROSECOND,
     FailureSignal,
     RepositoryIdentity,
     environment_key,
     matches_repository,
 )
+from metrics.question import Answer, Dimension, Group, Point, Question
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from metrics.calendar import Interval, Window
 from metrics.definitions.catalog import MetricName, Unit
 from metrics.definitions.profiles import Profile
 from metrics.definitions.results import MetricRow
-from metrics.records import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
+from metrics.domain.vocabulary import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
 
 
 class Dimension(StrEnum):

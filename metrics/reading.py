@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from metrics import moved
 from metrics.definitions.catalog import CATALOG, MetricName, read_sql
+from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
 from metrics.explanation import Explanation, explain
 from metrics.moved import SettingChange, last_changes
 from metrics.quality import RepositoryQuality, quality_of
 from metrics.query import Asking, asking
 from metrics.question import Answer, Question
 from metrics.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
-from metrics.records import FailureSignal, OrganizationSettings
 
 
 class Reading:

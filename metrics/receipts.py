@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 
 from metrics.definitions.catalog import MetricName, read_sql
+from metrics.domain.vocabulary import FailureSignal
 from metrics.explanation import rows_about
 from metrics.query import Asking
 from metrics.question import Question
-from metrics.records import FailureSignal
 
 _INSTANT = timedelta(microseconds=1)
 

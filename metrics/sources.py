@@ -14,9 +14,9 @@ from typing import Protocol
 import psycopg
 import pyarrow as pa
 
-from metrics.errors import RecordsUnavailable
+from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.vocabulary import to_microseconds
 from metrics.pulled import PULLED, START, HeldRecords, Kind, Position, Rows, pulled_table
-from metrics.records import to_microseconds
 
 Run = Callable[[str, Sequence[object]], Rows]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""

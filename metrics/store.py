@@ -19,7 +19,7 @@ import duckdb
 
 from metrics.definitions import profiles
 from metrics.definitions.catalog import CATALOG, read_sql, sql_files
-from metrics.errors import RecordsUnavailable
+from metrics.domain.errors import RecordsUnavailable
 from metrics.pulled import RecordDatabase
 from metrics.reading import Reading
 from metrics.replicate import FACTS, catch_up, position_of

@@ -19,8 +19,8 @@ import pytest
 from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
 from metrics.definitions.catalog import CATALOG, Definition, MetricName
 from metrics.definitions.profiles import RULES, Profile
+from metrics.domain.vocabulary import FailureSignal
 from metrics.parameters import MetricParameters
-from metrics.records import FailureSignal
 from tests.server import clean_environment
 from tracker.auth import Scope
 from tracker.routes.changes import ChangesParameters

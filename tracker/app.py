@@ -20,7 +20,7 @@ from litestar.types import Scope as RequestScope
 from pydantic import BaseModel
 
 from metrics.api.endpoints import metrics_router
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
 from metrics.reader import Reader
 from metrics.store import Store
 from tracker.addresses import read_networks

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, select, update
 from uuid_utils import uuid7
 
-from metrics.records import DAY_MICROSECONDS
+from metrics.domain.vocabulary import DAY_MICROSECONDS
 from tracker.database import write_transaction
 from tracker.errors import NotFound
 from tracker.ledger import Ledger

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sqlalchemy import Row, select
 
-from metrics.records import Status
+from metrics.domain.vocabulary import Status
 from tracker.errors import InsufficientScope, NotFound, Problem
 from tracker.facts import (
     Correction,

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from metrics.records import to_microseconds
+from metrics.domain.vocabulary import to_microseconds
 from tracker.addresses import Network
 from tracker.deliveries import (
     Attempt,

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from metrics.records import COMMIT_PATTERN
+from metrics.domain.vocabulary import COMMIT_PATTERN
 
 RETRY_AFTER_SECONDS = 2
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from metrics.records import DAY_MICROSECONDS
+from metrics.domain.vocabulary import DAY_MICROSECONDS
 from tracker.deployments import RecordedDeployment
 from tracker.incidents import RecordedIncident
 from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED

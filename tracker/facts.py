@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from metrics.records import (
+from metrics.domain.vocabulary import (
     AGREEMENT_MICROSECONDS,
     FURTHEST_AHEAD_MICROSECONDS,
     RepositoryIdentity,

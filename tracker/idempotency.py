@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from sqlalchemy import Engine, delete, insert, select
 
-from metrics.records import DAY_MICROSECONDS
+from metrics.domain.vocabulary import DAY_MICROSECONDS
 from tracker.database import write_transaction
 from tracker.errors import KeyReused, KeyUnderWay
 from tracker.ledger import Act, Ledger

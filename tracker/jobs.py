@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from uuid_utils import uuid7
 
-from metrics.records import Status, environment_key
+from metrics.domain.vocabulary import Status, environment_key
 from tracker.deployments import record_deployment, revise_deployment
 from tracker.errors import Conflict, NotFound, Problem
 from tracker.facts import Correction, DeploymentFacts, SentDeployment

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from metrics.cursors import read_cursor, write_cursor
-from metrics.records import environment_key, may_name_host, to_microseconds
+from metrics.domain.vocabulary import environment_key, may_name_host, to_microseconds
 from tracker.models import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def list_repositories(engine: Engine, organization: str, visible: Sequence[str] 
 def names_repository(table: Table, patterns: Iterable[str]) -> ColumnElement[bool]:
     """Whether a row's repository is one of `owner/name`, `host/owner/name` or either with a closing `*`.
 
-    The same rule as `metrics.records.matches_repository`, where the database applies it.
+    The same rule as `metrics.domain.vocabulary.matches_repository`, where the database applies it.
     """
     key = table.c.repository_key
     path = func.substr(key, func.length(table.c.repository_host) + 2)

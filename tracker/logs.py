@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 
-from metrics.records import DAY_MICROSECONDS
+from metrics.domain.vocabulary import DAY_MICROSECONDS
 from tracker.database import write_transaction
 from tracker.models import JOB_LINES, JOBS
 

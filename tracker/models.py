@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from metrics.records import DEFAULT_ENVIRONMENT
+from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT
 
 # SQLite keeps a table in the order of an INTEGER primary key, and only of that.
 Revision = BigInteger().with_variant(Integer, "sqlite")

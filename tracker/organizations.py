@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from metrics.records import FailureSignal, OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
 from tracker.errors import NotFound
 from tracker.facts import Reaches, everything
 from tracker.ledger import Author, Ledger, Version, repository_of

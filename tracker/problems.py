@@ -11,8 +11,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DataError
 
-from metrics.errors import ParameterError, RecordsUnavailable
-from metrics.records import to_microseconds
+from metrics.domain.errors import ParameterError, RecordsUnavailable
+from metrics.domain.vocabulary import to_microseconds
 from tracker.auth import Caller
 from tracker.database import UNAVAILABLE
 from tracker.errors import (

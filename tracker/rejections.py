@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select
 from uuid_utils import uuid7
 
-from metrics.records import DAY_MICROSECONDS, RepositoryIdentity, RepositoryUrlError
+from metrics.domain.vocabulary import DAY_MICROSECONDS, RepositoryIdentity, RepositoryUrlError
 from tracker.database import write_transaction
 from tracker.lists import names_repository
 from tracker.models import REJECTIONS

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, Table, select
 
-from metrics.records import OrganizationSettings, RepositoryIdentity, to_microseconds
+from metrics.domain.vocabulary import OrganizationSettings, RepositoryIdentity, to_microseconds
 from tracker.deployments import RecordedDeployment
 from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
 from tracker.incidents import RecordedIncident

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, union_all
 
-from metrics.records import RepositoryIdentity, Status, environment_key
+from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_key
 from tracker.deployments import RecordedDeployment
 from tracker.errors import NotFound
 from tracker.facts import DeploymentFacts

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from metrics.records import RepositoryIdentity, Status, environment_key
+from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_key
 from tracker.deployments import delete_deployment, record_deployment, revise_deployment
 from tracker.errors import Conflict
 from tracker.facts import Correction, DeploymentFacts, SentDeployment

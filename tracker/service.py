@@ -12,7 +12,7 @@ from litestar import Request
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from metrics.records import OrganizationSettings, to_microseconds
+from metrics.domain.vocabulary import OrganizationSettings, to_microseconds
 from metrics.store import Store
 from tracker.auth import Authenticator, Caller
 from tracker.deliveries import forget_old_deliveries

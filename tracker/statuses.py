@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Row, func, select
 
-from metrics.records import Status
+from metrics.domain.vocabulary import Status
 from tracker.ledger import Author, Ledger
 from tracker.models import DEPLOYMENT_STATUSES
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, and_, func, literal, or_, select, union_all
 
+from metrics.domain.vocabulary import Status
 from metrics.pulled import PULLED, RecordDatabase
-from metrics.records import Status
 from metrics.replicate import FACTS
 from metrics.store import Store
 from tracker.models import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED

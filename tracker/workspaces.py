@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from metrics.records import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import Conflict, NotFound
 from tracker.ledger import Author, Ledger, repository_columns, repository_of
 from tracker.models import JOB_LINES, JOBS, WORKSPACES

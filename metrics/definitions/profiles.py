@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from metrics.definitions.catalog import MetricName, read_sql, sql_files
-from metrics.records import FailureSignal
+from metrics.domain.vocabulary import FailureSignal
 
 
 class Profile(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from metrics.records import FailureSignal
+from metrics.domain.vocabulary import FailureSignal
 
 # The two-sided 95 % quantile of the normal distribution.
 Z95 = 1.959963984540054

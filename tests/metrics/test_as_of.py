@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import metrics
 from metrics.definitions.catalog import MetricName
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
 from tests.conftest import Book, sqlite_url

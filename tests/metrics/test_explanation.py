@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
 from metrics.explanation import Explanation
 from metrics.parameters import MetricParameters
 from metrics.question import Group, Question

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import metrics
-from metrics.errors import ParameterError, RecordsUnavailable
+from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.library import Library
 from tests.conftest import Book
 

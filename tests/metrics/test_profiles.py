@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import RULES, Profile
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
 from tests.conftest import Book

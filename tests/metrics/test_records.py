@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.records import (
+from metrics.domain.vocabulary import (
     RepositoryIdentity,
     RepositoryUrlError,
     from_microseconds,

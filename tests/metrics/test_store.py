@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from metrics.definitions.catalog import MetricName
-from metrics.errors import RecordsUnavailable
+from metrics.domain.errors import RecordsUnavailable
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
 from metrics.store import Store

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from metrics.records import RepositoryIdentity, matches_repository
+from metrics.domain.vocabulary import RepositoryIdentity, matches_repository
 from tests.conftest import Book
 from tracker.lists import names_repository
 from tracker.models import REPOSITORIES

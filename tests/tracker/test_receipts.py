@@ -8,7 +8,7 @@ import pytest
 from litestar import Response
 
 from metrics.definitions.catalog import MetricName
-from metrics.errors import ParameterError, RecordsUnavailable
+from metrics.domain.errors import ParameterError, RecordsUnavailable
 from tests.server import deployment
 from tracker.routes.answers import _with_receipt
 

@@ -10,10 +10,10 @@ import rich_click as click
 
 from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.definitions.catalog import MetricName
-from metrics.errors import ParameterError
+from metrics.domain.errors import ParameterError
+from metrics.domain.vocabulary import OrganizationSettings
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
-from metrics.records import OrganizationSettings
 from metrics.store import Store
 from tracker.commands.common import migrated_database, organization_option
 from tracker.commands.tables import print_answers, print_explanation, print_profiles

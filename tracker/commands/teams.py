@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Row
 
-from metrics.records import matches_repository
+from metrics.domain.vocabulary import matches_repository
 from tracker.commands.common import (
     CLI_SUBJECT,
     CommandFailed,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import rich_click as click
 from sqlalchemy.dialects import postgresql, sqlite
 
-from metrics.records import to_microseconds
+from metrics.domain.vocabulary import to_microseconds
 from tracker.auth import Scope, mint
 from tracker.commands.common import check_organization, migrated_database
 from tracker.database import connect, migrate, write_transaction

@@ -7,7 +7,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from metrics.records import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.commands.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
 from tracker.jobs import end_all

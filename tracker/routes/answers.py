@@ -11,8 +11,8 @@ import structlog
 from litestar import Response
 from litestar.enums import MediaType
 
-from metrics.errors import ParameterError, RecordsUnavailable
-from metrics.records import from_microseconds
+from metrics.domain.errors import ParameterError, RecordsUnavailable
+from metrics.domain.vocabulary import from_microseconds
 from tracker.database import UNAVAILABLE
 from tracker.errors import FieldError, InvalidRequest
 from tracker.history import Action, Change, Entry

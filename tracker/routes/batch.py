@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
-from metrics.records import to_microseconds
+from metrics.domain.vocabulary import to_microseconds
 from tracker.auth import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.facts import SentDeployment

@@ -11,10 +11,10 @@ from pydantic import Field
 from sqlalchemy import Engine, func, select
 
 from metrics.api.documents import documents
+from metrics.domain.vocabulary import from_microseconds, to_microseconds
 from metrics.parameters import MetricParameters, QueryParameters, RepositoryPattern
 from metrics.quality import RecordCounts
 from metrics.reader import Reader
-from metrics.records import from_microseconds, to_microseconds
 from tracker.auth import Scope, requires
 from tracker.database import UNAVAILABLE
 from tracker.models import DEPLOYMENTS

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody
 
-from metrics.records import from_microseconds
+from metrics.domain.vocabulary import from_microseconds
 from tracker.auth import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.lists import list_repositories

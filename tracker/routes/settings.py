@@ -3,7 +3,7 @@
 from litestar import Controller, get, patch
 from litestar.params import JSONBody
 
-from metrics.records import OrganizationSettings
+from metrics.domain.vocabulary import OrganizationSettings
 from tracker.auth import Scope, requires
 from tracker.ledger import Ledger
 from tracker.organizations import change_settings, read_settings

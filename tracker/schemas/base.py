@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 
-from metrics.records import (
+from metrics.domain.vocabulary import (
     COMMIT_PATTERN,
     EPOCH,
     RepositoryIdentity,

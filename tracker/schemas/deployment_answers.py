@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from metrics.records import Status, from_microseconds
+from metrics.domain.vocabulary import Status, from_microseconds
 from tracker.deployments import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.schemas.base import instant_of

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from metrics.records import (
+from metrics.domain.vocabulary import (
     DEFAULT_ENVIRONMENT,
     FURTHEST_AHEAD_MICROSECONDS,
     RepositoryIdentity,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from metrics.records import from_microseconds
+from metrics.domain.vocabulary import from_microseconds
 from tracker.deployments import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.incidents import RecordedIncident

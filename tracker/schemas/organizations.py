@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from metrics.definitions.dora import report_years
-from metrics.records import FailureSignal, OrganizationSettings, environment_key
+from metrics.domain.vocabulary import FailureSignal, OrganizationSettings, environment_key
 from tracker.schemas.base import Body, Name
 
 _DEFAULTS = asdict(OrganizationSettings())

@@ -13,7 +13,7 @@ from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from metrics.records import from_microseconds
+from metrics.domain.vocabulary import from_microseconds
 from tracker.deliveries import DeliveryState
 from tracker.errors import TEXT_PATTERN
 from tracker.events import Event, EventKind

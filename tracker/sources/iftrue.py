@@ -14,7 +14,7 @@ from litestar.params import JSONBody
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 
-from metrics.records import Status
+from metrics.domain.vocabulary import Status
 from tracker.auth import Scope, requires
 from tracker.deployments import RecordedDeployment, record_deployment, revise_deployment
 from tracker.errors import InvalidRequest

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from metrics.records import RepositoryIdentity, from_microseconds
+from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds
 from tracker.requested import Requested
 from tracker.statuses import Told
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from metrics.records import COMMIT_PATTERN, DEFAULT_ENVIRONMENT, RepositoryIdentity
+from metrics.domain.vocabulary import COMMIT_PATTERN, DEFAULT_ENVIRONMENT, RepositoryIdentity
 from tracker.requested import DEPLOY_TASK, Request
 from tracker.schemas.base import Body, CommitId, LongText, Name, ShortText, Url
 from tracker.statuses import Progress, State

@@ -12,7 +12,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
-from metrics.records import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.auth import Scope, requires
 from tracker.errors import NotFound
 from tracker.ledger import Ledger
