@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.definitions.catalog import MetricName
+from metrics.engine.store import Store
 from metrics.parameters import MetricParameters
-from metrics.store import Store
 from tracker.database import connect, follow, migrate
 from tracker.deployments import record_deployments
 from tracker.facts import SentDeployment

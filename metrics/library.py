@@ -10,14 +10,14 @@ import polars as pl
 
 from metrics.definitions.catalog import VIEWS, MetricName
 from metrics.domain.errors import RecordsUnavailable
+from metrics.engine.pulled_tables import RecordDatabase
+from metrics.engine.record_databases import PostgresRecords, SqliteRecords
+from metrics.engine.store import Store
 from metrics.files import FILES, Rows, read_records
 from metrics.frames import answer_table, profiles_table
 from metrics.parameters import MetricParameters
-from metrics.pulled import RecordDatabase
 from metrics.question import Answer
 from metrics.reader import Reader
-from metrics.sources import PostgresRecords, SqliteRecords
-from metrics.store import Store
 
 if TYPE_CHECKING:
     import altair as alt

@@ -26,7 +26,7 @@ from metrics.domain.vocabulary import (
     environment_key,
     to_microseconds,
 )
-from metrics.pulled import PULLED
+from metrics.engine.pulled_tables import PULLED
 
 Row = Mapping[str, Any]
 _LONGEST_SECONDS = 366 * 86_400

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
+from metrics.engine.store import Store
 from metrics.explanation import Explanation, window_end
 from metrics.moved import Move, SettingChange
 from metrics.parameters import MetricParameters
@@ -13,7 +14,6 @@ from metrics.quality import RepositoryQuality
 from metrics.question import Answer, Question
 from metrics.reading import Reading
 from metrics.receipts import DeploymentReceipt, IncidentReceipt
-from metrics.store import Store
 
 
 @dataclass(frozen=True, slots=True)

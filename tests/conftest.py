@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from metrics.engine.store import Store
 from metrics.parameters import MetricParameters
 from metrics.question import Answer
-from metrics.store import Store
 from tracker.database import connect, follow, migrate
 from tracker.deployments import (
     RecordedDeployment,

@@ -21,8 +21,8 @@ from pydantic import BaseModel
 
 from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
+from metrics.engine.store import Store
 from metrics.reader import Reader
-from metrics.store import Store
 from tracker.addresses import read_networks
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head

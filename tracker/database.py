@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError, TimeoutError
 
 if TYPE_CHECKING:
-    from metrics.pulled import RecordDatabase
+    from metrics.engine.pulled_tables import RecordDatabase
 
 # What SQLAlchemy raises where the database is away, full, read-only or too busy, and not the statement wrong.
 UNAVAILABLE = (OperationalError, InterfaceError, InternalError, TimeoutError)
@@ -65,7 +65,10 @@ def connect(url: str) -> Engine:
 
 def follow(url: str) -> "RecordDatabase":
     """The record database as the metrics follow it. Raises `DatabaseUrlError`."""
-    from metrics.sources import PostgresRecords, SqliteRecords  # Arrow: nothing that a writer needs
+    from metrics.engine.record_databases import (  # Arrow: nothing that a writer needs
+        PostgresRecords,
+        SqliteRecords,
+    )
 
     parts = _database_url(url)
     if parts.get_backend_name() == "postgresql":

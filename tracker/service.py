@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.vocabulary import OrganizationSettings, to_microseconds
-from metrics.store import Store
+from metrics.engine.store import Store
 from tracker.auth import Authenticator, Caller
 from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Table, and_, func, literal, or_, select, union_all
 
 from metrics.domain.vocabulary import Status
-from metrics.pulled import PULLED, RecordDatabase
-from metrics.replicate import FACTS
-from metrics.store import Store
+from metrics.engine.pulled_tables import PULLED, RecordDatabase
+from metrics.engine.replication import FACTS
+from metrics.engine.store import Store
 from tracker.models import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED
 
 

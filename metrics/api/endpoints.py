@@ -24,11 +24,11 @@ from metrics.api.answers import (
 from metrics.api.documents import documents
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
+from metrics.engine.store import Store
 from metrics.formats import TableFormat
 from metrics.frames import answer_table, profiles_table, summary_table
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
-from metrics.store import Store
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]

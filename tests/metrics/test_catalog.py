@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from metrics.definitions.catalog import CATALOG, Definition, MetricName
-from metrics.store import Store
+from metrics.engine.store import Store
 from tests.conftest import Book
 
 SQL = files("metrics").joinpath("sql")

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.pulled import PULLED
-from metrics.replicate import FACTS
-from metrics.store import Store
+from metrics.engine.pulled_tables import PULLED
+from metrics.engine.replication import FACTS
+from metrics.engine.store import Store
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents
 from tracker.database import follow

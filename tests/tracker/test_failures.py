@@ -152,7 +152,7 @@ _HOLD_AND_DIE = """
 import os, signal, sqlite3, subprocess, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from metrics.store import Store
+from metrics.engine.store import Store
 from tests.conftest import Book
 from tracker.database import follow, write_transaction
 from tracker.ledger import Author, KnownRepositories, Ledger

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from metrics.pulled import PULLED
-from metrics.replicate import FACTS
-from metrics.store import Store
+from metrics.engine.pulled_tables import PULLED
+from metrics.engine.replication import FACTS
+from metrics.engine.store import Store
 from tests.conftest import Book
 from tracker.database import follow
 from tracker.deployments import RecordedDeployment

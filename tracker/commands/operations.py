@@ -5,7 +5,7 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import make_url
 
-from metrics.store import Store
+from metrics.engine.store import Store
 from tracker.backups import BackupError, back_up
 from tracker.backups import restore as put_back
 from tracker.commands.common import CommandFailed, migrated_database

@@ -20,9 +20,9 @@ import duckdb
 from metrics.definitions import profiles
 from metrics.definitions.catalog import CATALOG, read_sql, sql_files
 from metrics.domain.errors import RecordsUnavailable
-from metrics.pulled import RecordDatabase
+from metrics.engine.pulled_tables import RecordDatabase
+from metrics.engine.replication import FACTS, catch_up, position_of
 from metrics.reading import Reading
-from metrics.replicate import FACTS, catch_up, position_of
 
 T = TypeVar("T")
 _MOST_PAST = 2

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.vocabulary import to_microseconds
-from metrics.pulled import PULLED, START, HeldRecords, Kind, Position, Rows, pulled_table
+from metrics.engine.pulled_tables import PULLED, START, HeldRecords, Kind, Position, Rows, pulled_table
 
 Run = Callable[[str, Sequence[object]], Rows]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""

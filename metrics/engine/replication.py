@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from metrics.definitions.catalog import read_sql
-from metrics.pulled import PULLED, START, Position, RecordDatabase
+from metrics.engine.pulled_tables import PULLED, START, Position, RecordDatabase
 
 _CHANGES = (
     "changed_organizations",

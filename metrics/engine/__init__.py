@@ -1,0 +1,1 @@
+"""The DuckDB store: derived from the record database, which it follows."""
