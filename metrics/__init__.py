@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-    from metrics.library import Library
+    from metrics.library.frames import Library
 
 __all__ = ["open"]
 
@@ -31,6 +31,8 @@ def open(
     Raises `metrics.domain.errors.RecordsUnavailable` where the source cannot be read, and
     `metrics.domain.errors.InvalidRecords` where a row of a file or frame is wrong.
     """
-    from metrics.library import open_library  # Polars and DuckDB: nothing that the rest of the package needs
+    from metrics.library.frames import (
+        open_library,  # Polars and DuckDB: nothing that the rest of the package needs
+    )
 
     return open_library(source, organization, incidents)

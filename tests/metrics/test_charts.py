@@ -9,7 +9,7 @@ import pytest
 
 import metrics
 from metrics.definitions.catalog import MetricName
-from metrics.library import Library
+from metrics.library.frames import Library
 
 WINDOW = {"from_": "2026-03-04", "to": "2026-04-01", "tz": "Europe/Berlin"}
 PNG = b"\x89PNG\r\n"

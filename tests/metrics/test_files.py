@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import metrics
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import InvalidRecords, RecordsUnavailable
-from metrics.library import Library
+from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 from tracker.export import export_lines

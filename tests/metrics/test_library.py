@@ -10,7 +10,7 @@ import pytest
 
 import metrics
 from metrics.domain.errors import ParameterError, RecordsUnavailable
-from metrics.library import Library
+from metrics.library.frames import Library
 from tests.conftest import Book
 
 MARCH = {"from_": date(2026, 3, 1), "to": "2026-04-01"}

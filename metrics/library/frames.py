@@ -13,8 +13,8 @@ from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.record_databases import PostgresRecords, SqliteRecords
 from metrics.engine.store import Store
-from metrics.files import FILES, Rows, read_records
 from metrics.frames import answer_table, profiles_table
+from metrics.library.files import FILES, Rows, read_records
 from metrics.parameters import MetricParameters
 from metrics.question import Answer
 from metrics.reader import Reader

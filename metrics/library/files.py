@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from metrics.domain.errors import InvalidRecords, RecordsUnavailable
 from metrics.domain.vocabulary import RepositoryIdentity
 from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, pulled_table
-from metrics.lines import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
+from metrics.library.rows import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
 
 Rows = Path | pl.DataFrame | pl.LazyFrame
 Record = TypeVar("Record", Deployment, Incident)

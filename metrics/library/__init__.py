@@ -1,0 +1,1 @@
+"""The metrics as a library: `metrics.open`."""
