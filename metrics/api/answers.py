@@ -11,7 +11,6 @@ import pyarrow as pa
 from litestar import Request, Response
 
 from metrics.calendar import Window, midnight
-from metrics.comparison import compare
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.dora import attribution, level_of, overall_score, score_of
 from metrics.definitions.profiles import RULES, Profile
@@ -19,7 +18,8 @@ from metrics.definitions.results import MetricRow
 from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
 from metrics.moved import Move
-from metrics.notes import is_settling, notes_on
+from metrics.output.comparison import compare
+from metrics.output.notes import is_settling, notes_on
 from metrics.question import Answer, Group, Point, Question
 
 Body = Mapping[str, object]

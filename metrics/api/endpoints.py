@@ -26,7 +26,7 @@ from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
 from metrics.engine.store import Store
 from metrics.formats import TableFormat
-from metrics.frames import answer_table, profiles_table, summary_table
+from metrics.output.tables import answer_table, profiles_table, summary_table
 from metrics.parameters import MetricParameters
 from metrics.reader import Reader
 

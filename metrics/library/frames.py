@@ -13,8 +13,8 @@ from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.record_databases import PostgresRecords, SqliteRecords
 from metrics.engine.store import Store
-from metrics.frames import answer_table, profiles_table
 from metrics.library.files import FILES, Rows, read_records
+from metrics.output.tables import answer_table, profiles_table
 from metrics.parameters import MetricParameters
 from metrics.question import Answer
 from metrics.reader import Reader
@@ -99,7 +99,7 @@ class Library(AbstractContextManager["Library"]):
 
         The parameters are the metric's own; `interval` is `week` where it is not given.
         """
-        from metrics.charts import metric_chart  # Altair: for charts alone
+        from metrics.output.charts import metric_chart  # Altair: for charts alone
 
         return metric_chart(self._answer(MetricName(metric), {"interval": "week", **parameters}))
 

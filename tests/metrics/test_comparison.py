@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from metrics.comparison import _counts_differ, _intervals_differ, _rates_differ, compare
+from metrics.output.comparison import _counts_differ, _intervals_differ, _rates_differ, compare
 from tests.conftest import Book
 
 

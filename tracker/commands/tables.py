@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from metrics.comparison import compare
 from metrics.definitions.catalog import CATALOG, MetricName, Unit
 from metrics.definitions.dora import attribution, level_of
 from metrics.definitions.profiles import RULES
@@ -22,7 +21,8 @@ from metrics.definitions.results import (
 )
 from metrics.explanation import Explanation
 from metrics.moved import Move
-from metrics.notes import notes_on
+from metrics.output.comparison import compare
+from metrics.output.notes import notes_on
 from metrics.question import Answer, Point
 
 

@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from metrics.definitions.catalog import CATALOG, Unit
-from metrics.frames import answer_table
+from metrics.output.tables import answer_table
 from metrics.question import Answer
 
 WIDTH, HEIGHT = 560, 220

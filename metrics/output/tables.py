@@ -11,7 +11,7 @@ from metrics.calendar import Window
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.results import MetricRow
 from metrics.domain.vocabulary import FailureSignal
-from metrics.notes import is_settling
+from metrics.output.notes import is_settling
 from metrics.question import Answer, Group, Point
 
 _INSTANT = pa.timestamp("us", "UTC")
