@@ -18,7 +18,7 @@ from rich.table import Table
 
 from metrics.definitions.catalog import MetricName
 from metrics.engine.store import Store
-from metrics.parameters import MetricParameters
+from metrics.queries.parameters import MetricParameters
 from tracker.database import connect, follow, migrate
 from tracker.deployments import record_deployments
 from tracker.facts import SentDeployment

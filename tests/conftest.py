@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Engine
 
 from metrics.engine.store import Store
-from metrics.parameters import MetricParameters
-from metrics.question import Answer
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.question import Answer
 from tracker.database import connect, follow, migrate
 from tracker.deployments import (
     RecordedDeployment,

@@ -20,7 +20,7 @@ from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesP
 from metrics.definitions.catalog import CATALOG, Definition, MetricName
 from metrics.definitions.profiles import RULES, Profile
 from metrics.domain.vocabulary import FailureSignal
-from metrics.parameters import MetricParameters
+from metrics.queries.parameters import MetricParameters
 from tests.server import clean_environment
 from tracker.auth import Scope
 from tracker.routes.changes import ChangesParameters

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
 from metrics.engine.store import Store
-from metrics.reader import Reader
+from metrics.queries.session import Reader
 from tracker.addresses import read_networks
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head

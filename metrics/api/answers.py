@@ -10,17 +10,17 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from litestar import Request, Response
 
-from metrics.calendar import Window, midnight
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.dora import attribution, level_of, overall_score, score_of
 from metrics.definitions.profiles import RULES, Profile
 from metrics.definitions.results import MetricRow
-from metrics.explanation import Explanation
 from metrics.formats import TableFormat, write_table
-from metrics.moved import Move
 from metrics.output.comparison import compare
 from metrics.output.notes import is_settling, notes_on
-from metrics.question import Answer, Group, Point, Question
+from metrics.queries.calendar import Window, midnight
+from metrics.queries.explanation import Explanation
+from metrics.queries.question import Answer, Group, Point, Question
+from metrics.queries.settings_impact import Move
 
 Body = Mapping[str, object]
 

@@ -7,7 +7,7 @@ from litestar.openapi.spec import Operation, Parameter, Schema
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from metrics.parameters import QueryParameters
+from metrics.queries.parameters import QueryParameters
 
 
 def documents(model: type[QueryParameters]) -> type[Operation]:

@@ -27,8 +27,8 @@ from metrics.definitions.profiles import Profile
 from metrics.engine.store import Store
 from metrics.formats import TableFormat
 from metrics.output.tables import answer_table, profiles_table, summary_table
-from metrics.parameters import MetricParameters
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import Reader
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]

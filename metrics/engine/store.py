@@ -22,7 +22,7 @@ from metrics.definitions.catalog import CATALOG, read_sql, sql_files
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.replication import FACTS, catch_up, position_of
-from metrics.reading import Reading
+from metrics.queries.snapshot import Reading
 
 T = TypeVar("T")
 _MOST_PAST = 2

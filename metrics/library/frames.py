@@ -15,9 +15,9 @@ from metrics.engine.record_databases import PostgresRecords, SqliteRecords
 from metrics.engine.store import Store
 from metrics.library.files import FILES, Rows, read_records
 from metrics.output.tables import answer_table, profiles_table
-from metrics.parameters import MetricParameters
-from metrics.question import Answer
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.question import Answer
+from metrics.queries.session import Reader
 
 if TYPE_CHECKING:
     import altair as alt

@@ -11,7 +11,7 @@ import polars as pl
 
 from metrics.definitions.catalog import CATALOG, Unit
 from metrics.output.tables import answer_table
-from metrics.question import Answer
+from metrics.queries.question import Answer
 
 WIDTH, HEIGHT = 560, 220
 _COLOUR, _WHISKERS = "#3b6fb6", "#444444"

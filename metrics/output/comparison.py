@@ -18,7 +18,7 @@ from metrics.definitions.results import (
     typical,
     wilson95,
 )
-from metrics.question import Answer
+from metrics.queries.question import Answer
 
 _ALPHA = 0.05
 # Beyond it the binomial distribution is as good as normal.

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from metrics.calendar import Window
 from metrics.definitions.results import ChangeFailureRate, MeanTimeToRecover
-from metrics.question import Answer, Question
+from metrics.queries.calendar import Window
+from metrics.queries.question import Answer, Question
 
 SETTLING_SPAN = timedelta(days=7)
 """How long failures may take to show: a window that ended since can still change much."""

@@ -7,12 +7,12 @@ from typing import get_type_hints
 
 import pyarrow as pa
 
-from metrics.calendar import Window
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.results import MetricRow
 from metrics.domain.vocabulary import FailureSignal
 from metrics.output.notes import is_settling
-from metrics.question import Answer, Group, Point
+from metrics.queries.calendar import Window
+from metrics.queries.question import Answer, Group, Point
 
 _INSTANT = pa.timestamp("us", "UTC")
 _WINDOW_COLUMNS = {"from": _INSTANT, "to": _INSTANT, "partial": pa.bool_(), "settling": pa.bool_()}

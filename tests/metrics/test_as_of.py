@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import metrics
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError
-from metrics.parameters import MetricParameters
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import Reader
 from tests.conftest import Book, sqlite_url
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
 from metrics.domain.errors import ParameterError
-from metrics.explanation import Explanation
-from metrics.parameters import MetricParameters
-from metrics.question import Group, Question
+from metrics.queries.explanation import Explanation
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.question import Group, Question
 from tests.conftest import Book, now
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes
 

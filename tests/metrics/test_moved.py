@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from metrics.definitions.catalog import MetricName
-from metrics.explanation import Explanation
-from metrics.moved import Move
-from metrics.parameters import MetricParameters
-from metrics.reader import Reader
+from metrics.queries.explanation import Explanation
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import Reader
+from metrics.queries.settings_impact import Move
 from tests.conftest import Book
 
 MARCH = {"from": "2026-03-01", "to": "2026-04-01"}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import RULES, Profile
 from metrics.domain.errors import ParameterError
-from metrics.parameters import MetricParameters
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import Reader
 from tests.conftest import Book
 from tests.metrics.changes import ROUNDS, START, Changes, changes
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from metrics.api.answers import answer_body
-from metrics.calendar import Interval, buckets
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError
+from metrics.queries.calendar import Interval, buckets
 from tests.conftest import Book, sqlite_url
 
 WINDOW = {"from_": "2026-01-14", "to": "2026-05-20", "tz": "Europe/Berlin"}

@@ -12,8 +12,8 @@ import pytest
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.store import Store
-from metrics.parameters import MetricParameters
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import Reader
 from tests.conftest import Book, sqlite_url
 from tracker.database import follow, write_transaction
 

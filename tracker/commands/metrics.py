@@ -13,8 +13,8 @@ from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.domain.vocabulary import OrganizationSettings
 from metrics.engine.store import Store
-from metrics.parameters import MetricParameters
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import Reader
 from tracker.commands.common import migrated_database, organization_option
 from tracker.commands.tables import print_answers, print_explanation, print_profiles
 from tracker.database import follow

@@ -19,11 +19,11 @@ from metrics.definitions.results import (
     MeanTimeToRecover,
     MetricRow,
 )
-from metrics.explanation import Explanation
-from metrics.moved import Move
 from metrics.output.comparison import compare
 from metrics.output.notes import notes_on
-from metrics.question import Answer, Point
+from metrics.queries.explanation import Explanation
+from metrics.queries.question import Answer, Point
+from metrics.queries.settings_impact import Move
 
 
 def print_answers(organization: str, answers: Sequence[Answer]) -> None:

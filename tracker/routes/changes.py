@@ -12,7 +12,7 @@ from sqlalchemy import Row, Table
 from metrics.api.documents import documents
 from metrics.cursors import read_cursor, write_cursor
 from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
-from metrics.parameters import QueryParameters
+from metrics.queries.parameters import QueryParameters
 from tracker.auth import Scope, requires
 from tracker.deployments import RecordedDeployment
 from tracker.facts import Reaches

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
 from metrics.domain.vocabulary import Status
-from metrics.parameters import QueryParameters, require_label
-from metrics.question import Label
-from metrics.reader import Reader
-from metrics.receipts import DeploymentReceipt
+from metrics.queries.parameters import QueryParameters, require_label
+from metrics.queries.question import Label
+from metrics.queries.receipts import DeploymentReceipt
+from metrics.queries.session import Reader
 from tracker.auth import Caller, Scope, requires
 from tracker.deployments import (
     RecordedDeployment,

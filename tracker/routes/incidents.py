@@ -8,9 +8,9 @@ from msgspec import UNSET, UnsetType
 from pydantic import Field
 
 from metrics.api.documents import documents
-from metrics.parameters import QueryParameters
-from metrics.reader import Reader
-from metrics.receipts import IncidentReceipt
+from metrics.queries.parameters import QueryParameters
+from metrics.queries.receipts import IncidentReceipt
+from metrics.queries.session import Reader
 from tracker.auth import Scope, requires
 from tracker.errors import NotFound
 from tracker.history import entries, find_versions

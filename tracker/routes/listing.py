@@ -9,7 +9,7 @@ from litestar import Request, Response
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Row
 
-from metrics.parameters import QueryParameters, RepositoryPattern, Text
+from metrics.queries.parameters import QueryParameters, RepositoryPattern, Text
 from tracker.auth import Caller
 from tracker.lists import Page
 from tracker.settings import Settings

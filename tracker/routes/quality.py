@@ -12,9 +12,9 @@ from sqlalchemy import Engine, func, select
 
 from metrics.api.documents import documents
 from metrics.domain.vocabulary import from_microseconds, to_microseconds
-from metrics.parameters import MetricParameters, QueryParameters, RepositoryPattern
-from metrics.quality import RecordCounts
-from metrics.reader import Reader
+from metrics.queries.parameters import MetricParameters, QueryParameters, RepositoryPattern
+from metrics.queries.quality import RecordCounts
+from metrics.queries.session import Reader
 from tracker.auth import Scope, requires
 from tracker.database import UNAVAILABLE
 from tracker.models import DEPLOYMENTS

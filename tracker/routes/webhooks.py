@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from metrics.api.documents import documents
-from metrics.parameters import QueryParameters
+from metrics.queries.parameters import QueryParameters
 from tracker.addresses import AddressRefused, Unresolvable, permitted_address, read_networks
 from tracker.auth import Scope, requires
 from tracker.deliveries import DeliveryState, find_delivery, redeliver

@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from metrics.calendar import Interval, Window
 from metrics.definitions.catalog import MetricName, Unit
 from metrics.definitions.profiles import Profile
 from metrics.definitions.results import MetricRow
 from metrics.domain.vocabulary import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
+from metrics.queries.calendar import Interval, Window
 
 
 class Dimension(StrEnum):

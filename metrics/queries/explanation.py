@@ -15,9 +15,9 @@ from metrics.definitions.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.definitions.profiles import Profile, macros
 from metrics.domain.errors import ParameterError
 from metrics.domain.vocabulary import from_microseconds, to_microseconds
-from metrics.moved import Move
-from metrics.query import Asking
-from metrics.question import Answer, Question
+from metrics.queries.execution import Asking
+from metrics.queries.question import Answer, Question
+from metrics.queries.settings_impact import Move
 
 # Together unique: a commit is in a row for each deployment that names it.
 _ORDER = ("rank", "order_us", "kind", "id", "order_id")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from metrics.definitions.catalog import read_sql
-from metrics.query import Asking
+from metrics.queries.execution import Asking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 
-from metrics.calendar import Window, buckets, local_days
 from metrics.definitions.catalog import Definition, MetricName
 from metrics.definitions.profiles import RULES, Profile, search_path
 from metrics.definitions.results import MetricRow
@@ -22,7 +21,8 @@ from metrics.domain.vocabulary import (
     environment_key,
     matches_repository,
 )
-from metrics.question import Answer, Dimension, Group, Point, Question
+from metrics.queries.calendar import Window, buckets, local_days
+from metrics.queries.question import Answer, Dimension, Group, Point, Question
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from metrics.calendar import Interval, midnight
 from metrics.definitions.dora import report_years
 from metrics.definitions.profiles import Profile
 from metrics.domain.errors import ParameterError
 from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
-from metrics.question import Dimension, Label, Question
+from metrics.queries.calendar import Interval, midnight
+from metrics.queries.question import Dimension, Label, Question
 
 Model = TypeVar("Model", bound="QueryParameters")
 

@@ -9,9 +9,9 @@ import duckdb
 
 from metrics.definitions.catalog import MetricName, read_sql
 from metrics.domain.vocabulary import FailureSignal
-from metrics.explanation import rows_about
-from metrics.query import Asking
-from metrics.question import Question
+from metrics.queries.execution import Asking
+from metrics.queries.explanation import rows_about
+from metrics.queries.question import Question
 
 _INSTANT = timedelta(microseconds=1)
 

@@ -7,15 +7,15 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from metrics import moved
 from metrics.definitions.catalog import CATALOG, MetricName, read_sql
 from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
-from metrics.explanation import Explanation, explain
-from metrics.moved import SettingChange, last_changes
-from metrics.quality import RepositoryQuality, quality_of
-from metrics.query import Asking, asking
-from metrics.question import Answer, Question
-from metrics.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
+from metrics.queries import settings_impact as moved
+from metrics.queries.execution import Asking, asking
+from metrics.queries.explanation import Explanation, explain
+from metrics.queries.quality import RepositoryQuality, quality_of
+from metrics.queries.question import Answer, Question
+from metrics.queries.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
+from metrics.queries.settings_impact import SettingChange, last_changes
 
 
 class Reading:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
 from metrics.engine.store import Store
-from metrics.explanation import Explanation, window_end
-from metrics.moved import Move, SettingChange
-from metrics.parameters import MetricParameters
-from metrics.quality import RepositoryQuality
-from metrics.question import Answer, Question
-from metrics.reading import Reading
-from metrics.receipts import DeploymentReceipt, IncidentReceipt
+from metrics.queries.explanation import Explanation, window_end
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.quality import RepositoryQuality
+from metrics.queries.question import Answer, Question
+from metrics.queries.receipts import DeploymentReceipt, IncidentReceipt
+from metrics.queries.settings_impact import Move, SettingChange
+from metrics.queries.snapshot import Reading
 
 
 @dataclass(frozen=True, slots=True)
