@@ -20,8 +20,8 @@ from sqlalchemy import (
     tuple_,
 )
 
-from metrics.cursors import read_cursor, write_cursor
 from metrics.domain.vocabulary import environment_key, may_name_host, to_microseconds
+from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.models import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from msgspec import UNSET
 
 from metrics.api.endpoints import PATH as METRICS_PATH
 from metrics.definitions.catalog import MetricName
-from metrics.formats import TableFormat
+from metrics.wire.table_files import TableFormat
 from tracker.idempotency import LONGEST_KEY
 from tracker.routes import deployments, exports, incidents
 

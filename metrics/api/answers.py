@@ -14,13 +14,13 @@ from metrics.definitions.catalog import MetricName
 from metrics.definitions.dora import attribution, level_of, overall_score, score_of
 from metrics.definitions.profiles import RULES, Profile
 from metrics.definitions.results import MetricRow
-from metrics.formats import TableFormat, write_table
 from metrics.output.comparison import compare
 from metrics.output.notes import is_settling, notes_on
 from metrics.queries.calendar import Window, midnight
 from metrics.queries.explanation import Explanation
 from metrics.queries.question import Answer, Group, Point, Question
 from metrics.queries.settings_impact import Move
+from metrics.wire.table_files import TableFormat, write_table
 
 Body = Mapping[str, object]
 

@@ -25,10 +25,10 @@ from metrics.api.documents import documents
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
 from metrics.engine.store import Store
-from metrics.formats import TableFormat
 from metrics.output.tables import answer_table, profiles_table, summary_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Reader
+from metrics.wire.table_files import TableFormat
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]

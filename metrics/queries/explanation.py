@@ -10,7 +10,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from metrics.cursors import read_cursor, write_cursor
 from metrics.definitions.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.definitions.profiles import Profile, macros
 from metrics.domain.errors import ParameterError
@@ -18,6 +17,7 @@ from metrics.domain.vocabulary import from_microseconds, to_microseconds
 from metrics.queries.execution import Asking
 from metrics.queries.question import Answer, Question
 from metrics.queries.settings_impact import Move
+from metrics.wire.cursors import read_cursor, write_cursor
 
 # Together unique: a commit is in a row for each deployment that names it.
 _ORDER = ("rank", "order_us", "kind", "id", "order_id")

@@ -8,7 +8,7 @@ import httpx
 import polars as pl
 import pytest
 
-from metrics.cursors import write_cursor
+from metrics.wire.cursors import write_cursor
 from tests.server import Server, deployment, ndjson
 
 METRICS = "/api/v1/metrics"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
-from metrics.formats import TableFormat, write_table
+from metrics.wire.table_files import TableFormat, write_table
 from tracker.commands.common import CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
 from tracker.export import export_lines

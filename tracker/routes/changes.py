@@ -10,9 +10,9 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Row, Table
 
 from metrics.api.documents import documents
-from metrics.cursors import read_cursor, write_cursor
 from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
 from metrics.queries.parameters import QueryParameters
+from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.auth import Scope, requires
 from tracker.deployments import RecordedDeployment
 from tracker.facts import Reaches

@@ -1,0 +1,1 @@
+"""Text and bytes: parameters, cursors, table files."""
