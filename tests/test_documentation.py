@@ -22,12 +22,12 @@ from metrics.definitions.profiles import RULES, Profile
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.parameters import MetricParameters
 from tests.server import clean_environment
+from tracker.audit.changes import ChangesParameters
+from tracker.audit.quality import QualityParameters
 from tracker.auth import Scope
-from tracker.routes.changes import ChangesParameters
 from tracker.routes.deployments import DeploymentListParameters, RecordParameters
 from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters, ReportParameters
-from tracker.routes.quality import QualityParameters
 from tracker.routes.webhooks import DeliveryListParameters
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident

@@ -24,6 +24,8 @@ from metrics.domain.errors import ParameterError
 from metrics.engine.store import Store
 from metrics.queries.session import Reader
 from tracker.addresses import read_networks
+from tracker.audit.changes import list_changes
+from tracker.audit.quality import quality
 from tracker.auth import Authenticator, Scope, requires
 from tracker.database import connect, follow, require_head
 from tracker.dispatch import Dispatcher, Render
@@ -34,13 +36,11 @@ from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.recording import Recorder
 from tracker.routes.batch import record_batch
-from tracker.routes.changes import list_changes
 from tracker.routes.deployments import DeploymentsController
 from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
 from tracker.routes.incidents import IncidentsController
 from tracker.routes.listing import CallerRequest
-from tracker.routes.quality import quality
 from tracker.routes.repositories import RepositoriesController
 from tracker.routes.settings import SettingsController
 from tracker.routes.steps import StepsController

@@ -1,0 +1,1 @@
+"""What was recorded since, and what the records lack."""
