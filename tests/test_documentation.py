@@ -24,7 +24,7 @@ from metrics.queries.parameters import MetricParameters
 from tests.server import clean_environment
 from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
-from tracker.auth import Scope
+from tracker.auth.callers import Scope
 from tracker.routes.deployments import DeploymentListParameters, RecordParameters
 from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters, ReportParameters

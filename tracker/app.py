@@ -26,11 +26,11 @@ from metrics.queries.session import Reader
 from tracker.addresses import read_networks
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
-from tracker.auth import Authenticator, Scope, requires
+from tracker.auth.callers import Authenticator, Scope, requires
+from tracker.auth.keys import load_or_create_keys
 from tracker.database import connect, follow, require_head
 from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
-from tracker.keys import load_or_create_keys
 from tracker.observation import Observation
 from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS

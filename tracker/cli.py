@@ -8,10 +8,10 @@ import rich_click as click
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from tracker.auth.keys import KeyRingError
 from tracker.commands.common import CommandFailed
 from tracker.database import DatabaseUrlError, SchemaError
 from tracker.errors import Problem
-from tracker.keys import KeyRingError
 
 click.rich_click.TEXT_MARKUP = "rich"
 

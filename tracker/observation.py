@@ -11,7 +11,7 @@ import structlog
 from litestar.enums import ScopeType
 from uuid_utils import uuid7
 
-from tracker.auth import Caller
+from tracker.auth.callers import Caller
 from tracker.figures import REQUEST_SECONDS, REQUESTS
 from tracker.settings import LogFormat, Settings
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError
 
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.vocabulary import to_microseconds
-from tracker.auth import Caller
+from tracker.auth.callers import Caller
 from tracker.database import UNAVAILABLE
 from tracker.errors import (
     FieldError,

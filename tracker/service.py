@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.vocabulary import OrganizationSettings, to_microseconds
 from metrics.engine.store import Store
-from tracker.auth import Authenticator, Caller
+from tracker.auth.callers import Authenticator, Caller
+from tracker.auth.keys import KeyRingError, load_keys
 from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys
-from tracker.keys import KeyRingError, load_keys
 from tracker.ledger import Author
 from tracker.logs import forget_old_logs
 from tracker.models import REVOKED_TOKENS

@@ -13,7 +13,7 @@ from metrics.api.documents import documents
 from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
 from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.deployments import RecordedDeployment
 from tracker.facts import Reaches
 from tracker.history import Action, Change, Recorded, entries, find_recorded

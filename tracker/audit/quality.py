@@ -15,7 +15,7 @@ from metrics.domain.vocabulary import from_microseconds, to_microseconds
 from metrics.queries.parameters import MetricParameters, QueryParameters, RepositoryPattern
 from metrics.queries.quality import RecordCounts
 from metrics.queries.session import Reader
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.database import UNAVAILABLE
 from tracker.models import DEPLOYMENTS
 from tracker.rejections import DAYS_KEPT, MOST_KEPT, find_rejections

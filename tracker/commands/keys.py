@@ -4,8 +4,8 @@ import json
 
 import rich_click as click
 
+from tracker.auth.keys import generate, load_keys, load_or_create_keys, remove, rotate
 from tracker.commands.common import CommandFailed
-from tracker.keys import generate, load_keys, load_or_create_keys, remove, rotate
 from tracker.settings import Settings, SigningAlgorithm
 
 _algorithm_option = click.option(

@@ -7,10 +7,10 @@ import rich_click as click
 from sqlalchemy.dialects import postgresql, sqlite
 
 from metrics.domain.vocabulary import to_microseconds
-from tracker.auth import Scope, mint
+from tracker.auth.callers import Scope, mint
+from tracker.auth.keys import load_or_create_keys
 from tracker.commands.common import check_organization, migrated_database
 from tracker.database import connect, migrate, write_transaction
-from tracker.keys import load_or_create_keys
 from tracker.models import REVOKED_TOKENS
 from tracker.recording import Recorder
 from tracker.settings import Settings

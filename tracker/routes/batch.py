@@ -9,7 +9,7 @@ from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
 from metrics.domain.vocabulary import to_microseconds
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.facts import SentDeployment
 from tracker.ingestion import Chunk, InputError, LineError, LineReader, Tally, read_chunk

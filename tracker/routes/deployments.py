@@ -15,7 +15,7 @@ from metrics.queries.parameters import QueryParameters, require_label
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Reader
-from tracker.auth import Caller, Scope, requires
+from tracker.auth.callers import Caller, Scope, requires
 from tracker.deployments import (
     RecordedDeployment,
     delete_deployment,

@@ -11,7 +11,7 @@ from metrics.api.documents import documents
 from metrics.queries.parameters import QueryParameters
 from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Reader
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.errors import NotFound
 from tracker.history import entries, find_versions
 from tracker.incidents import RecordedIncident, report_incident, revise_incident

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Row
 
 from metrics.queries.parameters import QueryParameters, RepositoryPattern, Text
-from tracker.auth import Caller
+from tracker.auth.callers import Caller
 from tracker.lists import Page
 from tracker.settings import Settings
 

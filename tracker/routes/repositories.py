@@ -9,7 +9,7 @@ from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody
 
 from metrics.domain.vocabulary import from_microseconds
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.lists import list_repositories
 from tracker.organizations import set_team

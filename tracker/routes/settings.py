@@ -4,7 +4,7 @@ from litestar import Controller, get, patch
 from litestar.params import JSONBody
 
 from metrics.domain.vocabulary import OrganizationSettings
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.ledger import Ledger
 from tracker.organizations import change_settings, read_settings
 from tracker.routes.listing import CallerRequest

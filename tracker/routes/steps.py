@@ -8,7 +8,7 @@ from litestar import Controller, get, put
 from litestar.params import FromPath, JSONBody
 from pydantic import Field
 
-from tracker.auth import Caller, Scope, requires
+from tracker.auth.callers import Caller, Scope, requires
 from tracker.deployments import RecordedDeployment
 from tracker.errors import NotFound
 from tracker.ledger import Ledger

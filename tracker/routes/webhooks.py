@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from metrics.api.documents import documents
 from metrics.queries.parameters import QueryParameters
 from tracker.addresses import AddressRefused, Unresolvable, permitted_address, read_networks
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.deliveries import DeliveryState, find_delivery, redeliver
 from tracker.errors import Conflict
 from tracker.ledger import Ledger

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 
 from metrics.domain.vocabulary import Status
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.deployments import RecordedDeployment, record_deployment, revise_deployment
 from tracker.errors import InvalidRequest
 from tracker.facts import Correction, SentDeployment

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from metrics.domain.vocabulary import from_microseconds
-from tracker.auth import NO_SCHEME, Scope, requires
+from tracker.auth.callers import NO_SCHEME, Scope, requires
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
 from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
 from tracker.jobs import Job, delete_job, list_jobs, request_job, stop_job

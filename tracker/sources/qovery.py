@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from pydantic import ConfigDict
 from sqlalchemy import Connection
 
-from tracker.auth import Caller, Scope, requires
+from tracker.auth.callers import Caller, Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.jobs import Job, JobStatus, Standing, request_job, standing_of, stop_all
 from tracker.ledger import Ledger

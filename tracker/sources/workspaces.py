@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from tracker.auth import Caller, Claims
+from tracker.auth.callers import Caller, Claims
 from tracker.errors import NotFound
 from tracker.jobs import Job, find_job
 from tracker.workspaces import Workspace, find_workspace

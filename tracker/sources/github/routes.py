@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
-from tracker.auth import Scope, requires
+from tracker.auth.callers import Scope, requires
 from tracker.errors import NotFound
 from tracker.ledger import Ledger
 from tracker.requested import RequestFilter, find_requested, list_requested, statuses_of

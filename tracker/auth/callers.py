@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import jwt
 
 from metrics.domain.vocabulary import RepositoryIdentity, matches_repository
+from tracker.auth.keys import KeyRing
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
 from tracker.facts import Reaches, everything
-from tracker.keys import KeyRing
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
