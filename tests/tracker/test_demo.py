@@ -9,7 +9,7 @@ import polars as pl
 
 import metrics
 from tests.server import run_tracker
-from tracker.demo import Day, simulate
+from tracker.cli.demo_company import Day, simulate
 
 NOW = datetime(2026, 11, 20, 13, 30, tzinfo=UTC)
 

@@ -260,7 +260,7 @@ def test_a_deleted_job_is_stopped(book: Book, site: Site, tmp_path: Path) -> Non
 # The most memory that a runner has had, in kilobytes.
 MEASURED = """
 import resource
-from tracker.cli import tracker
+from tracker.cli.main import tracker
 tracker(["runner", "--once"], standalone_mode=False)
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -8,7 +8,7 @@ import rich_click as click
 from sqlalchemy import select
 
 from tracker.attempt import Holder
-from tracker.commands.common import CommandFailed, migrated_database
+from tracker.cli.common import CommandFailed, migrated_database
 from tracker.models import WORKSPACES
 from tracker.observation import configure_logging
 from tracker.recording import Recorder

@@ -3,7 +3,7 @@
 import msgspec
 import rich_click as click
 
-from tracker.commands.common import CLI_SUBJECT, migrated_database, organization_option
+from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
 from tracker.errors import Problem
 from tracker.ledger import Author, Ledger
 from tracker.organizations import change_settings, read_settings

@@ -3,7 +3,7 @@
 import rich_click as click
 from sqlalchemy import Engine, select
 
-from tracker.commands.common import this_command
+from tracker.cli.common import this_command
 from tracker.database import connect, migrate_down, require_head
 from tracker.database import migrate as migrate_schema
 from tracker.models import DEPLOYMENTS

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 from metrics.engine.store import Store
 from tracker.backups import BackupError, back_up
 from tracker.backups import restore as put_back
-from tracker.commands.common import CommandFailed, migrated_database
+from tracker.cli.common import CommandFailed, migrated_database
 from tracker.database import follow
 from tracker.settings import Settings
 from tracker.verification import Finding, verify_records, verify_store

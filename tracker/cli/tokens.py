@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from metrics.domain.vocabulary import to_microseconds
 from tracker.auth.callers import Scope, mint
 from tracker.auth.keys import load_or_create_keys
-from tracker.commands.common import check_organization, migrated_database
+from tracker.cli.common import check_organization, migrated_database
 from tracker.database import connect, migrate, write_transaction
 from tracker.models import REVOKED_TOKENS
 from tracker.recording import Recorder

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from sqlalchemy import Connection
 
 from metrics.wire.table_files import TableFormat, write_table
-from tracker.commands.common import CommandFailed, migrated_database, organization_option
+from tracker.cli.common import CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
 from tracker.export import export_lines
 from tracker.ingestion import InputError, LineReader, Tally, read_chunk

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
-from tracker.commands.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
+from tracker.cli.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
 from tracker.database import connect, migrate
 from tracker.jobs import end_all
 from tracker.ledger import Author, Ledger

@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import Row
 
 from metrics.domain.vocabulary import matches_repository
-from tracker.commands.common import (
+from tracker.cli.common import (
     CLI_SUBJECT,
     CommandFailed,
     migrated_database,

@@ -12,9 +12,9 @@ import msgspec
 import rich_click as click
 from sqlalchemy import Connection, Engine, or_, select
 
-from tracker.commands.common import CommandFailed, check_organization, this_command
+from tracker.cli.common import CommandFailed, check_organization, this_command
+from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
 from tracker.database import connect, migrate
-from tracker.demo import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
 from tracker.deployments import record_deployments
 from tracker.errors import Problem
 from tracker.export import export_lines

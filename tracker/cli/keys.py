@@ -5,7 +5,7 @@ import json
 import rich_click as click
 
 from tracker.auth.keys import generate, load_keys, load_or_create_keys, remove, rotate
-from tracker.commands.common import CommandFailed
+from tracker.cli.common import CommandFailed
 from tracker.settings import Settings, SigningAlgorithm
 
 _algorithm_option = click.option(

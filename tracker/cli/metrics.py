@@ -15,8 +15,8 @@ from metrics.domain.vocabulary import OrganizationSettings
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Reader
-from tracker.commands.common import migrated_database, organization_option
-from tracker.commands.tables import print_answers, print_explanation, print_profiles
+from tracker.cli.common import migrated_database, organization_option
+from tracker.cli.terminal import print_answers, print_explanation, print_profiles
 from tracker.database import follow
 from tracker.settings import Settings
 

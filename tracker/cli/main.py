@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from tracker.auth.keys import KeyRingError
-from tracker.commands.common import CommandFailed
+from tracker.cli.common import CommandFailed
 from tracker.database import DatabaseUrlError, SchemaError
 from tracker.errors import Problem
 
@@ -20,21 +20,21 @@ EXIT_INTERRUPTED = 130
 
 # Imported when they are called: a token must not wait for DuckDB and a web framework.
 _COMMANDS = {
-    "serve": "tracker.commands.service:serve",
-    "migrate": "tracker.commands.service:migrate",
-    "token": "tracker.commands.tokens:token",
-    "keys": "tracker.commands.keys:keys",
-    "settings": "tracker.commands.settings:settings",
-    "teams": "tracker.commands.teams:teams",
-    "import": "tracker.commands.records:import_records",
-    "export": "tracker.commands.records:export_records",
-    "demo": "tracker.commands.demo:demo",
-    "metrics": "tracker.commands.metrics:metrics",
-    "workspace": "tracker.commands.workspaces:workspace",
-    "runner": "tracker.commands.runner:runner",
-    "verify": "tracker.commands.operations:verify",
-    "backup": "tracker.commands.operations:backup",
-    "restore": "tracker.commands.operations:restore",
+    "serve": "tracker.cli.service:serve",
+    "migrate": "tracker.cli.service:migrate",
+    "token": "tracker.cli.tokens:token",
+    "keys": "tracker.cli.keys:keys",
+    "settings": "tracker.cli.settings:settings",
+    "teams": "tracker.cli.teams:teams",
+    "import": "tracker.cli.transfer:import_records",
+    "export": "tracker.cli.transfer:export_records",
+    "demo": "tracker.cli.demo:demo",
+    "metrics": "tracker.cli.metrics:metrics",
+    "workspace": "tracker.cli.workspaces:workspace",
+    "runner": "tracker.cli.runner:runner",
+    "verify": "tracker.cli.operations:verify",
+    "backup": "tracker.cli.operations:backup",
+    "restore": "tracker.cli.operations:restore",
 }
 
 

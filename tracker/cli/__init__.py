@@ -1,0 +1,1 @@
+"""The command line `tracker`, one file a subject."""
