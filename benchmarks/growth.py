@@ -19,12 +19,12 @@ from rich.table import Table
 from metrics.definitions.catalog import MetricName
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
-from tracker.database import connect, follow, migrate
 from tracker.deployments import record_deployments
 from tracker.facts import SentDeployment
 from tracker.incidents import report_incident
-from tracker.ledger import Author
-from tracker.recording import Recorder
+from tracker.records.engine import connect, follow, migrate
+from tracker.records.ledger import Author
+from tracker.records.recorder import Recorder
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 

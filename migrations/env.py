@@ -1,9 +1,9 @@
-"""Runs the migrations on the connection that `tracker.database` hands over."""
+"""Runs the migrations on the connection that `tracker.records.engine` hands over."""
 
 from alembic import context
 from sqlmodel import SQLModel
 
-import tracker.models  # noqa: F401  (fills the metadata that autogenerate compares with)
+import tracker.records.tables  # noqa: F401  (fills the metadata that autogenerate compares with)
 
 context.configure(
     connection=context.config.attributes["connection"],

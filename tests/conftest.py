@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from tracker.database import connect, follow, migrate
 from tracker.deployments import (
     RecordedDeployment,
     Recording,
@@ -25,9 +24,10 @@ from tracker.deployments import (
     revise_deployment,
 )
 from tracker.incidents import RecordedIncident, report_incident, revise_incident
-from tracker.ledger import Author
 from tracker.organizations import change_settings
-from tracker.recording import Recorder
+from tracker.records.engine import connect, follow, migrate
+from tracker.records.ledger import Author
+from tracker.records.recorder import Recorder
 from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.schemas.incidents import IncidentChange, NewIncident
 from tracker.schemas.organizations import SettingsChange

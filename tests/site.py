@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from tests.conftest import Book, now
 from tracker.attempt import Holder
 from tracker.jobs import Job, find_job, request_job
-from tracker.ledger import Author
 from tracker.logs import read_lines
-from tracker.recording import Recorder
+from tracker.records.ledger import Author
+from tracker.records.recorder import Recorder
 from tracker.runner import Runner, new_name
 from tracker.workspaces import Workspace, create_workspace, read_location
 

@@ -28,13 +28,13 @@ from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
 from tracker.auth.callers import Authenticator, Scope, requires
 from tracker.auth.keys import load_or_create_keys
-from tracker.database import connect, follow, require_head
 from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
 from tracker.observation import Observation
 from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS
-from tracker.recording import Recorder
+from tracker.records.engine import connect, follow, require_head
+from tracker.records.recorder import Recorder
 from tracker.routes.batch import record_batch
 from tracker.routes.deployments import DeploymentsController
 from tracker.routes.exports import export_deployments

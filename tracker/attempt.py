@@ -13,7 +13,6 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from tracker.checkout import Checkout, CheckoutFailed
-from tracker.database import UNAVAILABLE, write_transaction
 from tracker.jobs import (
     Job,
     JobStatus,
@@ -23,10 +22,11 @@ from tracker.jobs import (
     renew_lease,
     retry_job,
 )
-from tracker.ledger import Act, Ledger
 from tracker.logs import LONGEST_LINE, append_lines
 from tracker.processes import ProcessGroup
-from tracker.recording import Recorder
+from tracker.records.engine import UNAVAILABLE, write_transaction
+from tracker.records.ledger import Act, Ledger
+from tracker.records.recorder import Recorder
 from tracker.steps import Step, StepStatus
 from tracker.workspaces import Workspace
 

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, inse
 from uuid_utils import uuid7
 
 from metrics.domain.vocabulary import DAY_MICROSECONDS
-from tracker.database import write_transaction
 from tracker.errors import NotFound
-from tracker.ledger import Ledger
-from tracker.models import DELIVERIES, WEBHOOKS
+from tracker.records.engine import write_transaction
+from tracker.records.ledger import Ledger
+from tracker.records.tables import DELIVERIES, WEBHOOKS
 
 DAYS_KEPT = 30
 _MOST_ATTEMPTS_KEPT = 50

@@ -17,8 +17,8 @@ from tracker.facts import (
     everything,
     merge_repeat,
 )
-from tracker.ledger import Author, Ledger, Version
-from tracker.models import DEPLOYMENTS
+from tracker.records.ledger import Author, Ledger, Version
+from tracker.records.tables import DEPLOYMENTS
 
 
 @dataclass(frozen=True, slots=True)

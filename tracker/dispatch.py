@@ -31,9 +31,9 @@ from tracker.deliveries import (
     settle,
 )
 from tracker.events import Event, read_events
-from tracker.leases import release, take
-from tracker.ledger import Ledger
-from tracker.recording import Recorder
+from tracker.records.leases import release, take
+from tracker.records.ledger import Ledger
+from tracker.records.recorder import Recorder
 from tracker.sending import Parcel, Reply, send
 from tracker.webhooks import SubscriberKind, Subscription, disable, enabled_subscriptions
 

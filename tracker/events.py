@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Table, func, select
 from metrics.domain.vocabulary import DAY_MICROSECONDS
 from tracker.deployments import RecordedDeployment
 from tracker.incidents import RecordedIncident
-from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
+from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
 from tracker.requested import Requested, requested_of
 from tracker.statuses import Told, brought_about_by
 

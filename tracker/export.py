@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, Table, select
 
 from tracker.deployments import RecordedDeployment
 from tracker.incidents import RecordedIncident
-from tracker.ledger import Version
-from tracker.models import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED
+from tracker.records.ledger import Version
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED
 from tracker.schemas.exported import LineType, deployment_fields, incident_fields, version_fields
 
 _ROWS_AT_ONCE = 1_000

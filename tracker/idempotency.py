@@ -12,10 +12,10 @@ from hashlib import sha256
 from sqlalchemy import Engine, delete, insert, select
 
 from metrics.domain.vocabulary import DAY_MICROSECONDS
-from tracker.database import write_transaction
 from tracker.errors import KeyReused, KeyUnderWay
-from tracker.ledger import Act, Ledger
-from tracker.models import IDEMPOTENCY_KEYS
+from tracker.records.engine import write_transaction
+from tracker.records.ledger import Act, Ledger
+from tracker.records.tables import IDEMPOTENCY_KEYS
 
 DAYS_KEPT = 30
 LONGEST_KEY = 255

@@ -10,8 +10,8 @@ from metrics.domain.vocabulary import RepositoryIdentity, environment_key
 from tracker.deployments import require_reach_of_named
 from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
 from tracker.facts import Reaches, everything, require_few_labels, with_merged_labels
-from tracker.ledger import Author, Ledger, Version, repository_columns, repository_of
-from tracker.models import INCIDENTS
+from tracker.records.ledger import Author, Ledger, Version, repository_columns, repository_of
+from tracker.records.tables import INCIDENTS
 from tracker.repeats import contradiction, fill_empty
 
 

@@ -13,7 +13,7 @@ from tracker.deployments import Recording, record_deployments
 from tracker.errors import Problem
 from tracker.facts import Reaches, SentDeployment, everything
 from tracker.figures import REFUSED_RECORDS
-from tracker.ledger import Author, Ledger
+from tracker.records.ledger import Author, Ledger
 from tracker.schemas.deployments import NewDeployment
 
 CHUNK_LINES = 1_000

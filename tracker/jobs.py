@@ -17,8 +17,8 @@ from metrics.domain.vocabulary import Status, environment_key
 from tracker.deployments import record_deployment, revise_deployment
 from tracker.errors import Conflict, NotFound, Problem
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
-from tracker.ledger import Author, Ledger
-from tracker.models import DEPLOYMENTS, JOBS, WORKSPACES
+from tracker.records.ledger import Author, Ledger
+from tracker.records.tables import DEPLOYMENTS, JOBS, WORKSPACES
 from tracker.steps import Step, report_steps, steps_of
 from tracker.workspaces import Workspace, find_workspace
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, select
 from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
 from tracker.errors import NotFound
 from tracker.facts import Reaches, everything
-from tracker.ledger import Author, Ledger, Version, repository_of
-from tracker.models import ORGANIZATION_SETTINGS, REPOSITORIES
+from tracker.records.ledger import Author, Ledger, Version, repository_of
+from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES
 
 
 def read_settings(connection: Connection, organization: str) -> OrganizationSettings:

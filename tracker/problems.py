@@ -14,7 +14,6 @@ from sqlalchemy.exc import DataError
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.vocabulary import to_microseconds
 from tracker.auth.callers import Caller
-from tracker.database import UNAVAILABLE
 from tracker.errors import (
     FieldError,
     InvalidRequest,
@@ -25,6 +24,7 @@ from tracker.errors import (
     Unavailable,
 )
 from tracker.figures import FAILED_LOGINS, REFUSED_RECORDS
+from tracker.records.engine import UNAVAILABLE
 from tracker.rejections import Rejection, named_repository
 
 AnyRequest = Request[Any, Any, Any]

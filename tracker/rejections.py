@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from uuid_utils import uuid7
 
 from metrics.domain.vocabulary import DAY_MICROSECONDS, RepositoryIdentity, RepositoryUrlError
-from tracker.database import write_transaction
-from tracker.lists import names_repository
-from tracker.models import REJECTIONS
+from tracker.records.engine import write_transaction
+from tracker.records.pages import names_repository
+from tracker.records.tables import REJECTIONS
 
 DAYS_KEPT = 14
 MOST_KEPT = 1_000

@@ -14,9 +14,9 @@ from tracker.deployments import RecordedDeployment
 from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
 from tracker.incidents import RecordedIncident
 from tracker.ingestion import Tally
-from tracker.ledger import Author, Ledger, Version, repository_columns
-from tracker.models import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES
 from tracker.organizations import settings_columns
+from tracker.records.ledger import Author, Ledger, Version, repository_columns
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES
 from tracker.schemas.exported import (
     EXPORTED,
     ExportedDeployment,

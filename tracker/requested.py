@@ -14,8 +14,8 @@ from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_ke
 from tracker.deployments import RecordedDeployment
 from tracker.errors import NotFound
 from tracker.facts import DeploymentFacts
-from tracker.ledger import repository_of
-from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENTS
+from tracker.records.ledger import repository_of
+from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENTS
 from tracker.statuses import Told, brought_about_by, latest_told, told_of
 
 DEPLOY_TASK = "deploy"

@@ -8,8 +8,8 @@ from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_ke
 from tracker.deployments import delete_deployment, record_deployment, revise_deployment
 from tracker.errors import Conflict
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
-from tracker.ledger import Author, Ledger, repository_columns
-from tracker.models import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES
+from tracker.records.ledger import Author, Ledger, repository_columns
+from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES
 from tracker.requested import Request, Requested, find_requested, statuses_of
 from tracker.statuses import OUTCOMES, Progress, State, Told, tell, told_of
 

@@ -17,9 +17,9 @@ from uuid import uuid4
 import structlog
 
 from tracker.attempt import Attempt, Holder, LeaseLost
-from tracker.database import UNAVAILABLE
 from tracker.errors import NotFound
 from tracker.jobs import Job, claim_job, find_job
+from tracker.records.engine import UNAVAILABLE
 from tracker.workspaces import find_workspace
 
 LEASE_SECONDS = 15.0

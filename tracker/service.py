@@ -18,11 +18,11 @@ from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
 from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys
-from tracker.ledger import Author
 from tracker.logs import forget_old_logs
-from tracker.models import REVOKED_TOKENS
 from tracker.organizations import read_all_settings
-from tracker.recording import Recorder
+from tracker.records.ledger import Author
+from tracker.records.recorder import Recorder
+from tracker.records.tables import REVOKED_TOKENS
 from tracker.rejections import Rejections, forget_old_rejections
 from tracker.settings import Settings
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, func, select
 
 from metrics.domain.vocabulary import Status
-from tracker.ledger import Author, Ledger
-from tracker.models import DEPLOYMENT_STATUSES
+from tracker.records.ledger import Author, Ledger
+from tracker.records.tables import DEPLOYMENT_STATUSES
 
 
 class State(StrEnum):

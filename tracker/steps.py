@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, insert, select
 
-from tracker.ledger import Author, Ledger
-from tracker.models import DEPLOYMENT_STEPS
+from tracker.records.ledger import Author, Ledger
+from tracker.records.tables import DEPLOYMENT_STEPS
 
 # Time in which nothing was done for the deployment.
 QUEUEING = ("BUILD_QUEUEING", "DEPLOYMENT_QUEUEING")

@@ -14,8 +14,8 @@ from uuid_utils import uuid7
 from tracker.deliveries import drop_pending
 from tracker.errors import NotFound
 from tracker.events import EventKind, head_revision
-from tracker.ledger import Author, Ledger
-from tracker.models import DELIVERIES, WEBHOOKS
+from tracker.records.ledger import Author, Ledger
+from tracker.records.tables import DELIVERIES, WEBHOOKS
 
 SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = 24

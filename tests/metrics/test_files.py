@@ -18,7 +18,7 @@ from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 from tracker.export import export_lines
-from tracker.lists import DeploymentFilter, select_deployments, select_incidents
+from tracker.records.pages import DeploymentFilter, select_deployments, select_incidents
 from tracker.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
 
 MARCH = {"from_": "2026-03-01", "to": "2026-04-01"}

@@ -11,7 +11,7 @@ from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents
-from tracker.database import follow
+from tracker.records.engine import follow
 
 
 @ROUNDS

@@ -15,7 +15,7 @@ from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Reader
 from tests.conftest import Book, sqlite_url
-from tracker.database import follow, write_transaction
+from tracker.records.engine import follow, write_transaction
 
 WINDOW = {"from_": "2026-03-02", "to": "2026-03-03"}
 

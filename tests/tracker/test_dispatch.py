@@ -18,7 +18,7 @@ from tracker import dispatch
 from tracker.addresses import is_permitted, read_networks
 from tracker.dispatch import GIVE_UP_SECONDS, LEASE_SECONDS, SECOND, Dispatcher, retry_seconds
 from tracker.events import EventKind, read_events
-from tracker.ledger import Author
+from tracker.records.ledger import Author
 from tracker.schemas.webhooks import standard_body
 from tracker.webhooks import SubscriberKind, subscribe
 

@@ -154,8 +154,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from metrics.engine.store import Store
 from tests.conftest import Book
-from tracker.database import follow, write_transaction
-from tracker.ledger import Author, KnownRepositories, Ledger
+from tracker.records.engine import follow, write_transaction
+from tracker.records.ledger import Author, KnownRepositories, Ledger
 
 folder = Path(sys.argv[1])
 book = Book(f"sqlite:///{folder / 'tracker.db'}", folder)

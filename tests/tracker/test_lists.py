@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from metrics.domain.vocabulary import RepositoryIdentity, matches_repository
 from tests.conftest import Book
-from tracker.lists import names_repository
-from tracker.models import REPOSITORIES
+from tracker.records.pages import names_repository
+from tracker.records.tables import REPOSITORIES
 
 URLS = [
     "https://github.com/acme/shop", "https://github.com/Acme/shop-api", "https://gitlab.com/acme/shop",

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.conftest import Book, sqlite_url
 from tests.server import Server, deployment, ndjson
-from tracker.database import connect
+from tracker.records.engine import connect
 from tracker.rejections import Rejection, Rejections, find_rejections
 
 QUALITY, DEPLOYMENTS = "/api/v1/quality?from=2026-03-01&to=2026-04-01", "/api/v1/deployments"

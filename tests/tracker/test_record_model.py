@@ -13,15 +13,15 @@ from metrics.engine.pulled_tables import PULLED
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from tests.conftest import Book
-from tracker.database import follow
 from tracker.deployments import RecordedDeployment
 from tracker.errors import Contradiction, InvalidRequest
-from tracker.history import Action, entries, find_versions
 from tracker.incidents import RecordedIncident
-from tracker.models import DEPLOYMENTS, INCIDENTS
+from tracker.records.engine import follow
+from tracker.records.history import Action, entries, find_versions
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS
+from tracker.records.verification import verify_records
 from tracker.schemas.deployment_answers import DeploymentAnswer
 from tracker.schemas.incidents import IncidentAnswer
-from tracker.verification import verify_records
 
 ENVIRONMENTS = ["production", "Staging"]
 STARTS = ["2026-03-02T10:00:00Z", "2026-03-02T10:10:00Z"]

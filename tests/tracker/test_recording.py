@@ -13,7 +13,7 @@ from tests.conftest import Book
 from tests.server import Server, deployment
 from tracker.deployments import Recording
 from tracker.errors import Contradiction
-from tracker.ledger import Author, Ledger
+from tracker.records.ledger import Author, Ledger
 
 PATH = "/api/v1/deployments"
 
@@ -100,7 +100,7 @@ def test_nothing_is_overwritten_a_change_is_a_version(book: Book) -> None:
 
 def test_time_does_not_run_backwards_in_the_record(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     first = book.deploy()
-    monkeypatch.setattr("tracker.ledger.time.time_ns", lambda: 0)
+    monkeypatch.setattr("tracker.records.ledger.time.time_ns", lambda: 0)
     second = book.deploy()
     assert second.deployment.version.recorded_at == first.deployment.version.recorded_at
 

@@ -16,10 +16,10 @@ from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.auth.callers import Scope, requires
 from tracker.deployments import RecordedDeployment
 from tracker.facts import Reaches
-from tracker.history import Action, Change, Recorded, entries, find_recorded
 from tracker.incidents import RecordedIncident
-from tracker.models import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.organizations import settings_of
+from tracker.records.history import Action, Change, Recorded, entries, find_recorded
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.routes.answers import PASSED_OVER
 from tracker.routes.listing import CallerRequest, next_link
 from tracker.schemas.deployment_answers import DeploymentAnswer

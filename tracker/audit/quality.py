@@ -16,8 +16,8 @@ from metrics.queries.parameters import MetricParameters, QueryParameters, Reposi
 from metrics.queries.quality import RecordCounts
 from metrics.queries.session import Reader
 from tracker.auth.callers import Scope, requires
-from tracker.database import UNAVAILABLE
-from tracker.models import DEPLOYMENTS
+from tracker.records.engine import UNAVAILABLE
+from tracker.records.tables import DEPLOYMENTS
 from tracker.rejections import DAYS_KEPT, MOST_KEPT, find_rejections
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service

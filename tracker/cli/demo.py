@@ -14,15 +14,15 @@ from sqlalchemy import Connection, Engine, or_, select
 
 from tracker.cli.common import CommandFailed, check_organization, this_command
 from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
-from tracker.database import connect, migrate
 from tracker.deployments import record_deployments
 from tracker.errors import Problem
 from tracker.export import export_lines
 from tracker.incidents import report_incident
-from tracker.ledger import Author, Ledger
-from tracker.models import DEPLOYMENTS, REPOSITORIES
 from tracker.organizations import change_settings, set_team
-from tracker.recording import Recorder
+from tracker.records.engine import connect, migrate
+from tracker.records.ledger import Author, Ledger
+from tracker.records.recorder import Recorder
+from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.settings import Settings

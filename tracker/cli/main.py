@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from tracker.auth.keys import KeyRingError
 from tracker.cli.common import CommandFailed
-from tracker.database import DatabaseUrlError, SchemaError
 from tracker.errors import Problem
+from tracker.records.engine import DatabaseUrlError, SchemaError
 
 click.rich_click.TEXT_MARKUP = "rich"
 

@@ -17,7 +17,7 @@ from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Reader
 from tracker.cli.common import migrated_database, organization_option
 from tracker.cli.terminal import print_answers, print_explanation, print_profiles
-from tracker.database import follow
+from tracker.records.engine import follow
 from tracker.settings import Settings
 
 _QUESTION_OPTIONS = (

@@ -6,12 +6,12 @@ import rich_click as click
 from sqlalchemy import make_url
 
 from metrics.engine.store import Store
-from tracker.backups import BackupError, back_up
-from tracker.backups import restore as put_back
 from tracker.cli.common import CommandFailed, migrated_database
-from tracker.database import follow
+from tracker.records.backups import BackupError, back_up
+from tracker.records.backups import restore as put_back
+from tracker.records.engine import follow
+from tracker.records.verification import Finding, verify_records, verify_store
 from tracker.settings import Settings
-from tracker.verification import Finding, verify_records, verify_store
 
 _MOST_SHOWN = 5
 

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from tracker.attempt import Holder
 from tracker.cli.common import CommandFailed, migrated_database
-from tracker.models import WORKSPACES
 from tracker.observation import configure_logging
-from tracker.recording import Recorder
+from tracker.records.recorder import Recorder
+from tracker.records.tables import WORKSPACES
 from tracker.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
 from tracker.settings import Settings
 

@@ -4,9 +4,9 @@ import rich_click as click
 from sqlalchemy import Engine, select
 
 from tracker.cli.common import this_command
-from tracker.database import connect, migrate_down, require_head
-from tracker.database import migrate as migrate_schema
-from tracker.models import DEPLOYMENTS
+from tracker.records.engine import connect, migrate_down, require_head
+from tracker.records.engine import migrate as migrate_schema
+from tracker.records.tables import DEPLOYMENTS
 from tracker.settings import Settings
 
 _FIRST_STEPS = """

@@ -5,9 +5,9 @@ import rich_click as click
 
 from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
 from tracker.errors import Problem
-from tracker.ledger import Author, Ledger
 from tracker.organizations import change_settings, read_settings
-from tracker.recording import Recorder
+from tracker.records.ledger import Author, Ledger
+from tracker.records.recorder import Recorder
 from tracker.schemas.organizations import SettingsAnswer, SettingsChange
 from tracker.settings import Settings
 

@@ -17,10 +17,10 @@ from tracker.cli.common import (
     migrated_database,
     organization_option,
 )
-from tracker.ledger import Author, Ledger, repository_of
-from tracker.lists import list_repositories
 from tracker.organizations import set_team
-from tracker.recording import Recorder
+from tracker.records.ledger import Author, Ledger, repository_of
+from tracker.records.pages import list_repositories
+from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 
 _COLUMNS = {"repository", "service", "team"}

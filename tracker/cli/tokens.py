@@ -10,9 +10,9 @@ from metrics.domain.vocabulary import to_microseconds
 from tracker.auth.callers import Scope, mint
 from tracker.auth.keys import load_or_create_keys
 from tracker.cli.common import check_organization, migrated_database
-from tracker.database import connect, migrate, write_transaction
-from tracker.models import REVOKED_TOKENS
-from tracker.recording import Recorder
+from tracker.records.engine import connect, migrate, write_transaction
+from tracker.records.recorder import Recorder
+from tracker.records.tables import REVOKED_TOKENS
 from tracker.settings import Settings
 
 _PATTERN = re.compile(r"\*|[^/*\s]+(/[^/*\s]+)*/([^/*\s]+\*?|\*)")

@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.cli.common import CommandFailed, migrated_database, organization_option
-from tracker.database import connect, migrate
 from tracker.export import export_lines
 from tracker.ingestion import InputError, LineReader, Tally, read_chunk
-from tracker.ledger import Author
-from tracker.lists import DeploymentFilter, select_deployments, select_incidents
-from tracker.recording import Recorder
+from tracker.records.engine import connect, migrate
+from tracker.records.ledger import Author
+from tracker.records.pages import DeploymentFilter, select_deployments, select_incidents
+from tracker.records.recorder import Recorder
 from tracker.replay import Replay, is_exported, read_exported
 from tracker.settings import Settings
 from tracker.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE

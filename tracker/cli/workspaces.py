@@ -9,10 +9,10 @@ from rich.table import Table
 
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.cli.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
-from tracker.database import connect, migrate
 from tracker.jobs import end_all
-from tracker.ledger import Author, Ledger
-from tracker.recording import Recorder
+from tracker.records.engine import connect, migrate
+from tracker.records.ledger import Author, Ledger
+from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.workspaces import (
     DEFAULT_BRANCH,

@@ -13,11 +13,11 @@ from litestar.enums import MediaType
 
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.vocabulary import from_microseconds
-from tracker.database import UNAVAILABLE
 from tracker.errors import FieldError, InvalidRequest
-from tracker.history import Action, Change, Entry
 from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
-from tracker.ledger import Act, Ledger
+from tracker.records.engine import UNAVAILABLE
+from tracker.records.history import Action, Change, Entry
+from tracker.records.ledger import Act, Ledger
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service
 

@@ -25,10 +25,10 @@ from tracker.deployments import (
 )
 from tracker.errors import NotFound
 from tracker.facts import DeploymentFacts
-from tracker.history import entries, find_versions
-from tracker.ledger import Ledger
-from tracker.lists import DeploymentFilter, find, list_deployments
-from tracker.models import DEPLOYMENTS
+from tracker.records.history import entries, find_versions
+from tracker.records.ledger import Ledger
+from tracker.records.pages import DeploymentFilter, find, list_deployments
+from tracker.records.tables import DEPLOYMENTS
 from tracker.routes.answers import (
     PASSED_OVER,
     HistoryAnswer,

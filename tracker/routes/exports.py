@@ -14,7 +14,7 @@ from metrics.api.answers import Format, asked_format
 from metrics.api.documents import documents
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.auth.callers import Scope, requires
-from tracker.lists import select_deployments
+from tracker.records.pages import select_deployments
 from tracker.routes.deployments import PATH as DEPLOYMENTS_PATH
 from tracker.routes.deployments import DeploymentFilterParameters, deployment_filter
 from tracker.routes.listing import CallerRequest

@@ -13,11 +13,11 @@ from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Reader
 from tracker.auth.callers import Scope, requires
 from tracker.errors import NotFound
-from tracker.history import entries, find_versions
 from tracker.incidents import RecordedIncident, report_incident, revise_incident
-from tracker.ledger import Ledger
-from tracker.lists import IncidentFilter, find, list_incidents
-from tracker.models import INCIDENTS
+from tracker.records.history import entries, find_versions
+from tracker.records.ledger import Ledger
+from tracker.records.pages import IncidentFilter, find, list_incidents
+from tracker.records.tables import INCIDENTS
 from tracker.routes.answers import (
     PASSED_OVER,
     HistoryAnswer,

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from metrics.queries.parameters import QueryParameters, RepositoryPattern, Text
 from tracker.auth.callers import Caller
-from tracker.lists import Page
+from tracker.records.pages import Page
 from tracker.settings import Settings
 
 T = TypeVar("T")

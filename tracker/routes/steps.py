@@ -11,9 +11,9 @@ from pydantic import Field
 from tracker.auth.callers import Caller, Scope, requires
 from tracker.deployments import RecordedDeployment
 from tracker.errors import NotFound
-from tracker.ledger import Ledger
-from tracker.lists import find
-from tracker.models import DEPLOYMENTS
+from tracker.records.ledger import Ledger
+from tracker.records.pages import find
+from tracker.records.tables import DEPLOYMENTS
 from tracker.routes.deployments import PATH
 from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import Body, Name

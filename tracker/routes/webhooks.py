@@ -14,8 +14,8 @@ from tracker.addresses import AddressRefused, Unresolvable, permitted_address, r
 from tracker.auth.callers import Scope, requires
 from tracker.deliveries import DeliveryState, find_delivery, redeliver
 from tracker.errors import Conflict
-from tracker.ledger import Ledger
-from tracker.lists import list_deliveries
+from tracker.records.ledger import Ledger
+from tracker.records.pages import list_deliveries
 from tracker.routes.listing import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
 from tracker.schemas.base import invalid_field
 from tracker.schemas.webhooks import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange

@@ -10,7 +10,7 @@ from metrics.domain.vocabulary import from_microseconds
 from tracker.deployments import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.incidents import RecordedIncident
-from tracker.ledger import Version
+from tracker.records.ledger import Version
 from tracker.schemas.base import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
 from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident

@@ -19,8 +19,8 @@ from tracker.auth.callers import Scope, requires
 from tracker.deployments import RecordedDeployment, record_deployment, revise_deployment
 from tracker.errors import InvalidRequest
 from tracker.facts import Correction, SentDeployment
-from tracker.ledger import Author, Ledger
-from tracker.models import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES
+from tracker.records.ledger import Author, Ledger
+from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES
 from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import (
     Body,

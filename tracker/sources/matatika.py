@@ -17,9 +17,9 @@ from tracker.auth.callers import NO_SCHEME, Scope, requires
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
 from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
 from tracker.jobs import Job, delete_job, list_jobs, request_job, stop_job
-from tracker.ledger import Ledger
 from tracker.logs import Line, read_lines
 from tracker.problems import Failure
+from tracker.records.ledger import Ledger
 from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service
 from tracker.sources.pushes import NoJob, read_push

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from tracker.auth.callers import Caller, Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.jobs import Job, JobStatus, Standing, request_job, standing_of, stop_all
-from tracker.ledger import Ledger
 from tracker.problems import Failure
+from tracker.records.ledger import Ledger
 from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import Body, CommitId, Name, instant_of
 from tracker.service import Service

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.auth.callers import Scope, requires
 from tracker.errors import NotFound
-from tracker.ledger import Ledger
+from tracker.records.ledger import Ledger
 from tracker.requested import RequestFilter, find_requested, list_requested, statuses_of
 from tracker.requests import delete_requested, report_progress, request_deployment
 from tracker.routes.listing import CallerRequest, base_of

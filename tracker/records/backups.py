@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tracker.database import connect, migrate
+from tracker.records.engine import connect, migrate
 
 _BUSY_SECONDS = 60
 

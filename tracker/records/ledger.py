@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils import uuid7
 
 from metrics.domain.vocabulary import RepositoryIdentity
-from tracker.models import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED
+from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED
 
 _FEWEST_TO_COPY = 50
 
@@ -133,7 +133,7 @@ class _InsertStatement:
 
 
 class Ledger:
-    """Writes versions inside one transaction of `tracker.database.write_transaction`."""
+    """Writes versions inside one transaction of `tracker.records.engine.write_transaction`."""
 
     def __init__(self, connection: Connection, known_repositories: KnownRepositories) -> None:
         self._connection = connection

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from metrics.domain.vocabulary import environment_key, may_name_host, to_microseconds
 from metrics.wire.cursors import read_cursor, write_cursor
-from tracker.models import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
+from tracker.records.tables import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
 T = TypeVar("T")
 

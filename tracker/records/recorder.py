@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from tracker.database import UNAVAILABLE, probe, write_transaction
 from tracker.errors import Problem
 from tracker.figures import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
-from tracker.ledger import Act, KnownRepositories, Ledger
+from tracker.records.engine import UNAVAILABLE, probe, write_transaction
+from tracker.records.ledger import Act, KnownRepositories, Ledger
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Table, select
 
-from tracker.ledger import Version
-from tracker.models import VERSIONED
+from tracker.records.ledger import Version
+from tracker.records.tables import VERSIONED
 
 T = TypeVar("T")
 

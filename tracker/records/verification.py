@@ -9,7 +9,7 @@ from metrics.domain.vocabulary import Status
 from metrics.engine.pulled_tables import PULLED, RecordDatabase
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
-from tracker.models import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from sqlalchemy import delete, insert, select, update
 
-from tracker.ledger import Ledger
-from tracker.models import LEASES
+from tracker.records.ledger import Ledger
+from tracker.records.tables import LEASES
 
 
 def take(ledger: Ledger, name: str, holder: str, now: int, expires_at: int) -> bool:

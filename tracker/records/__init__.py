@@ -1,0 +1,1 @@
+"""The record database: engine, migrations, tables, ledger, recorder, history."""
