@@ -7,7 +7,7 @@ from litestar import Litestar, post
 from litestar.params import JSONBody
 
 from tracker.app import RawBodies
-from tracker.schemas.deployments import NewDeployment
+from tracker.deployments.schemas import NewDeployment
 from tracker.server import serve
 from tracker.service import RawRequest
 

@@ -19,13 +19,13 @@ from rich.table import Table
 from metrics.definitions.catalog import MetricName
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
-from tracker.deployments import record_deployments
+from tracker.deployments.schemas import NewDeployment
+from tracker.deployments.service import record_deployments
 from tracker.facts import SentDeployment
 from tracker.incidents import report_incident
 from tracker.records.engine import connect, follow, migrate
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
-from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 
 SIZES = (10_000, 100_000, 1_000_000)

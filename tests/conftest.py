@@ -16,7 +16,8 @@ from sqlalchemy import Engine
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from tracker.deployments import (
+from tracker.deployments.schemas import DeploymentChange, NewDeployment
+from tracker.deployments.service import (
     RecordedDeployment,
     Recording,
     delete_deployment,
@@ -28,7 +29,6 @@ from tracker.organizations import change_settings
 from tracker.records.engine import connect, follow, migrate
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
-from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.schemas.incidents import IncidentChange, NewIncident
 from tracker.schemas.organizations import SettingsChange
 

@@ -25,11 +25,11 @@ from tests.server import clean_environment
 from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
 from tracker.auth.callers import Scope
-from tracker.routes.deployments import DeploymentListParameters, RecordParameters
+from tracker.deployments.routes import DeploymentListParameters, RecordParameters
+from tracker.deployments.schemas import NewDeployment
 from tracker.routes.exports import ExportParameters
 from tracker.routes.incidents import IncidentListParameters, ReportParameters
 from tracker.routes.webhooks import DeliveryListParameters
-from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
 from tracker.settings import Settings

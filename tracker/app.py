@@ -28,6 +28,8 @@ from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
 from tracker.auth.callers import Authenticator, Scope, requires
 from tracker.auth.keys import load_or_create_keys
+from tracker.deployments.routes import DeploymentsController
+from tracker.deployments.step_routes import StepsController
 from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
 from tracker.observation import Observation
@@ -36,14 +38,12 @@ from tracker.problems import EXCEPTION_HANDLERS
 from tracker.records.engine import connect, follow, require_head
 from tracker.records.recorder import Recorder
 from tracker.routes.batch import record_batch
-from tracker.routes.deployments import DeploymentsController
 from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
 from tracker.routes.incidents import IncidentsController
 from tracker.routes.listing import CallerRequest
 from tracker.routes.repositories import RepositoriesController
 from tracker.routes.settings import SettingsController
-from tracker.routes.steps import StepsController
 from tracker.routes.webhooks import WebhooksController
 from tracker.schemas.base import Body
 from tracker.schemas.webhooks import standard_body

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from tracker.checkout import Checkout, CheckoutFailed
+from tracker.deployments.steps import Step, StepStatus
 from tracker.jobs import (
     Job,
     JobStatus,
@@ -27,7 +28,6 @@ from tracker.processes import ProcessGroup
 from tracker.records.engine import UNAVAILABLE, write_transaction
 from tracker.records.ledger import Act, Ledger
 from tracker.records.recorder import Recorder
-from tracker.steps import Step, StepStatus
 from tracker.workspaces import Workspace
 
 T = TypeVar("T")

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, func, select
 
 from metrics.domain.vocabulary import DAY_MICROSECONDS
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.requests import Requested, requested_of
+from tracker.deployments.service import RecordedDeployment
+from tracker.deployments.statuses import Told, brought_about_by
 from tracker.incidents import RecordedIncident
 from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
-from tracker.requested import Requested, requested_of
-from tracker.statuses import Told, brought_about_by
 
 # A version makes two events at most.
 _PLACES_A_REVISION = 2

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.service import RecordedDeployment
 from tracker.incidents import RecordedIncident
 from tracker.records.ledger import Version
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED

@@ -7,7 +7,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, Row, select
 
 from metrics.domain.vocabulary import RepositoryIdentity, environment_key
-from tracker.deployments import require_reach_of_named
+from tracker.deployments.service import require_reach_of_named
 from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
 from tracker.facts import Reaches, everything, require_few_labels, with_merged_labels
 from tracker.records.ledger import Author, Ledger, Version, repository_columns, repository_of

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tracker.deployments import Recording, record_deployments
+from tracker.deployments.schemas import NewDeployment
+from tracker.deployments.service import Recording, record_deployments
 from tracker.errors import Problem
 from tracker.facts import Reaches, SentDeployment, everything
 from tracker.figures import REFUSED_RECORDS
 from tracker.records.ledger import Author, Ledger
-from tracker.schemas.deployments import NewDeployment
 
 CHUNK_LINES = 1_000
 LONGEST_LINE_BYTES = 5_000_000

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from uuid_utils import uuid7
 
 from metrics.domain.vocabulary import Status, environment_key
-from tracker.deployments import record_deployment, revise_deployment
+from tracker.deployments.service import record_deployment, revise_deployment
+from tracker.deployments.steps import Step, report_steps, steps_of
 from tracker.errors import Conflict, NotFound, Problem
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
 from tracker.records.ledger import Author, Ledger
 from tracker.records.tables import DEPLOYMENTS, JOBS, WORKSPACES
-from tracker.steps import Step, report_steps, steps_of
 from tracker.workspaces import Workspace, find_workspace
 
 MOST_LOSSES = 3

@@ -20,8 +20,9 @@ from msgspec import UNSET
 from metrics.api.endpoints import PATH as METRICS_PATH
 from metrics.definitions.catalog import MetricName
 from metrics.wire.table_files import TableFormat
+from tracker.deployments import routes as deployments
 from tracker.idempotency import LONGEST_KEY
-from tracker.routes import deployments, exports, incidents
+from tracker.routes import exports, incidents
 
 _BEARER = "token"
 _PROBLEM = "#/components/schemas/ProblemDetails"

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Table, select
 
 from metrics.domain.vocabulary import OrganizationSettings, RepositoryIdentity, to_microseconds
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
 from tracker.incidents import RecordedIncident
 from tracker.ingestion import Tally

@@ -9,9 +9,9 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection, Row, Select
 
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.service import RecordedDeployment
 from tracker.incidents import RecordedIncident
-from tracker.schemas.deployment_answers import DeploymentAnswer
 from tracker.schemas.incidents import IncidentAnswer
 
 ROWS_AT_ONCE = 5_000

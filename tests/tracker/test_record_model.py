@@ -13,14 +13,14 @@ from metrics.engine.pulled_tables import PULLED
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from tests.conftest import Book
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, InvalidRequest
 from tracker.incidents import RecordedIncident
 from tracker.records.engine import follow
 from tracker.records.history import Action, entries, find_versions
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS
 from tracker.records.verification import verify_records
-from tracker.schemas.deployment_answers import DeploymentAnswer
 from tracker.schemas.incidents import IncidentAnswer
 
 ENVIRONMENTS = ["production", "Staging"]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.conftest import Book
 from tests.server import Server, deployment
-from tracker.deployments import Recording
+from tracker.deployments.service import Recording
 from tracker.errors import Contradiction
 from tracker.records.ledger import Author, Ledger
 

@@ -14,7 +14,8 @@ from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_
 from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.auth.callers import Scope, requires
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.service import RecordedDeployment
 from tracker.facts import Reaches
 from tracker.incidents import RecordedIncident
 from tracker.organizations import settings_of
@@ -22,7 +23,6 @@ from tracker.records.history import Action, Change, Recorded, entries, find_reco
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.routes.answers import PASSED_OVER
 from tracker.routes.listing import CallerRequest, next_link
-from tracker.schemas.deployment_answers import DeploymentAnswer
 from tracker.schemas.incidents import IncidentAnswer
 from tracker.service import Service
 

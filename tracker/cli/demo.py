@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, or_, select
 
 from tracker.cli.common import CommandFailed, check_organization, this_command
 from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
-from tracker.deployments import record_deployments
+from tracker.deployments.schemas import NewDeployment
+from tracker.deployments.service import record_deployments
 from tracker.errors import Problem
 from tracker.export import export_lines
 from tracker.incidents import report_incident
@@ -23,7 +24,6 @@ from tracker.records.engine import connect, migrate
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
-from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.settings import Settings
 

@@ -10,12 +10,12 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 
 from metrics.domain.vocabulary import to_microseconds
 from tracker.auth.callers import Scope, requires
+from tracker.deployments.routes import PATH
 from tracker.errors import FieldError, InvalidRequest
 from tracker.facts import SentDeployment
 from tracker.ingestion import Chunk, InputError, LineError, LineReader, Tally, read_chunk
 from tracker.rejections import Rejection
 from tracker.routes.answers import KEY_HEADER
-from tracker.routes.deployments import PATH
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service, author_of
 

@@ -14,9 +14,9 @@ from metrics.api.answers import Format, asked_format
 from metrics.api.documents import documents
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.auth.callers import Scope, requires
+from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
+from tracker.deployments.routes import DeploymentFilterParameters, deployment_filter
 from tracker.records.pages import select_deployments
-from tracker.routes.deployments import PATH as DEPLOYMENTS_PATH
-from tracker.routes.deployments import DeploymentFilterParameters, deployment_filter
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service
 from tracker.tables import DEPLOYMENT_TABLE

@@ -7,12 +7,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from metrics.domain.vocabulary import from_microseconds
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.schemas import NewDeployment
+from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.incidents import RecordedIncident
 from tracker.records.ledger import Version
 from tracker.schemas.base import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
-from tracker.schemas.deployments import NewDeployment
 from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
 

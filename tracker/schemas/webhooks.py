@@ -15,10 +15,10 @@ from sqlalchemy import Row
 
 from metrics.domain.vocabulary import from_microseconds
 from tracker.deliveries import DeliveryState
+from tracker.deployments.answers import DeploymentAnswer
 from tracker.errors import TEXT_PATTERN
 from tracker.events import Event, EventKind
 from tracker.schemas.base import Body, invalid_field
-from tracker.schemas.deployment_answers import DeploymentAnswer
 from tracker.schemas.incidents import IncidentAnswer
 from tracker.webhooks import EVENTS, SubscriberKind, Subscription, new_secret, signing_key
 

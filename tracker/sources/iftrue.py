@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from metrics.domain.vocabulary import Status
 from tracker.auth.callers import Scope, requires
-from tracker.deployments import RecordedDeployment, record_deployment, revise_deployment
+from tracker.deployments.schemas import LONGEST_DURATION_SECONDS, NewDeployment
+from tracker.deployments.service import RecordedDeployment, record_deployment, revise_deployment
 from tracker.errors import InvalidRequest
 from tracker.facts import Correction, SentDeployment
 from tracker.records.ledger import Author, Ledger
@@ -33,7 +34,6 @@ from tracker.schemas.base import (
     instant_of,
     invalid_field,
 )
-from tracker.schemas.deployments import LONGEST_DURATION_SECONDS, NewDeployment
 from tracker.service import Service, author_of
 from tracker.settings import DurationUnit
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from sqlalchemy import Connection
 
 from tracker.auth.callers import Caller, Scope, requires
+from tracker.deployments.steps import QUEUEING, steps_of
 from tracker.errors import FieldError, InvalidRequest
 from tracker.jobs import Job, JobStatus, Standing, request_job, standing_of, stop_all
 from tracker.problems import Failure
@@ -19,7 +20,6 @@ from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import Body, CommitId, Name, instant_of
 from tracker.service import Service
 from tracker.sources.workspaces import profile_of, reached_workspace
-from tracker.steps import QUEUEING, steps_of
 from tracker.workspaces import Workspace, note_event
 
 Answer = Mapping[str, object]

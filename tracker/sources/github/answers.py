@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds
-from tracker.requested import Requested
-from tracker.statuses import Told
+from tracker.deployments.requests import Requested
+from tracker.deployments.statuses import Told
 
 Answer = Mapping[str, object]
 # What git itself says for a commit that is not known.

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.auth.callers import Scope, requires
+from tracker.deployments.requesting import delete_requested, report_progress, request_deployment
+from tracker.deployments.requests import RequestFilter, find_requested, list_requested, statuses_of
 from tracker.errors import NotFound
 from tracker.records.ledger import Ledger
-from tracker.requested import RequestFilter, find_requested, list_requested, statuses_of
-from tracker.requests import delete_requested, report_progress, request_deployment
 from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service, author_of
 from tracker.sources.github.answers import Answer, deployment_answer, repository_answer, status_answer

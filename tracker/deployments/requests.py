@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, union_all
 
 from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_key
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.service import RecordedDeployment
+from tracker.deployments.statuses import Told, brought_about_by, latest_told, told_of
 from tracker.errors import NotFound
 from tracker.facts import DeploymentFacts
 from tracker.records.ledger import repository_of
 from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENTS
-from tracker.statuses import Told, brought_about_by, latest_told, told_of
 
 DEPLOY_TASK = "deploy"
 

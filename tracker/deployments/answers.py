@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Self
 
 from metrics.domain.vocabulary import Status, from_microseconds
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.schemas.base import instant_of
 

@@ -5,13 +5,13 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_key
-from tracker.deployments import delete_deployment, record_deployment, revise_deployment
+from tracker.deployments.requests import Request, Requested, find_requested, statuses_of
+from tracker.deployments.service import delete_deployment, record_deployment, revise_deployment
+from tracker.deployments.statuses import OUTCOMES, Progress, State, Told, tell, told_of
 from tracker.errors import Conflict
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
 from tracker.records.ledger import Author, Ledger, repository_columns
 from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES
-from tracker.requested import Request, Requested, find_requested, statuses_of
-from tracker.statuses import OUTCOMES, Progress, State, Told, tell, told_of
 
 
 def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Requested:

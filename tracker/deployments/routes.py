@@ -16,7 +16,9 @@ from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Reader
 from tracker.auth.callers import Caller, Scope, requires
-from tracker.deployments import (
+from tracker.deployments.answers import DeploymentAnswer, Warning, warnings_of
+from tracker.deployments.schemas import DeploymentChange, NewDeployment
+from tracker.deployments.service import (
     RecordedDeployment,
     delete_deployment,
     preview_deployment,
@@ -44,8 +46,6 @@ from tracker.routes.listing import (
     page_answer,
 )
 from tracker.schemas.base import instant_of
-from tracker.schemas.deployment_answers import DeploymentAnswer, Warning, warnings_of
-from tracker.schemas.deployments import DeploymentChange, NewDeployment
 from tracker.service import Service, author_of
 
 PATH = "/api/v1/deployments"

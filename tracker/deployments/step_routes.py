@@ -9,17 +9,17 @@ from litestar.params import FromPath, JSONBody
 from pydantic import Field
 
 from tracker.auth.callers import Caller, Scope, requires
-from tracker.deployments import RecordedDeployment
+from tracker.deployments.routes import PATH
+from tracker.deployments.schemas import Duration
+from tracker.deployments.service import RecordedDeployment
+from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
 from tracker.errors import NotFound
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
 from tracker.records.tables import DEPLOYMENTS
-from tracker.routes.deployments import PATH
 from tracker.routes.listing import CallerRequest
 from tracker.schemas.base import Body, Name
-from tracker.schemas.deployments import Duration
 from tracker.service import Service, author_of
-from tracker.steps import Step, StepStatus, report_steps, steps_of
 
 _ONE = PATH + "/{deployment_id:str}/steps"
 

@@ -1,0 +1,1 @@
+"""Deployments: record, read, list, correct, delete, ask for, follow."""
