@@ -22,11 +22,11 @@ from metrics.queries.parameters import MetricParameters
 from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import record_deployments
 from tracker.facts import SentDeployment
-from tracker.incidents import report_incident
+from tracker.incidents.schemas import NewIncident
+from tracker.incidents.service import report_incident
 from tracker.records.engine import connect, follow, migrate
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
-from tracker.schemas.incidents import NewIncident
 
 SIZES = (10_000, 100_000, 1_000_000)
 ORGANIZATIONS, REPOSITORIES = 20, 10

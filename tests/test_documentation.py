@@ -27,10 +27,10 @@ from tracker.audit.quality import QualityParameters
 from tracker.auth.callers import Scope
 from tracker.deployments.routes import DeploymentListParameters, RecordParameters
 from tracker.deployments.schemas import NewDeployment
+from tracker.incidents.routes import IncidentListParameters, ReportParameters
+from tracker.incidents.schemas import NewIncident
 from tracker.routes.exports import ExportParameters
-from tracker.routes.incidents import IncidentListParameters, ReportParameters
 from tracker.routes.webhooks import DeliveryListParameters
-from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
 from tracker.settings import Settings
 

@@ -32,6 +32,7 @@ from tracker.deployments.routes import DeploymentsController
 from tracker.deployments.step_routes import StepsController
 from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
+from tracker.incidents.routes import IncidentsController
 from tracker.observation import Observation
 from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS
@@ -40,7 +41,6 @@ from tracker.records.recorder import Recorder
 from tracker.routes.batch import record_batch
 from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
-from tracker.routes.incidents import IncidentsController
 from tracker.routes.listing import CallerRequest
 from tracker.routes.repositories import RepositoriesController
 from tracker.routes.settings import SettingsController

@@ -14,7 +14,7 @@ from metrics.domain.vocabulary import DAY_MICROSECONDS
 from tracker.deployments.requests import Requested, requested_of
 from tracker.deployments.service import RecordedDeployment
 from tracker.deployments.statuses import Told, brought_about_by
-from tracker.incidents import RecordedIncident
+from tracker.incidents.service import RecordedIncident
 from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
 
 # A version makes two events at most.

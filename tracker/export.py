@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
 from tracker.deployments.service import RecordedDeployment
-from tracker.incidents import RecordedIncident
+from tracker.incidents.service import RecordedIncident
 from tracker.records.ledger import Version
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED
 from tracker.schemas.exported import LineType, deployment_fields, incident_fields, version_fields

@@ -22,7 +22,8 @@ from metrics.definitions.catalog import MetricName
 from metrics.wire.table_files import TableFormat
 from tracker.deployments import routes as deployments
 from tracker.idempotency import LONGEST_KEY
-from tracker.routes import exports, incidents
+from tracker.incidents import routes as incidents
+from tracker.routes import exports
 
 _BEARER = "token"
 _PROBLEM = "#/components/schemas/ProblemDetails"

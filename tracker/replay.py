@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Table, select
 from metrics.domain.vocabulary import OrganizationSettings, RepositoryIdentity, to_microseconds
 from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
-from tracker.incidents import RecordedIncident
+from tracker.incidents.service import RecordedIncident
 from tracker.ingestion import Tally
 from tracker.organizations import settings_columns
 from tracker.records.ledger import Author, Ledger, Version, repository_columns

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select
 
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
-from tracker.incidents import RecordedIncident
-from tracker.schemas.incidents import IncidentAnswer
+from tracker.incidents.schemas import IncidentAnswer
+from tracker.incidents.service import RecordedIncident
 
 ROWS_AT_ONCE = 5_000
 _INSTANT = pa.timestamp("us", "UTC")

@@ -16,12 +16,12 @@ from tests.conftest import Book
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, InvalidRequest
-from tracker.incidents import RecordedIncident
+from tracker.incidents.schemas import IncidentAnswer
+from tracker.incidents.service import RecordedIncident
 from tracker.records.engine import follow
 from tracker.records.history import Action, entries, find_versions
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS
 from tracker.records.verification import verify_records
-from tracker.schemas.incidents import IncidentAnswer
 
 ENVIRONMENTS = ["production", "Staging"]
 STARTS = ["2026-03-02T10:00:00Z", "2026-03-02T10:10:00Z"]

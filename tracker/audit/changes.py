@@ -17,13 +17,13 @@ from tracker.auth.callers import Scope, requires
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import Reaches
-from tracker.incidents import RecordedIncident
+from tracker.incidents.schemas import IncidentAnswer
+from tracker.incidents.service import RecordedIncident
 from tracker.organizations import settings_of
 from tracker.records.history import Action, Change, Recorded, entries, find_recorded
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.routes.answers import PASSED_OVER
 from tracker.routes.listing import CallerRequest, next_link
-from tracker.schemas.incidents import IncidentAnswer
 from tracker.service import Service
 
 PATH = "/api/v1/changes"

@@ -18,13 +18,13 @@ from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import record_deployments
 from tracker.errors import Problem
 from tracker.export import export_lines
-from tracker.incidents import report_incident
+from tracker.incidents.schemas import NewIncident
+from tracker.incidents.service import report_incident
 from tracker.organizations import change_settings, set_team
 from tracker.records.engine import connect, migrate
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
-from tracker.schemas.incidents import NewIncident
 from tracker.settings import Settings
 
 _SUBJECT = "demo"

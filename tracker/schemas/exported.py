@@ -10,10 +10,10 @@ from metrics.domain.vocabulary import from_microseconds
 from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts
-from tracker.incidents import RecordedIncident
+from tracker.incidents.schemas import NewIncident
+from tracker.incidents.service import RecordedIncident
 from tracker.records.ledger import Version
 from tracker.schemas.base import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
-from tracker.schemas.incidents import NewIncident
 from tracker.schemas.organizations import SettingsChange
 
 

@@ -18,8 +18,8 @@ from tracker.deliveries import DeliveryState
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.errors import TEXT_PATTERN
 from tracker.events import Event, EventKind
+from tracker.incidents.schemas import IncidentAnswer
 from tracker.schemas.base import Body, invalid_field
-from tracker.schemas.incidents import IncidentAnswer
 from tracker.webhooks import EVENTS, SubscriberKind, Subscription, new_secret, signing_key
 
 BY_HAND = "by hand"

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
-from tracker.incidents import IncidentFacts, RecordedIncident
+from tracker.incidents.service import IncidentFacts, RecordedIncident
 from tracker.schemas.base import (
     Body,
     CommitId,

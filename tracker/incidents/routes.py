@@ -13,7 +13,8 @@ from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Reader
 from tracker.auth.callers import Scope, requires
 from tracker.errors import NotFound
-from tracker.incidents import RecordedIncident, report_incident, revise_incident
+from tracker.incidents.schemas import IncidentAnswer, IncidentChange, NewIncident
+from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.pages import IncidentFilter, find, list_incidents
@@ -26,7 +27,6 @@ from tracker.routes.answers import (
     record_once,
 )
 from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
-from tracker.schemas.incidents import IncidentAnswer, IncidentChange, NewIncident
 from tracker.service import Service, author_of
 
 PATH = "/api/v1/incidents"

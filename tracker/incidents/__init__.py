@@ -1,0 +1,1 @@
+"""Incidents: report, read, list, resolve, correct."""
