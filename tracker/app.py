@@ -33,6 +33,10 @@ from tracker.deployments.step_routes import StepsController
 from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
 from tracker.incidents.routes import IncidentsController
+from tracker.integrations import iftrue, matatika, qovery
+from tracker.integrations.github.errors import render
+from tracker.integrations.github.events import github_body
+from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
 from tracker.observation import Observation
 from tracker.openapi import complete_document
 from tracker.problems import EXCEPTION_HANDLERS
@@ -49,10 +53,6 @@ from tracker.schemas.base import Body
 from tracker.schemas.webhooks import standard_body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
-from tracker.sources import iftrue, matatika, qovery
-from tracker.sources.github.errors import render
-from tracker.sources.github.events import github_body
-from tracker.sources.github.routes import PREFIXES, GitHubController, know_repository
 from tracker.webhooks import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.

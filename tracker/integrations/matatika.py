@@ -16,14 +16,14 @@ from metrics.domain.vocabulary import from_microseconds
 from tracker.auth.callers import NO_SCHEME, Scope, requires
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
 from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
+from tracker.integrations.pushes import NoJob, read_push
+from tracker.integrations.workspaces import profile_of, reached_job, reached_workspace
 from tracker.jobs import Job, delete_job, list_jobs, request_job, stop_job
 from tracker.logs import Line, read_lines
 from tracker.problems import Failure
 from tracker.records.ledger import Ledger
 from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service
-from tracker.sources.pushes import NoJob, read_push
-from tracker.sources.workspaces import profile_of, reached_job, reached_workspace
 from tracker.workspaces import Workspace, find_workspace
 
 Answer = Mapping[str, object]

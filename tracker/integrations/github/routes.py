@@ -17,11 +17,11 @@ from tracker.auth.callers import Scope, requires
 from tracker.deployments.requesting import delete_requested, report_progress, request_deployment
 from tracker.deployments.requests import RequestFilter, find_requested, list_requested, statuses_of
 from tracker.errors import NotFound
+from tracker.integrations.github.answers import Answer, deployment_answer, repository_answer, status_answer
+from tracker.integrations.github.bodies import NewDeployment, NewStatus
 from tracker.records.ledger import Ledger
 from tracker.routes.listing import CallerRequest, base_of
 from tracker.service import Service, author_of
-from tracker.sources.github.answers import Answer, deployment_answer, repository_answer, status_answer
-from tracker.sources.github.bodies import NewDeployment, NewStatus
 
 T = TypeVar("T")
 PREFIXES = ("", "/api/v3")

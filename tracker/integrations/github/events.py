@@ -3,7 +3,12 @@
 import msgspec
 
 from tracker.events import Event, EventAction
-from tracker.sources.github.answers import deployment_answer, repository_answer, status_answer, user_answer
+from tracker.integrations.github.answers import (
+    deployment_answer,
+    repository_answer,
+    status_answer,
+    user_answer,
+)
 
 
 def github_body(event: Event, organization: str, base: str) -> str | None:
