@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from tests.conftest import Book, now
-from tracker.attempt import Holder
-from tracker.jobs import Job, find_job, request_job
-from tracker.logs import read_lines
+from tracker.jobs.attempt import Holder
+from tracker.jobs.logs import read_lines
+from tracker.jobs.queue import Job, find_job, request_job
+from tracker.jobs.runner import Runner, new_name
+from tracker.jobs.workspaces import Workspace, create_workspace, read_location
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
-from tracker.runner import Runner, new_name
-from tracker.workspaces import Workspace, create_workspace, read_location
 
 _names = itertools.count(1)
 

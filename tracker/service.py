@@ -18,7 +18,7 @@ from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
 from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys
-from tracker.logs import forget_old_logs
+from tracker.jobs.logs import forget_old_logs
 from tracker.organizations import read_all_settings
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder

@@ -17,10 +17,10 @@ from tests.server import TRACKER, clean_environment
 from tests.site import Site, ask, job_of, log_of, record_of, run_all, runner_of, workspace_of
 from tests.waiting import wait_until
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
-from tracker.jobs import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
+from tracker.jobs.queue import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
+from tracker.jobs.workspaces import create_workspace, read_location
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Author
-from tracker.workspaces import create_workspace, read_location
 
 
 @pytest.fixture

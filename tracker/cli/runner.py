@@ -7,12 +7,12 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import select
 
-from tracker.attempt import Holder
 from tracker.cli.common import CommandFailed, migrated_database
+from tracker.jobs.attempt import Holder
+from tracker.jobs.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
 from tracker.observation import configure_logging
 from tracker.records.recorder import Recorder
 from tracker.records.tables import WORKSPACES
-from tracker.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
 from tracker.settings import Settings
 
 

@@ -9,12 +9,8 @@ from rich.table import Table
 
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.cli.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
-from tracker.jobs import end_all
-from tracker.records.engine import connect, migrate
-from tracker.records.ledger import Author, Ledger
-from tracker.records.recorder import Recorder
-from tracker.settings import Settings
-from tracker.workspaces import (
+from tracker.jobs.queue import end_all
+from tracker.jobs.workspaces import (
     DEFAULT_BRANCH,
     DEFAULT_TIME_LIMIT_SECONDS,
     create_workspace,
@@ -22,6 +18,10 @@ from tracker.workspaces import (
     read_location,
     remove_workspace,
 )
+from tracker.records.engine import connect, migrate
+from tracker.records.ledger import Author, Ledger
+from tracker.records.recorder import Recorder
+from tracker.settings import Settings
 
 
 @click.group()

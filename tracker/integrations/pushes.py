@@ -9,7 +9,7 @@ import msgspec
 
 from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import FieldError, InvalidRequest
-from tracker.workspaces import Workspace
+from tracker.jobs.workspaces import Workspace
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _UNKNOWN_PUSHER = "github-webhook"

@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from tracker.auth.callers import Caller, Claims
 from tracker.errors import NotFound
-from tracker.jobs import Job, find_job
-from tracker.workspaces import Workspace, find_workspace
+from tracker.jobs.queue import Job, find_job
+from tracker.jobs.workspaces import Workspace, find_workspace
 
 
 def reached_workspace(connection: Connection, workspace_id: str, caller: Caller) -> Workspace:

@@ -16,11 +16,11 @@ from uuid import uuid4
 
 import structlog
 
-from tracker.attempt import Attempt, Holder, LeaseLost
 from tracker.errors import NotFound
-from tracker.jobs import Job, claim_job, find_job
+from tracker.jobs.attempt import Attempt, Holder, LeaseLost
+from tracker.jobs.queue import Job, claim_job, find_job
+from tracker.jobs.workspaces import find_workspace
 from tracker.records.engine import UNAVAILABLE
-from tracker.workspaces import find_workspace
 
 LEASE_SECONDS = 15.0
 GRACE_SECONDS = 10.0

@@ -12,9 +12,11 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from tracker.checkout import Checkout, CheckoutFailed
 from tracker.deployments.steps import Step, StepStatus
-from tracker.jobs import (
+from tracker.jobs.git import Checkout, CheckoutFailed
+from tracker.jobs.logs import LONGEST_LINE, append_lines
+from tracker.jobs.processes import ProcessGroup
+from tracker.jobs.queue import (
     Job,
     JobStatus,
     begin_deployment,
@@ -23,12 +25,10 @@ from tracker.jobs import (
     renew_lease,
     retry_job,
 )
-from tracker.logs import LONGEST_LINE, append_lines
-from tracker.processes import ProcessGroup
+from tracker.jobs.workspaces import Workspace
 from tracker.records.engine import UNAVAILABLE, write_transaction
 from tracker.records.ledger import Act, Ledger
 from tracker.records.recorder import Recorder
-from tracker.workspaces import Workspace
 
 T = TypeVar("T")
 SECOND = 1_000_000

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from metrics.domain.vocabulary import to_microseconds
-from tracker.processes import ProcessGroup
+from tracker.jobs.processes import ProcessGroup
 
 _MOST_SAID = 2_000
 _LOOK_SECONDS = 0.1
