@@ -26,11 +26,11 @@ from tracker.deployments.service import (
 )
 from tracker.incidents.schemas import IncidentChange, NewIncident
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
-from tracker.organizations import change_settings
+from tracker.organizations.schemas import SettingsChange
+from tracker.organizations.service import change_settings
 from tracker.records.engine import connect, follow, migrate
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
-from tracker.schemas.organizations import SettingsChange
 
 REPOSITORY = "https://github.com/acme/shop"
 

@@ -29,9 +29,9 @@ from tracker.deployments.routes import DeploymentListParameters, RecordParameter
 from tracker.deployments.schemas import NewDeployment
 from tracker.incidents.routes import IncidentListParameters, ReportParameters
 from tracker.incidents.schemas import NewIncident
+from tracker.organizations.schemas import SettingsChange
 from tracker.routes.exports import ExportParameters
 from tracker.routes.webhooks import DeliveryListParameters
-from tracker.schemas.organizations import SettingsChange
 from tracker.settings import Settings
 
 PROJECT = Path(__file__).parents[1]

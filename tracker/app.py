@@ -39,6 +39,8 @@ from tracker.integrations.github.events import github_body
 from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
 from tracker.observation import Observation
 from tracker.openapi import complete_document
+from tracker.organizations.repository_routes import RepositoriesController
+from tracker.organizations.routes import SettingsController
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.records.engine import connect, follow, require_head
 from tracker.records.recorder import Recorder
@@ -46,8 +48,6 @@ from tracker.routes.batch import record_batch
 from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
 from tracker.routes.listing import CallerRequest
-from tracker.routes.repositories import RepositoriesController
-from tracker.routes.settings import SettingsController
 from tracker.routes.webhooks import WebhooksController
 from tracker.schemas.base import Body
 from tracker.schemas.webhooks import standard_body

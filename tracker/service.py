@@ -19,7 +19,7 @@ from tracker.auth.keys import KeyRingError, load_keys
 from tracker.deliveries import forget_old_deliveries
 from tracker.idempotency import KeysUnderWay, forget_old_keys
 from tracker.jobs.logs import forget_old_logs
-from tracker.organizations import read_all_settings
+from tracker.organizations.service import read_all_settings
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
 from tracker.records.tables import REVOKED_TOKENS

@@ -19,7 +19,7 @@ from tracker.deployments.service import RecordedDeployment
 from tracker.facts import Reaches
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
-from tracker.organizations import settings_of
+from tracker.organizations.service import settings_of
 from tracker.records.history import Action, Change, Recorded, entries, find_recorded
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.routes.answers import PASSED_OVER

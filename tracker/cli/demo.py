@@ -20,7 +20,7 @@ from tracker.errors import Problem
 from tracker.export import export_lines
 from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import report_incident
-from tracker.organizations import change_settings, set_team
+from tracker.organizations.service import change_settings, set_team
 from tracker.records.engine import connect, migrate
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder

@@ -5,10 +5,10 @@ import rich_click as click
 
 from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
 from tracker.errors import Problem
-from tracker.organizations import change_settings, read_settings
+from tracker.organizations.schemas import SettingsAnswer, SettingsChange
+from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
-from tracker.schemas.organizations import SettingsAnswer, SettingsChange
 from tracker.settings import Settings
 
 _LISTS = ("production_environments", "failure_signals")

@@ -17,7 +17,7 @@ from tracker.cli.common import (
     migrated_database,
     organization_option,
 )
-from tracker.organizations import set_team
+from tracker.organizations.service import set_team
 from tracker.records.ledger import Author, Ledger, repository_of
 from tracker.records.pages import list_repositories
 from tracker.records.recorder import Recorder

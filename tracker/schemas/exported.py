@@ -12,9 +12,9 @@ from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import RecordedIncident
+from tracker.organizations.schemas import SettingsChange
 from tracker.records.ledger import Version
 from tracker.schemas.base import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
-from tracker.schemas.organizations import SettingsChange
 
 
 class LineType(StrEnum):

@@ -5,10 +5,10 @@ from litestar.params import JSONBody
 
 from metrics.domain.vocabulary import OrganizationSettings
 from tracker.auth.callers import Scope, requires
-from tracker.organizations import change_settings, read_settings
+from tracker.organizations.schemas import SettingsAnswer, SettingsChange
+from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Ledger
 from tracker.routes.listing import CallerRequest
-from tracker.schemas.organizations import SettingsAnswer, SettingsChange
 from tracker.service import Service, author_of
 
 PATH = "/api/v1/settings"

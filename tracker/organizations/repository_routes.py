@@ -11,10 +11,10 @@ from litestar.params import FromPath, JSONBody
 from metrics.domain.vocabulary import from_microseconds
 from tracker.auth.callers import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
-from tracker.organizations import set_team
+from tracker.organizations.schemas import RepositoryChange
+from tracker.organizations.service import set_team
 from tracker.records.pages import list_repositories
 from tracker.routes.listing import CallerRequest, ListAnswer
-from tracker.schemas.organizations import RepositoryChange
 from tracker.service import Service, author_of
 
 

@@ -1,0 +1,1 @@
+"""Organizations: their settings, repositories and teams."""
