@@ -44,8 +44,6 @@ from tracker.organizations.routes import SettingsController
 from tracker.problems import EXCEPTION_HANDLERS
 from tracker.records.engine import connect, follow, require_head
 from tracker.records.recorder import Recorder
-from tracker.routes.batch import record_batch
-from tracker.routes.exports import export_deployments
 from tracker.routes.health import HealthController
 from tracker.routes.listing import CallerRequest
 from tracker.routes.webhooks import WebhooksController
@@ -53,6 +51,8 @@ from tracker.schemas.base import Body
 from tracker.schemas.webhooks import standard_body
 from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
+from tracker.transfer.batch import record_batch
+from tracker.transfer.downloads import export_deployments
 from tracker.webhooks import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.

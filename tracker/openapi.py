@@ -23,7 +23,7 @@ from metrics.wire.table_files import TableFormat
 from tracker.deployments import routes as deployments
 from tracker.idempotency import LONGEST_KEY
 from tracker.incidents import routes as incidents
-from tracker.routes import exports
+from tracker.transfer import downloads as exports
 
 _BEARER = "token"
 _PROBLEM = "#/components/schemas/ProblemDetails"

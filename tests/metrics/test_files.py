@@ -17,9 +17,9 @@ from metrics.domain.errors import InvalidRecords, RecordsUnavailable
 from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
-from tracker.export import export_lines
 from tracker.records.pages import DeploymentFilter, select_deployments, select_incidents
-from tracker.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
+from tracker.transfer.export import export_lines
+from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
 
 MARCH = {"from_": "2026-03-01", "to": "2026-04-01"}
 RECORD = {"repository_url": REPOSITORIES[0], "version": "v1", "finished_at": "2026-03-02T10:00:00Z"}

@@ -17,7 +17,6 @@ from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simul
 from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import record_deployments
 from tracker.errors import Problem
-from tracker.export import export_lines
 from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import report_incident
 from tracker.organizations.service import change_settings, set_team
@@ -26,6 +25,7 @@ from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
 from tracker.settings import Settings
+from tracker.transfer.export import export_lines
 
 _SUBJECT = "demo"
 _DAYS_AT_ONCE = 30

@@ -15,15 +15,15 @@ from sqlalchemy import Connection
 
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.cli.common import CommandFailed, migrated_database, organization_option
-from tracker.export import export_lines
-from tracker.ingestion import InputError, LineReader, Tally, read_chunk
 from tracker.records.engine import connect, migrate
 from tracker.records.ledger import Author
 from tracker.records.pages import DeploymentFilter, select_deployments, select_incidents
 from tracker.records.recorder import Recorder
-from tracker.replay import Replay, is_exported, read_exported
 from tracker.settings import Settings
-from tracker.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE
+from tracker.transfer.export import export_lines
+from tracker.transfer.ndjson import InputError, LineReader, Tally, read_chunk
+from tracker.transfer.replay import Replay, is_exported, read_exported
+from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE
 
 _PIECE_BYTES = 1 << 18
 _MOST_ERRORS_SHOWN = 20

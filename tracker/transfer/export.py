@@ -11,7 +11,7 @@ from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
 from tracker.records.ledger import Version
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED
-from tracker.schemas.exported import LineType, deployment_fields, incident_fields, version_fields
+from tracker.transfer.schemas import LineType, deployment_fields, incident_fields, version_fields
 
 _ROWS_AT_ONCE = 1_000
 _NAMED, _NAMING = (REPOSITORIES, ORGANIZATION_SETTINGS), (DEPLOYMENTS, INCIDENTS)

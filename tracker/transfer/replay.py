@@ -13,11 +13,11 @@ from metrics.domain.vocabulary import OrganizationSettings, RepositoryIdentity, 
 from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
 from tracker.incidents.service import RecordedIncident
-from tracker.ingestion import Tally
 from tracker.organizations.service import settings_columns
 from tracker.records.ledger import Author, Ledger, Version, repository_columns
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES
-from tracker.schemas.exported import (
+from tracker.transfer.ndjson import Tally
+from tracker.transfer.schemas import (
     EXPORTED,
     ExportedDeployment,
     ExportedIncident,

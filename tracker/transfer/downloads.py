@@ -19,7 +19,7 @@ from tracker.deployments.routes import DeploymentFilterParameters, deployment_fi
 from tracker.records.pages import select_deployments
 from tracker.routes.listing import CallerRequest
 from tracker.service import Service
-from tracker.tables import DEPLOYMENT_TABLE
+from tracker.transfer.tables import DEPLOYMENT_TABLE
 
 PATH = f"{DEPLOYMENTS_PATH}/export"
 _JSON = "application/json"

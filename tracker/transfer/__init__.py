@@ -1,0 +1,1 @@
+"""Records in bulk: batch, import, export, tables."""
