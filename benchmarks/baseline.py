@@ -8,8 +8,8 @@ from litestar.params import JSONBody
 
 from tracker.app import RawBodies
 from tracker.deployments.schemas import NewDeployment
-from tracker.server import serve
-from tracker.service import RawRequest
+from tracker.web.server import serve
+from tracker.web.state import RawRequest
 
 
 @post("/")

@@ -37,22 +37,22 @@ from tracker.integrations import iftrue, matatika, qovery
 from tracker.integrations.github.errors import render
 from tracker.integrations.github.events import github_body
 from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
-from tracker.observation import Observation
-from tracker.openapi import complete_document
 from tracker.organizations.repository_routes import RepositoriesController
 from tracker.organizations.routes import SettingsController
-from tracker.problems import EXCEPTION_HANDLERS
 from tracker.records.engine import connect, follow, require_head
 from tracker.records.recorder import Recorder
-from tracker.routes.health import HealthController
-from tracker.routes.listing import CallerRequest
 from tracker.routes.webhooks import WebhooksController
-from tracker.schemas.base import Body
 from tracker.schemas.webhooks import standard_body
-from tracker.service import RawRequest, Service, revoked_tokens
 from tracker.settings import Settings
 from tracker.transfer.batch import record_batch
 from tracker.transfer.downloads import export_deployments
+from tracker.web.health import HealthController
+from tracker.web.middleware import Observation
+from tracker.web.openapi import complete_document
+from tracker.web.paging import CallerRequest
+from tracker.web.problems import EXCEPTION_HANDLERS
+from tracker.web.schemas import Body
+from tracker.web.state import RawRequest, Service, revoked_tokens
 from tracker.webhooks import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.conftest import Book
 from tests.server import Server, deployment, ndjson
 from tracker.errors import KeyUnderWay
-from tracker.idempotency import KeptAnswer, KeyedRequest, KeysUnderWay, answer_once, forget_old_keys
+from tracker.web.idempotency import KeptAnswer, KeyedRequest, KeysUnderWay, answer_once, forget_old_keys
 
 PATH = "/api/v1/deployments"
 

@@ -8,8 +8,8 @@ from sqlmodel import SQLModel
 
 from tests.conftest import Book, Postgres, sqlite_url
 from tests.server import run_tracker
-from tracker.idempotency import KeptAnswer, KeyedRequest, answer_once
 from tracker.records.engine import SchemaError, connect, is_at_head, migrate, migrate_down, require_head
+from tracker.web.idempotency import KeptAnswer, KeyedRequest, answer_once
 
 INDEXES = {
     "sqlite": "select sql from sqlite_master where type = 'index' and sql <> '' and tbl_name <> 'alembic_version'",

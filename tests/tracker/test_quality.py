@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from tests.conftest import Book, sqlite_url
 from tests.server import Server, deployment, ndjson
 from tracker.records.engine import connect
-from tracker.rejections import Rejection, Rejections, find_rejections
+from tracker.web.rejections import Rejection, Rejections, find_rejections
 
 QUALITY, DEPLOYMENTS = "/api/v1/quality?from=2026-03-01&to=2026-04-01", "/api/v1/deployments"
 AT = "2026-03-02T{:02}:00:00Z".format

@@ -10,7 +10,7 @@ from litestar import Response
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from tests.server import deployment
-from tracker.routes.answers import _with_receipt
+from tracker.web.answers import _with_receipt
 
 DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
 

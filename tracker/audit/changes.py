@@ -22,9 +22,9 @@ from tracker.incidents.service import RecordedIncident
 from tracker.organizations.service import settings_of
 from tracker.records.history import Action, Change, Recorded, entries, find_recorded
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
-from tracker.routes.answers import PASSED_OVER
-from tracker.routes.listing import CallerRequest, next_link
-from tracker.service import Service
+from tracker.web.answers import PASSED_OVER
+from tracker.web.paging import CallerRequest, next_link
+from tracker.web.state import Service
 
 PATH = "/api/v1/changes"
 LARGEST_PAGE = 1_000

@@ -18,9 +18,9 @@ from metrics.queries.session import Reader
 from tracker.auth.callers import Scope, requires
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.tables import DEPLOYMENTS
-from tracker.rejections import DAYS_KEPT, MOST_KEPT, find_rejections
-from tracker.routes.listing import CallerRequest
-from tracker.service import Service
+from tracker.web.paging import CallerRequest
+from tracker.web.rejections import DAYS_KEPT, MOST_KEPT, find_rejections
+from tracker.web.state import Service
 
 PATH = "/api/v1/quality"
 _MOST_LISTED = 100

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from tracker.cli.common import CommandFailed, migrated_database
 from tracker.jobs.attempt import Holder
 from tracker.jobs.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
-from tracker.observation import configure_logging
 from tracker.records.recorder import Recorder
 from tracker.records.tables import WORKSPACES
 from tracker.settings import Settings
+from tracker.web.middleware import configure_logging
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Self
 from metrics.domain.vocabulary import Status, from_microseconds
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts
-from tracker.schemas.base import instant_of
+from tracker.web.schemas import instant_of
 
 SHORT_COMMIT_DIGITS = 40
 

@@ -31,22 +31,22 @@ from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.pages import DeploymentFilter, find, list_deployments
 from tracker.records.tables import DEPLOYMENTS
-from tracker.routes.answers import (
+from tracker.web.answers import (
     PASSED_OVER,
     HistoryAnswer,
     Posted,
     history_answer,
     record_once,
 )
-from tracker.routes.listing import (
+from tracker.web.paging import (
     CallerRequest,
     FilterParameters,
     ListAnswer,
     ListParameters,
     page_answer,
 )
-from tracker.schemas.base import instant_of
-from tracker.service import Service, author_of
+from tracker.web.schemas import instant_of
+from tracker.web.state import Service, author_of
 
 PATH = "/api/v1/deployments"
 

@@ -22,7 +22,7 @@ from tracker.facts import (
     DeploymentFacts,
     SentDeployment,
 )
-from tracker.schemas.base import (
+from tracker.web.schemas import (
     Body,
     CommitId,
     Count,

@@ -17,9 +17,9 @@ from tracker.errors import NotFound
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
 from tracker.records.tables import DEPLOYMENTS
-from tracker.routes.listing import CallerRequest
-from tracker.schemas.base import Body, Name
-from tracker.service import Service, author_of
+from tracker.web.paging import CallerRequest
+from tracker.web.schemas import Body, Name
+from tracker.web.state import Service, author_of
 
 _ONE = PATH + "/{deployment_id:str}/steps"
 

@@ -19,15 +19,15 @@ from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.pages import IncidentFilter, find, list_incidents
 from tracker.records.tables import INCIDENTS
-from tracker.routes.answers import (
+from tracker.web.answers import (
     PASSED_OVER,
     HistoryAnswer,
     Posted,
     history_answer,
     record_once,
 )
-from tracker.routes.listing import CallerRequest, ListAnswer, ListParameters, page_answer
-from tracker.service import Service, author_of
+from tracker.web.paging import CallerRequest, ListAnswer, ListParameters, page_answer
+from tracker.web.state import Service, author_of
 
 PATH = "/api/v1/incidents"
 _READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ)

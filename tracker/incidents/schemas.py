@@ -8,7 +8,7 @@ from pydantic import Field
 
 from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
 from tracker.incidents.service import IncidentFacts, RecordedIncident
-from tracker.schemas.base import (
+from tracker.web.schemas import (
     Body,
     CommitId,
     Instant,

@@ -22,8 +22,9 @@ from tracker.errors import InvalidRequest
 from tracker.facts import Correction, SentDeployment
 from tracker.records.ledger import Author, Ledger
 from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES
-from tracker.routes.listing import CallerRequest
-from tracker.schemas.base import (
+from tracker.settings import DurationUnit
+from tracker.web.paging import CallerRequest
+from tracker.web.schemas import (
     Body,
     CommitId,
     Count,
@@ -34,8 +35,7 @@ from tracker.schemas.base import (
     instant_of,
     invalid_field,
 )
-from tracker.service import Service, author_of
-from tracker.settings import DurationUnit
+from tracker.web.state import Service, author_of
 
 PATH = "/v1/organization/deployment"
 # Where members are named by something else than a UUID, one is made of that name.

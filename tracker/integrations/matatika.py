@@ -15,16 +15,16 @@ from litestar.response import Stream
 from metrics.domain.vocabulary import from_microseconds
 from tracker.auth.callers import NO_SCHEME, Scope, requires
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
-from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
 from tracker.integrations.pushes import NoJob, read_push
 from tracker.integrations.workspaces import profile_of, reached_job, reached_workspace
 from tracker.jobs.logs import Line, read_lines
 from tracker.jobs.queue import Job, delete_job, list_jobs, request_job, stop_job
 from tracker.jobs.workspaces import Workspace, find_workspace
-from tracker.problems import Failure
 from tracker.records.ledger import Ledger
-from tracker.routes.listing import CallerRequest, base_of
-from tracker.service import Service
+from tracker.web.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
+from tracker.web.paging import CallerRequest, base_of
+from tracker.web.problems import Failure
+from tracker.web.state import Service
 
 Answer = Mapping[str, object]
 DEFAULT_PAGE, LARGEST_PAGE = 20, 500

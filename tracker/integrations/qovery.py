@@ -16,11 +16,11 @@ from tracker.errors import FieldError, InvalidRequest
 from tracker.integrations.workspaces import profile_of, reached_workspace
 from tracker.jobs.queue import Job, JobStatus, Standing, request_job, standing_of, stop_all
 from tracker.jobs.workspaces import Workspace, note_event
-from tracker.problems import Failure
 from tracker.records.ledger import Ledger
-from tracker.routes.listing import CallerRequest
-from tracker.schemas.base import Body, CommitId, Name, instant_of
-from tracker.service import Service
+from tracker.web.paging import CallerRequest
+from tracker.web.problems import Failure
+from tracker.web.schemas import Body, CommitId, Name, instant_of
+from tracker.web.state import Service
 
 Answer = Mapping[str, object]
 _SCHEMES = ("bearer", "token")

@@ -14,8 +14,8 @@ from tracker.errors import FieldError, InvalidRequest
 from tracker.organizations.schemas import RepositoryChange
 from tracker.organizations.service import set_team
 from tracker.records.pages import list_repositories
-from tracker.routes.listing import CallerRequest, ListAnswer
-from tracker.service import Service, author_of
+from tracker.web.paging import CallerRequest, ListAnswer
+from tracker.web.state import Service, author_of
 
 
 @dataclass(frozen=True, slots=True)

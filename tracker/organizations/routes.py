@@ -8,8 +8,8 @@ from tracker.auth.callers import Scope, requires
 from tracker.organizations.schemas import SettingsAnswer, SettingsChange
 from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Ledger
-from tracker.routes.listing import CallerRequest
-from tracker.service import Service, author_of
+from tracker.web.paging import CallerRequest
+from tracker.web.state import Service, author_of
 
 PATH = "/api/v1/settings"
 

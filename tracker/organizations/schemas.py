@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from metrics.definitions.dora import report_years
 from metrics.domain.vocabulary import FailureSignal, OrganizationSettings, environment_key
-from tracker.schemas.base import Body, Name
+from tracker.web.schemas import Body, Name
 
 _DEFAULTS = asdict(OrganizationSettings())
 

@@ -16,10 +16,10 @@ from tracker.deliveries import DeliveryState, find_delivery, redeliver
 from tracker.errors import Conflict
 from tracker.records.ledger import Ledger
 from tracker.records.pages import list_deliveries
-from tracker.routes.listing import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
-from tracker.schemas.base import invalid_field
 from tracker.schemas.webhooks import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange
-from tracker.service import Service, author_of
+from tracker.web.paging import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
+from tracker.web.schemas import invalid_field
+from tracker.web.state import Service, author_of
 from tracker.webhooks import (
     Subscription,
     change_subscription,

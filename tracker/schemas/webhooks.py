@@ -19,7 +19,7 @@ from tracker.deployments.answers import DeploymentAnswer
 from tracker.errors import TEXT_PATTERN
 from tracker.events import Event, EventKind
 from tracker.incidents.schemas import IncidentAnswer
-from tracker.schemas.base import Body, invalid_field
+from tracker.web.schemas import Body, invalid_field
 from tracker.webhooks import EVENTS, SubscriberKind, Subscription, new_secret, signing_key
 
 BY_HAND = "by hand"

@@ -13,11 +13,11 @@ from tracker.auth.callers import Scope, requires
 from tracker.deployments.routes import PATH
 from tracker.errors import FieldError, InvalidRequest
 from tracker.facts import SentDeployment
-from tracker.rejections import Rejection
-from tracker.routes.answers import KEY_HEADER
-from tracker.routes.listing import CallerRequest
-from tracker.service import Service, author_of
 from tracker.transfer.ndjson import Chunk, InputError, LineError, LineReader, Tally, read_chunk
+from tracker.web.answers import KEY_HEADER
+from tracker.web.paging import CallerRequest
+from tracker.web.rejections import Rejection
+from tracker.web.state import Service, author_of
 
 _MOST_REMEMBERED = 50
 

@@ -17,9 +17,9 @@ from tracker.auth.callers import Scope, requires
 from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
 from tracker.deployments.routes import DeploymentFilterParameters, deployment_filter
 from tracker.records.pages import select_deployments
-from tracker.routes.listing import CallerRequest
-from tracker.service import Service
 from tracker.transfer.tables import DEPLOYMENT_TABLE
+from tracker.web.paging import CallerRequest
+from tracker.web.state import Service
 
 PATH = f"{DEPLOYMENTS_PATH}/export"
 _JSON = "application/json"

@@ -14,7 +14,7 @@ from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import RecordedIncident
 from tracker.organizations.schemas import SettingsChange
 from tracker.records.ledger import Version
-from tracker.schemas.base import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
+from tracker.web.schemas import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
 
 
 class LineType(StrEnum):

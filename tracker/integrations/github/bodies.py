@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from metrics.domain.vocabulary import COMMIT_PATTERN, DEFAULT_ENVIRONMENT, RepositoryIdentity
 from tracker.deployments.requests import DEPLOY_TASK, Request
 from tracker.deployments.statuses import Progress, State
-from tracker.schemas.base import Body, CommitId, LongText, Name, ShortText, Url
+from tracker.web.schemas import Body, CommitId, LongText, Name, ShortText, Url
 
 _COMMIT = re.compile(COMMIT_PATTERN)
 LONGEST_DESCRIPTION = 140

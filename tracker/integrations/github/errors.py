@@ -3,7 +3,7 @@
 from litestar import Response
 
 from tracker.errors import Conflict, InvalidRequest
-from tracker.problems import Failure
+from tracker.web.problems import Failure
 
 DOCUMENTATION = "https://docs.github.com/rest/deployments"
 _MESSAGES = {401: "Bad credentials", 404: "Not Found", 500: "Server Error"}

@@ -20,8 +20,8 @@ from tracker.errors import NotFound
 from tracker.integrations.github.answers import Answer, deployment_answer, repository_answer, status_answer
 from tracker.integrations.github.bodies import NewDeployment, NewStatus
 from tracker.records.ledger import Ledger
-from tracker.routes.listing import CallerRequest, base_of
-from tracker.service import Service, author_of
+from tracker.web.paging import CallerRequest, base_of
+from tracker.web.state import Service, author_of
 
 T = TypeVar("T")
 PREFIXES = ("", "/api/v3")

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from tracker.figures import exposition
 from tracker.records.engine import UNAVAILABLE, is_at_head
-from tracker.service import Service
+from tracker.web.state import Service
 
 
 @dataclass(frozen=True, slots=True)

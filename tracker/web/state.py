@@ -17,14 +17,14 @@ from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
 from tracker.deliveries import forget_old_deliveries
-from tracker.idempotency import KeysUnderWay, forget_old_keys
 from tracker.jobs.logs import forget_old_logs
 from tracker.organizations.service import read_all_settings
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
 from tracker.records.tables import REVOKED_TOKENS
-from tracker.rejections import Rejections, forget_old_rejections
 from tracker.settings import Settings
+from tracker.web.idempotency import KeysUnderWay, forget_old_keys
+from tracker.web.rejections import Rejections, forget_old_rejections
 
 # A revocation or a new key is honoured within this time, and well within the five seconds promised.
 REFRESH_SECONDS = 2.0

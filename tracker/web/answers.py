@@ -14,12 +14,12 @@ from litestar.enums import MediaType
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.vocabulary import from_microseconds
 from tracker.errors import FieldError, InvalidRequest
-from tracker.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.history import Action, Change, Entry
 from tracker.records.ledger import Act, Ledger
-from tracker.routes.listing import CallerRequest
-from tracker.service import Service
+from tracker.web.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
+from tracker.web.paging import CallerRequest
+from tracker.web.state import Service
 
 T = TypeVar("T")
 _log = structlog.get_logger("tracker")

@@ -21,9 +21,9 @@ from metrics.api.endpoints import PATH as METRICS_PATH
 from metrics.definitions.catalog import MetricName
 from metrics.wire.table_files import TableFormat
 from tracker.deployments import routes as deployments
-from tracker.idempotency import LONGEST_KEY
 from tracker.incidents import routes as incidents
 from tracker.transfer import downloads as exports
+from tracker.web.idempotency import LONGEST_KEY
 
 _BEARER = "token"
 _PROBLEM = "#/components/schemas/ProblemDetails"

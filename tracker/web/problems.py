@@ -25,7 +25,7 @@ from tracker.errors import (
 )
 from tracker.figures import FAILED_LOGINS, REFUSED_RECORDS
 from tracker.records.engine import UNAVAILABLE
-from tracker.rejections import Rejection, named_repository
+from tracker.web.rejections import Rejection, named_repository
 
 AnyRequest = Request[Any, Any, Any]
 
