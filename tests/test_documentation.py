@@ -30,9 +30,9 @@ from tracker.deployments.schemas import NewDeployment
 from tracker.incidents.routes import IncidentListParameters, ReportParameters
 from tracker.incidents.schemas import NewIncident
 from tracker.organizations.schemas import SettingsChange
-from tracker.routes.webhooks import DeliveryListParameters
 from tracker.settings import Settings
 from tracker.transfer.downloads import ExportParameters
+from tracker.webhooks.routes import DeliveryListParameters
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()

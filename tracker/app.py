@@ -23,14 +23,12 @@ from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
 from metrics.engine.store import Store
 from metrics.queries.session import Reader
-from tracker.addresses import read_networks
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
 from tracker.auth.callers import Authenticator, Scope, requires
 from tracker.auth.keys import load_or_create_keys
 from tracker.deployments.routes import DeploymentsController
 from tracker.deployments.step_routes import StepsController
-from tracker.dispatch import Dispatcher, Render
 from tracker.figures import report_lag
 from tracker.incidents.routes import IncidentsController
 from tracker.integrations import iftrue, matatika, qovery
@@ -41,8 +39,6 @@ from tracker.organizations.repository_routes import RepositoriesController
 from tracker.organizations.routes import SettingsController
 from tracker.records.engine import connect, follow, require_head
 from tracker.records.recorder import Recorder
-from tracker.routes.webhooks import WebhooksController
-from tracker.schemas.webhooks import standard_body
 from tracker.settings import Settings
 from tracker.transfer.batch import record_batch
 from tracker.transfer.downloads import export_deployments
@@ -53,7 +49,11 @@ from tracker.web.paging import CallerRequest
 from tracker.web.problems import EXCEPTION_HANDLERS
 from tracker.web.schemas import Body
 from tracker.web.state import RawRequest, Service, revoked_tokens
-from tracker.webhooks import SubscriberKind
+from tracker.webhooks.dispatcher import Dispatcher, Render
+from tracker.webhooks.egress import read_networks
+from tracker.webhooks.routes import WebhooksController
+from tracker.webhooks.schemas import standard_body
+from tracker.webhooks.subscriptions import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.
 ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tracker.addresses import read_networks
+from tracker.webhooks.egress import read_networks
 
 
 class SigningAlgorithm(StrEnum):

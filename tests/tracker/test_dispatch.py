@@ -14,13 +14,13 @@ from sqlalchemy import event
 from tests.conftest import Book
 from tests.server import Server, deployment
 from tests.subscriber import Heard, Subscriber
-from tracker import dispatch
-from tracker.addresses import is_permitted, read_networks
-from tracker.dispatch import GIVE_UP_SECONDS, LEASE_SECONDS, SECOND, Dispatcher, retry_seconds
-from tracker.events import EventKind, read_events
 from tracker.records.ledger import Author
-from tracker.schemas.webhooks import standard_body
-from tracker.webhooks import SubscriberKind, subscribe
+from tracker.webhooks import dispatcher as dispatch
+from tracker.webhooks.dispatcher import GIVE_UP_SECONDS, LEASE_SECONDS, SECOND, Dispatcher, retry_seconds
+from tracker.webhooks.egress import is_permitted, read_networks
+from tracker.webhooks.events import EventKind, read_events
+from tracker.webhooks.schemas import standard_body
+from tracker.webhooks.subscriptions import SubscriberKind, subscribe
 
 LOOPBACK = read_networks("127.0.0.0/8")
 HOUR = 3_600 * SECOND

@@ -16,7 +16,6 @@ from metrics.domain.vocabulary import OrganizationSettings, to_microseconds
 from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
-from tracker.deliveries import forget_old_deliveries
 from tracker.jobs.logs import forget_old_logs
 from tracker.organizations.service import read_all_settings
 from tracker.records.ledger import Author
@@ -25,6 +24,7 @@ from tracker.records.tables import REVOKED_TOKENS
 from tracker.settings import Settings
 from tracker.web.idempotency import KeysUnderWay, forget_old_keys
 from tracker.web.rejections import Rejections, forget_old_rejections
+from tracker.webhooks.deliveries import forget_old_deliveries
 
 # A revocation or a new key is honoured within this time, and well within the five seconds promised.
 REFRESH_SECONDS = 2.0

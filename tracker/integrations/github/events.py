@@ -2,13 +2,13 @@
 
 import msgspec
 
-from tracker.events import Event, EventAction
 from tracker.integrations.github.answers import (
     deployment_answer,
     repository_answer,
     status_answer,
     user_answer,
 )
+from tracker.webhooks.events import Event, EventAction
 
 
 def github_body(event: Event, organization: str, base: str) -> str | None:

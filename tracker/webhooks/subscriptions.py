@@ -11,11 +11,11 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from uuid_utils import uuid7
 
-from tracker.deliveries import drop_pending
 from tracker.errors import NotFound
-from tracker.events import EventKind, head_revision
 from tracker.records.ledger import Author, Ledger
 from tracker.records.tables import DELIVERIES, WEBHOOKS
+from tracker.webhooks.deliveries import drop_pending
+from tracker.webhooks.events import EventKind, head_revision
 
 SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = 24

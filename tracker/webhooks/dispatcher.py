@@ -20,8 +20,10 @@ from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.vocabulary import to_microseconds
-from tracker.addresses import Network
-from tracker.deliveries import (
+from tracker.records.leases import release, take
+from tracker.records.ledger import Ledger
+from tracker.records.recorder import Recorder
+from tracker.webhooks.deliveries import (
     Attempt,
     DeliveryState,
     NewDelivery,
@@ -30,12 +32,10 @@ from tracker.deliveries import (
     enqueue,
     settle,
 )
-from tracker.events import Event, read_events
-from tracker.records.leases import release, take
-from tracker.records.ledger import Ledger
-from tracker.records.recorder import Recorder
-from tracker.sending import Parcel, Reply, send
-from tracker.webhooks import SubscriberKind, Subscription, disable, enabled_subscriptions
+from tracker.webhooks.egress import Network
+from tracker.webhooks.events import Event, read_events
+from tracker.webhooks.sender import Parcel, Reply, send
+from tracker.webhooks.subscriptions import SubscriberKind, Subscription, disable, enabled_subscriptions
 
 T = TypeVar("T")
 SECOND = 1_000_000

@@ -14,8 +14,8 @@ from http import HTTPStatus
 import httpx
 from standardwebhooks import Webhook as Signer
 
-from tracker.addresses import AddressRefused, Network, permitted_address
-from tracker.webhooks import SubscriberKind, signing_key
+from tracker.webhooks.egress import AddressRefused, Network, permitted_address
+from tracker.webhooks.subscriptions import SubscriberKind, signing_key
 
 MOST_SECONDS = 15.0
 _CONNECT_SECONDS = 5.0

@@ -14,13 +14,13 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
 from metrics.domain.vocabulary import from_microseconds
-from tracker.deliveries import DeliveryState
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.errors import TEXT_PATTERN
-from tracker.events import Event, EventKind
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.web.schemas import Body, invalid_field
-from tracker.webhooks import EVENTS, SubscriberKind, Subscription, new_secret, signing_key
+from tracker.webhooks.deliveries import DeliveryState
+from tracker.webhooks.events import Event, EventKind
+from tracker.webhooks.subscriptions import EVENTS, SubscriberKind, Subscription, new_secret, signing_key
 
 BY_HAND = "by hand"
 

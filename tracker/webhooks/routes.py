@@ -10,17 +10,17 @@ from sqlalchemy import Row
 
 from metrics.api.documents import documents
 from metrics.queries.parameters import QueryParameters
-from tracker.addresses import AddressRefused, Unresolvable, permitted_address, read_networks
 from tracker.auth.callers import Scope, requires
-from tracker.deliveries import DeliveryState, find_delivery, redeliver
 from tracker.errors import Conflict
 from tracker.records.ledger import Ledger
 from tracker.records.pages import list_deliveries
-from tracker.schemas.webhooks import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange
 from tracker.web.paging import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
 from tracker.web.schemas import invalid_field
 from tracker.web.state import Service, author_of
-from tracker.webhooks import (
+from tracker.webhooks.deliveries import DeliveryState, find_delivery, redeliver
+from tracker.webhooks.egress import AddressRefused, Unresolvable, permitted_address, read_networks
+from tracker.webhooks.schemas import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange
+from tracker.webhooks.subscriptions import (
     Subscription,
     change_subscription,
     find_subscription,

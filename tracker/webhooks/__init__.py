@@ -1,0 +1,1 @@
+"""Events going out to subscribers."""
