@@ -29,7 +29,6 @@ from tracker.auth.callers import Authenticator, Scope, requires
 from tracker.auth.keys import load_or_create_keys
 from tracker.deployments.routes import DeploymentsController
 from tracker.deployments.step_routes import StepsController
-from tracker.figures import report_lag
 from tracker.incidents.routes import IncidentsController
 from tracker.integrations import iftrue, matatika, qovery
 from tracker.integrations.github.errors import render
@@ -40,6 +39,7 @@ from tracker.organizations.routes import SettingsController
 from tracker.records.engine import connect, follow, require_head
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
+from tracker.telemetry import report_lag
 from tracker.transfer.batch import record_batch
 from tracker.transfer.downloads import export_deployments
 from tracker.web.health import HealthController

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from tracker.errors import Problem
-from tracker.figures import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
 from tracker.records.engine import UNAVAILABLE, probe, write_transaction
 from tracker.records.ledger import Act, KnownRepositories, Ledger
+from tracker.telemetry import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
 
 T = TypeVar("T")
 

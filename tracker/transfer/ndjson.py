@@ -13,8 +13,8 @@ from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import Recording, record_deployments
 from tracker.errors import Problem
 from tracker.facts import Reaches, SentDeployment, everything
-from tracker.figures import REFUSED_RECORDS
 from tracker.records.ledger import Author, Ledger
+from tracker.telemetry import REFUSED_RECORDS
 
 CHUNK_LINES = 1_000
 LONGEST_LINE_BYTES = 5_000_000

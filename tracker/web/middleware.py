@@ -12,8 +12,8 @@ from litestar.enums import ScopeType
 from uuid_utils import uuid7
 
 from tracker.auth.callers import Caller
-from tracker.figures import REQUEST_SECONDS, REQUESTS
 from tracker.settings import LogFormat, Settings
+from tracker.telemetry import REQUEST_SECONDS, REQUESTS
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send

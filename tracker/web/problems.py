@@ -23,8 +23,8 @@ from tracker.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tracker.figures import FAILED_LOGINS, REFUSED_RECORDS
 from tracker.records.engine import UNAVAILABLE
+from tracker.telemetry import FAILED_LOGINS, REFUSED_RECORDS
 from tracker.web.rejections import Rejection, named_repository
 
 AnyRequest = Request[Any, Any, Any]
