@@ -4,13 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from metrics.domain.vocabulary import (
-    AGREEMENT_MICROSECONDS,
-    FURTHEST_AHEAD_MICROSECONDS,
-    RepositoryIdentity,
-    Status,
-    environment_key,
-)
+from metrics.domain.instants import AGREEMENT_MICROSECONDS, FURTHEST_AHEAD_MICROSECONDS
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import Status, environment_key
 from tracker.errors import FieldError, InvalidRequest
 from tracker.repeats import contradiction, fill_empty
 

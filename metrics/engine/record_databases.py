@@ -15,7 +15,7 @@ import psycopg
 import pyarrow as pa
 
 from metrics.domain.errors import RecordsUnavailable
-from metrics.domain.vocabulary import to_microseconds
+from metrics.domain.instants import to_microseconds
 from metrics.engine.pulled_tables import PULLED, START, HeldRecords, Kind, Position, Rows, pulled_table
 
 Run = Callable[[str, Sequence[object]], Rows]

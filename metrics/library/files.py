@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from metrics.domain.errors import InvalidRecords, RecordsUnavailable
-from metrics.domain.vocabulary import RepositoryIdentity
+from metrics.domain.repositories import RepositoryIdentity
 from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, pulled_table
 from metrics.library.rows import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
 

@@ -14,17 +14,15 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic import StringConstraints as Constraints
 
+from metrics.domain.instants import FURTHEST_AHEAD_MICROSECONDS, agreed_times, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import (
     COMMIT_PATTERN,
     DEFAULT_ENVIRONMENT,
-    FURTHEST_AHEAD_MICROSECONDS,
     FailureSignal,
     OrganizationSettings,
-    RepositoryIdentity,
     Status,
-    agreed_times,
     environment_key,
-    to_microseconds,
 )
 from metrics.engine.pulled_tables import PULLED
 

@@ -14,13 +14,9 @@ from metrics.definitions.catalog import Definition, MetricName
 from metrics.definitions.profiles import RULES, Profile, search_path
 from metrics.definitions.results import MetricRow
 from metrics.domain.errors import ParameterError
-from metrics.domain.vocabulary import (
-    MICROSECOND,
-    FailureSignal,
-    RepositoryIdentity,
-    environment_key,
-    matches_repository,
-)
+from metrics.domain.instants import MICROSECOND
+from metrics.domain.repositories import RepositoryIdentity, matches_repository
+from metrics.domain.vocabulary import FailureSignal, environment_key
 from metrics.queries.calendar import Window, buckets, local_days
 from metrics.queries.question import Answer, Dimension, Group, Point, Question
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from metrics.definitions.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.definitions.profiles import Profile, macros
 from metrics.domain.errors import ParameterError
-from metrics.domain.vocabulary import from_microseconds, to_microseconds
+from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.queries.execution import Asking
 from metrics.queries.question import Answer, Question
 from metrics.queries.settings_impact import Move

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.domain.vocabulary import (
-    RepositoryIdentity,
-    RepositoryUrlError,
-    from_microseconds,
-    matches_repository,
-    to_microseconds,
-)
+from metrics.domain.instants import from_microseconds, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError, matches_repository
 
 SAME = [
     "https://github.com/acme/shop",

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from metrics.domain.vocabulary import RepositoryIdentity, matches_repository
+from metrics.domain.repositories import RepositoryIdentity, matches_repository
 from tests.conftest import Book
 from tracker.records.pages import names_repository
 from tracker.records.tables import REPOSITORIES

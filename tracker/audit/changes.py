@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Row, Table
 
 from metrics.api.documents import documents
-from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
+from metrics.domain.instants import from_microseconds, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity
 from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.auth.callers import Scope, requires

@@ -11,7 +11,7 @@ from pydantic import Field
 from sqlalchemy import Engine, func, select
 
 from metrics.api.documents import documents
-from metrics.domain.vocabulary import from_microseconds, to_microseconds
+from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.queries.parameters import MetricParameters, QueryParameters, RepositoryPattern
 from metrics.queries.quality import RecordCounts
 from metrics.queries.session import Reader

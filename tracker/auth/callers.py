@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import jwt
 
-from metrics.domain.vocabulary import RepositoryIdentity, matches_repository
+from metrics.domain.repositories import RepositoryIdentity, matches_repository
 from tracker.auth.keys import KeyRing
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
 from tracker.facts import Reaches, everything

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Row
 
-from metrics.domain.vocabulary import matches_repository
+from metrics.domain.repositories import matches_repository
 from tracker.cli.common import (
     CLI_SUBJECT,
     CommandFailed,

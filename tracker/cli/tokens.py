@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import rich_click as click
 from sqlalchemy.dialects import postgresql, sqlite
 
-from metrics.domain.vocabulary import to_microseconds
+from metrics.domain.instants import to_microseconds
 from tracker.auth.callers import Scope, mint
 from tracker.auth.keys import load_or_create_keys
 from tracker.cli.common import check_organization, migrated_database

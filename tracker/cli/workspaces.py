@@ -7,7 +7,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.cli.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
 from tracker.jobs.queue import end_all
 from tracker.jobs.workspaces import (

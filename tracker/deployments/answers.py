@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from metrics.domain.vocabulary import Status, from_microseconds
+from metrics.domain.instants import from_microseconds
+from metrics.domain.vocabulary import Status
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts
 from tracker.web.schemas import instant_of

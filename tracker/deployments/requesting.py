@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_key
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import Status, environment_key
 from tracker.deployments.requests import Request, Requested, find_requested, statuses_of
 from tracker.deployments.service import delete_deployment, record_deployment, revise_deployment
 from tracker.deployments.statuses import OUTCOMES, Progress, State, Told, tell, told_of

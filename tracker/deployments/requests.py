@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, union_all
 
-from metrics.domain.vocabulary import RepositoryIdentity, Status, environment_key
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import Status, environment_key
 from tracker.deployments.service import RecordedDeployment
 from tracker.deployments.statuses import Told, brought_about_by, latest_told, told_of
 from tracker.errors import NotFound

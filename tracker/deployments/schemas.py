@@ -7,16 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from metrics.domain.vocabulary import (
-    DEFAULT_ENVIRONMENT,
-    FURTHEST_AHEAD_MICROSECONDS,
-    RepositoryIdentity,
-    Status,
-    TimesError,
-    agreed_times,
-    environment_key,
-    to_microseconds,
-)
+from metrics.domain.instants import FURTHEST_AHEAD_MICROSECONDS, TimesError, agreed_times, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, environment_key
 from tracker.facts import (
     Correction,
     DeploymentFacts,

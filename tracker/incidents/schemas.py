@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds, to_microseconds
+from metrics.domain.instants import from_microseconds, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity
 from tracker.incidents.service import IncidentFacts, RecordedIncident
 from tracker.web.schemas import (
     Body,

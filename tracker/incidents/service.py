@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, select
 
-from metrics.domain.vocabulary import RepositoryIdentity, environment_key
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import environment_key
 from tracker.deployments.service import require_reach_of_named
 from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
 from tracker.facts import Reaches, everything, require_few_labels, with_merged_labels

@@ -12,7 +12,7 @@ from litestar.datastructures import Headers
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from metrics.domain.vocabulary import from_microseconds
+from metrics.domain.instants import from_microseconds
 from tracker.auth.callers import NO_SCHEME, Scope, requires
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
 from tracker.integrations.pushes import NoJob, read_push

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import FieldError, InvalidRequest
 from tracker.jobs.workspaces import Workspace
 

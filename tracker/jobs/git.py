@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from metrics.domain.vocabulary import to_microseconds
+from metrics.domain.instants import to_microseconds
 from tracker.jobs.processes import ProcessGroup
 
 _MOST_SAID = 2_000

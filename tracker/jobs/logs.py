@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 
-from metrics.domain.vocabulary import DAY_MICROSECONDS
+from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.records.engine import write_transaction
 from tracker.records.tables import JOB_LINES, JOBS
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import Conflict, NotFound
 from tracker.records.ledger import Author, Ledger, repository_columns, repository_of
 from tracker.records.tables import JOB_LINES, JOBS, WORKSPACES

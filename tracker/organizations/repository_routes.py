@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody
 
-from metrics.domain.vocabulary import from_microseconds
+from metrics.domain.instants import from_microseconds
 from tracker.auth.callers import Scope, requires
 from tracker.errors import FieldError, InvalidRequest
 from tracker.organizations.schemas import RepositoryChange

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils import uuid7
 
-from metrics.domain.vocabulary import RepositoryIdentity
+from metrics.domain.repositories import RepositoryIdentity
 from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED
 
 _FEWEST_TO_COPY = 50

@@ -20,7 +20,9 @@ from sqlalchemy import (
     tuple_,
 )
 
-from metrics.domain.vocabulary import environment_key, may_name_host, to_microseconds
+from metrics.domain.instants import to_microseconds
+from metrics.domain.repositories import may_name_host
+from metrics.domain.vocabulary import environment_key
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.records.tables import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
 
@@ -139,7 +141,7 @@ def list_repositories(engine: Engine, organization: str, visible: Sequence[str] 
 def names_repository(table: Table, patterns: Iterable[str]) -> ColumnElement[bool]:
     """Whether a row's repository is one of `owner/name`, `host/owner/name` or either with a closing `*`.
 
-    The same rule as `metrics.domain.vocabulary.matches_repository`, where the database applies it.
+    The same rule as `metrics.domain.repositories.matches_repository`, where the database applies it.
     """
     key = table.c.repository_key
     path = func.substr(key, func.length(table.c.repository_host) + 2)

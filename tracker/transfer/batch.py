@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
-from metrics.domain.vocabulary import to_microseconds
+from metrics.domain.instants import to_microseconds
 from tracker.auth.callers import Scope, requires
 from tracker.deployments.routes import PATH
 from tracker.errors import FieldError, InvalidRequest

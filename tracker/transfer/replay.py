@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, Table, select
 
-from metrics.domain.vocabulary import OrganizationSettings, RepositoryIdentity, to_microseconds
+from metrics.domain.instants import to_microseconds
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import OrganizationSettings
 from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
 from tracker.incidents.service import RecordedIncident

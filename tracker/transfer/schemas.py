@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from metrics.domain.vocabulary import from_microseconds
+from metrics.domain.instants import from_microseconds
 from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import DeploymentFacts

@@ -12,7 +12,7 @@ from litestar import Response
 from litestar.enums import MediaType
 
 from metrics.domain.errors import ParameterError, RecordsUnavailable
-from metrics.domain.vocabulary import from_microseconds
+from metrics.domain.instants import from_microseconds
 from tracker.errors import FieldError, InvalidRequest
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.history import Action, Change, Entry

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from sqlalchemy import Engine, delete, insert, select
 
-from metrics.domain.vocabulary import DAY_MICROSECONDS
+from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.errors import KeyReused, KeyUnderWay
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Act, Ledger

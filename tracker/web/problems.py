@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DataError
 
 from metrics.domain.errors import ParameterError, RecordsUnavailable
-from metrics.domain.vocabulary import to_microseconds
+from metrics.domain.instants import to_microseconds
 from tracker.auth.callers import Caller
 from tracker.errors import (
     FieldError,

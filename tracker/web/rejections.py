@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select
 from uuid_utils import uuid7
 
-from metrics.domain.vocabulary import DAY_MICROSECONDS, RepositoryIdentity, RepositoryUrlError
+from metrics.domain.instants import DAY_MICROSECONDS
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.records.engine import write_transaction
 from tracker.records.pages import names_repository
 from tracker.records.tables import REJECTIONS

@@ -20,14 +20,9 @@ from pydantic import (
 from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 
-from metrics.domain.vocabulary import (
-    COMMIT_PATTERN,
-    EPOCH,
-    RepositoryIdentity,
-    RepositoryUrlError,
-    from_microseconds,
-    to_microseconds,
-)
+from metrics.domain.instants import EPOCH, from_microseconds, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.vocabulary import COMMIT_PATTERN
 from tracker.errors import TEXT_PATTERN, FieldError, InvalidRequest
 from tracker.facts import MOST_LABELS
 

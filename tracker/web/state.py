@@ -12,7 +12,8 @@ from litestar import Request
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from metrics.domain.vocabulary import OrganizationSettings, to_microseconds
+from metrics.domain.instants import to_microseconds
+from metrics.domain.vocabulary import OrganizationSettings
 from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys

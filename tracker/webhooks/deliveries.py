@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, select, update
 from uuid_utils import uuid7
 
-from metrics.domain.vocabulary import DAY_MICROSECONDS
+from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.errors import NotFound
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Ledger

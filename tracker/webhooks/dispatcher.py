@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from metrics.domain.vocabulary import to_microseconds
+from metrics.domain.instants import to_microseconds
 from tracker.records.leases import release, take
 from tracker.records.ledger import Ledger
 from tracker.records.recorder import Recorder

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, select
 
-from metrics.domain.vocabulary import DAY_MICROSECONDS
+from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.deployments.requests import Requested, requested_of
 from tracker.deployments.service import RecordedDeployment
 from tracker.deployments.statuses import Told, brought_about_by

@@ -13,7 +13,7 @@ from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from metrics.domain.vocabulary import from_microseconds
+from metrics.domain.instants import from_microseconds
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.errors import TEXT_PATTERN
 from tracker.incidents.schemas import IncidentAnswer

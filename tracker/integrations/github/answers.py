@@ -5,7 +5,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from metrics.domain.vocabulary import RepositoryIdentity, from_microseconds
+from metrics.domain.instants import from_microseconds
+from metrics.domain.repositories import RepositoryIdentity
 from tracker.deployments.requests import Requested
 from tracker.deployments.statuses import Told
 

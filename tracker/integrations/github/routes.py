@@ -12,7 +12,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
-from metrics.domain.vocabulary import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.auth.callers import Scope, requires
 from tracker.deployments.requesting import delete_requested, report_progress, request_deployment
 from tracker.deployments.requests import RequestFilter, find_requested, list_requested, statuses_of
