@@ -24,8 +24,9 @@ from tracker.deployments.service import record_deployments
 from tracker.facts import SentDeployment
 from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import report_incident
-from tracker.records.engine import connect, follow, migrate
+from tracker.records.engine import connect, follow
 from tracker.records.ledger import Author
+from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 
 SIZES = (10_000, 100_000, 1_000_000)

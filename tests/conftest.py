@@ -28,8 +28,9 @@ from tracker.incidents.schemas import IncidentChange, NewIncident
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
 from tracker.organizations.schemas import SettingsChange
 from tracker.organizations.service import change_settings
-from tracker.records.engine import connect, follow, migrate
+from tracker.records.engine import connect, follow
 from tracker.records.ledger import Author
+from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 
 REPOSITORY = "https://github.com/acme/shop"

@@ -36,7 +36,8 @@ from tracker.integrations.github.events import github_body
 from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
 from tracker.organizations.repository_routes import RepositoriesController
 from tracker.organizations.routes import SettingsController
-from tracker.records.engine import connect, follow, require_head
+from tracker.records.engine import connect, follow
+from tracker.records.migrations import require_head
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.telemetry import report_lag

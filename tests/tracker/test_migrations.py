@@ -8,7 +8,8 @@ from sqlmodel import SQLModel
 
 from tests.conftest import Book, Postgres, sqlite_url
 from tests.server import run_tracker
-from tracker.records.engine import SchemaError, connect, is_at_head, migrate, migrate_down, require_head
+from tracker.records.engine import connect
+from tracker.records.migrations import SchemaError, is_at_head, migrate, migrate_down, require_head
 from tracker.web.idempotency import KeptAnswer, KeyedRequest, answer_once
 
 INDEXES = {

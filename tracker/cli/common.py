@@ -10,7 +10,8 @@ import rich_click as click
 from sqlalchemy import Engine, make_url
 
 from tracker.auth.callers import ORGANIZATION_SLUG
-from tracker.records.engine import connect, require_head
+from tracker.records.engine import connect
+from tracker.records.migrations import require_head
 from tracker.settings import Settings
 
 # Who has recorded, where a command of `tracker` has.

@@ -20,8 +20,9 @@ from tracker.errors import Problem
 from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import report_incident
 from tracker.organizations.service import change_settings, set_team
-from tracker.records.engine import connect, migrate
+from tracker.records.engine import connect
 from tracker.records.ledger import Author, Ledger
+from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
 from tracker.settings import Settings

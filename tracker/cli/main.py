@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from tracker.auth.keys import KeyRingError
 from tracker.cli.common import CommandFailed
 from tracker.errors import Problem
-from tracker.records.engine import DatabaseUrlError, SchemaError
+from tracker.records.engine import DatabaseUrlError
+from tracker.records.migrations import SchemaError
 
 click.rich_click.TEXT_MARKUP = "rich"
 

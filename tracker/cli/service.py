@@ -4,8 +4,9 @@ import rich_click as click
 from sqlalchemy import Engine, select
 
 from tracker.cli.common import this_command
-from tracker.records.engine import connect, migrate_down, require_head
-from tracker.records.engine import migrate as migrate_schema
+from tracker.records.engine import connect
+from tracker.records.migrations import migrate as migrate_schema
+from tracker.records.migrations import migrate_down, require_head
 from tracker.records.tables import DEPLOYMENTS
 from tracker.settings import Settings
 

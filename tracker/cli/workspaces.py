@@ -18,8 +18,9 @@ from tracker.jobs.workspaces import (
     read_location,
     remove_workspace,
 )
-from tracker.records.engine import connect, migrate
+from tracker.records.engine import connect
 from tracker.records.ledger import Author, Ledger
+from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 

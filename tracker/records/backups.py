@@ -7,7 +7,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tracker.records.engine import connect, migrate
+from tracker.records.engine import connect
+from tracker.records.migrations import migrate
 
 _BUSY_SECONDS = 60
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from litestar import Controller, Response, get, head
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from tracker.records.engine import UNAVAILABLE, is_at_head
+from tracker.records.engine import UNAVAILABLE
+from tracker.records.migrations import is_at_head
 from tracker.telemetry import exposition
 from tracker.web.state import Service
 
