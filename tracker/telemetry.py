@@ -1,8 +1,13 @@
 """The service's own figures, as Prometheus reads them at `/metrics`. No label names an organization."""
 
+import logging
 import math
+import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+import structlog
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -13,6 +18,11 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+
+from tracker.settings import LogFormat, Settings
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor
 
 REGISTRY = CollectorRegistry()
 for _collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
@@ -70,3 +80,38 @@ def report_lag(lag: Callable[[], int | None]) -> None:
 def exposition() -> bytes:
     """All figures in the text format of Prometheus."""
     return generate_latest(REGISTRY)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Logs on standard error: as JSON, or for a person where one is watching."""
+    is_json = settings.log_format is LogFormat.JSON or (
+        settings.log_format is LogFormat.AUTO and not sys.stderr.isatty()
+    )
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: list[Processor] = (
+        [structlog.processors.format_exc_info, _render_json] if is_json else [structlog.dev.ConsoleRenderer()]
+    )
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # What libraries write, in the same form; only what an operator has to know.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+def _render_json(_: Any, __: str, event: "EventDict") -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -13,7 +13,7 @@ from tracker.jobs.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
 from tracker.records.recorder import Recorder
 from tracker.records.tables import WORKSPACES
 from tracker.settings import Settings
-from tracker.web.middleware import configure_logging
+from tracker.telemetry import configure_logging
 
 
 @click.command()

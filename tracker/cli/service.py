@@ -45,7 +45,7 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
     finish what was taken before the process ends.
     """
     from tracker.app import create_app
-    from tracker.web.middleware import configure_logging
+    from tracker.telemetry import configure_logging
     from tracker.web.server import serve as serve_app
 
     settings = Settings()

@@ -1,23 +1,18 @@
 """What is written down about each request: one event in the log, and the figures."""
 
-import logging
 import re
-import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 from litestar.enums import ScopeType
 from uuid_utils import uuid7
 
 from tracker.auth.callers import Caller
-from tracker.settings import LogFormat, Settings
 from tracker.telemetry import REQUEST_SECONDS, REQUESTS
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
-    from structlog.typing import EventDict, Processor
 
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
@@ -78,38 +73,3 @@ def _write_down(scope: "HTTPScope", path: str, status: int, seconds: float) -> N
     write = _log.debug if path in _QUIET_PATHS else _log.info
     shown_path = _TOKEN.sub("<token>", path)
     write("request", method=method, path=shown_path, status=status, seconds=round(seconds, 6), **fields)
-
-
-def configure_logging(settings: Settings) -> None:
-    """Logs on standard error: as JSON, or for a person where one is watching."""
-    is_json = settings.log_format is LogFormat.JSON or (
-        settings.log_format is LogFormat.AUTO and not sys.stderr.isatty()
-    )
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    render: list[Processor] = (
-        [structlog.processors.format_exc_info, _render_json] if is_json else [structlog.dev.ConsoleRenderer()]
-    )
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    structlog.configure(
-        processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    # What libraries write, in the same form; only what an operator has to know.
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
-        )
-    )
-    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
-
-
-def _render_json(_: Any, __: str, event: "EventDict") -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
