@@ -10,8 +10,8 @@ from sqlalchemy import select
 from tracker.cli.common import CommandFailed, migrated_database
 from tracker.jobs.attempt import Holder
 from tracker.jobs.runner import GRACE_SECONDS, LEASE_SECONDS, Runner, new_name
+from tracker.jobs.tables import WORKSPACES
 from tracker.records.recorder import Recorder
-from tracker.records.tables import WORKSPACES
 from tracker.settings import Settings
 from tracker.telemetry import configure_logging
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 
 from metrics.domain.instants import DAY_MICROSECONDS
+from tracker.jobs.tables import JOB_LINES, JOBS
 from tracker.records.engine import write_transaction
-from tracker.records.tables import JOB_LINES, JOBS
 
 DAYS_KEPT = 90
 LONGEST_LINE = 8_000

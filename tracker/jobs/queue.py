@@ -18,9 +18,10 @@ from tracker.deployments.service import record_deployment, revise_deployment
 from tracker.deployments.steps import Step, report_steps, steps_of
 from tracker.errors import Conflict, NotFound, Problem
 from tracker.facts import Correction, DeploymentFacts, SentDeployment
+from tracker.jobs.tables import JOBS, WORKSPACES
 from tracker.jobs.workspaces import Workspace, find_workspace
 from tracker.records.ledger import Author, Ledger
-from tracker.records.tables import DEPLOYMENTS, JOBS, WORKSPACES
+from tracker.records.tables import DEPLOYMENTS
 
 MOST_LOSSES = 3
 

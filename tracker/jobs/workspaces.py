@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import Conflict, NotFound
+from tracker.jobs.tables import JOB_LINES, JOBS, WORKSPACES
 from tracker.records.ledger import Author, Ledger, repository_columns, repository_of
-from tracker.records.tables import JOB_LINES, JOBS, WORKSPACES
 
 DEFAULT_BRANCH = "main"
 DEFAULT_TIME_LIMIT_SECONDS = 3_600

@@ -24,7 +24,8 @@ from metrics.domain.instants import to_microseconds
 from metrics.domain.repositories import may_name_host
 from metrics.domain.vocabulary import environment_key
 from metrics.wire.cursors import read_cursor, write_cursor
-from tracker.records.tables import DELIVERIES, DEPLOYMENTS, INCIDENTS, REPOSITORIES
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
+from tracker.webhooks.tables import DELIVERIES
 
 T = TypeVar("T")
 

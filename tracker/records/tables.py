@@ -8,7 +8,7 @@ those with `superseded_revision is null`, and unique keys hold over those alone.
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, text
 from sqlmodel import Field, SQLModel
 
 from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT
@@ -16,8 +16,6 @@ from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT
 # SQLite keeps a table in the order of an INTEGER primary key, and only of that.
 Revision = BigInteger().with_variant(Integer, "sqlite")
 _CURRENT = text("superseded_revision is null")
-_PENDING = text("state = 'pending'")
-_TO_DO = text("ended_at is null")
 
 
 class Version(SQLModel):
@@ -178,132 +176,6 @@ class DeploymentStatus(Numbered, table=True):
     environment_url: str
 
 
-class Webhook(SQLModel, table=True):
-    """Who is told of events; `position` is the last revision whose events are on their way."""
-
-    __tablename__ = "webhooks"
-
-    id: str = Field(primary_key=True)
-    organization: str = Field(index=True)
-    url: str
-    kind: str
-    events: list[str] = Field(sa_type=JSON)
-    secret: str
-    created_at: int = Field(sa_type=BigInteger)
-    created_by: str
-    position: int = Field(sa_type=BigInteger)
-    disabled_reason: str | None = None
-
-
-class Delivery(SQLModel, table=True):
-    """An event on its way to a subscriber. Those about one subject go out in the order of `place`."""
-
-    __tablename__ = "webhook_deliveries"
-    __table_args__ = (
-        UniqueConstraint("webhook_id", "place"),
-        Index(
-            "ix_webhook_deliveries_pending",
-            "webhook_id",
-            "subject",
-            "place",
-            sqlite_where=_PENDING,
-            postgresql_where=_PENDING,
-        ),
-        Index(
-            "ix_webhook_deliveries_due",
-            "webhook_id",
-            "next_attempt_at",
-            "place",
-            sqlite_where=_PENDING,
-            postgresql_where=_PENDING,
-        ),
-    )
-
-    id: str = Field(primary_key=True)
-    webhook_id: str
-    place: int = Field(sa_type=BigInteger)
-    subject: str
-    event: str
-    action: str
-    body: str
-    state: str
-    created_at: int = Field(sa_type=BigInteger)
-    pending_since: int = Field(sa_type=BigInteger)
-    next_attempt_at: int = Field(sa_type=BigInteger)
-    attempts: list[dict[str, Any]] = Field(sa_type=JSON)
-
-
-class Workspace(SQLModel, table=True):
-    """What a job deploys, and how: a repository, its branch, and the command that a runner runs."""
-
-    __tablename__ = "workspaces"
-    __table_args__ = (UniqueConstraint("organization", "name"),)
-
-    id: str = Field(primary_key=True)
-    organization: str
-    name: str
-    repository_url: str
-    repository_host: str
-    repository_path: str
-    repository_key: str
-    clone_url: str
-    branch: str
-    command: str
-    service: str
-    environment: str
-    secret: str
-    max_attempts: int
-    time_limit_seconds: int
-    created_at: int = Field(sa_type=BigInteger)
-    created_by: str
-    # What was last asked of it that is no deployment, and when.
-    event: str | None = None
-    event_at: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class Job(SQLModel, table=True):
-    """A deployment that a runner is to carry out, and what has become of it."""
-
-    __tablename__ = "jobs"
-    __table_args__ = (
-        Index("ix_jobs_listed", "workspace_id", "created_at", "id"),
-        Index("ix_jobs_to_do", "workspace_id", "id", sqlite_where=_TO_DO, postgresql_where=_TO_DO),
-    )
-
-    id: str = Field(primary_key=True)
-    organization: str
-    workspace_id: str
-    created_at: int = Field(sa_type=BigInteger)
-    profile: dict[str, str] = Field(sa_type=JSON)
-    commit_id: str | None = None
-    image_tag: str | None = None
-    status: str
-    max_attempts: int
-    attempt: int = 0
-    # How often a runner that had it was not heard of any more.
-    losses: int = 0
-    started_at: int | None = Field(default=None, sa_type=BigInteger)
-    ended_at: int | None = Field(default=None, sa_type=BigInteger)
-    exit_code: int | None = None
-    runner: str | None = None
-    lease_expires_at: int | None = Field(default=None, sa_type=BigInteger)
-    stop_requested_at: int | None = Field(default=None, sa_type=BigInteger)
-    deleted_at: int | None = Field(default=None, sa_type=BigInteger)
-    deployment_id: str | None = None
-    lines: int = 0
-
-
-class JobLine(SQLModel, table=True):
-    """A line of a job's log, numbered from 0."""
-
-    __tablename__ = "job_lines"
-
-    job_id: str = Field(primary_key=True)
-    sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    written_at: int = Field(sa_type=BigInteger)
-    text: str
-
-
 class DeploymentSteps(SQLModel, table=True):
     """What a deployment's time went into, as it was reported."""
 
@@ -335,48 +207,6 @@ class Organization(SQLModel, table=True):
     created_at: int = Field(sa_type=BigInteger)
 
 
-class RevokedToken(SQLModel, table=True):
-    """A token that is no longer honoured, by its `jti`."""
-
-    __tablename__ = "revoked_tokens"
-
-    token_id: str = Field(primary_key=True)
-    revoked_at: int = Field(sa_type=BigInteger)
-
-
-class IdempotencyKey(SQLModel, table=True):
-    """The first answer to an `Idempotency-Key`, per organization and route."""
-
-    __tablename__ = "idempotency_keys"
-
-    organization: str = Field(primary_key=True)
-    route: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
-    fingerprint: str
-    status_code: int
-    location: str
-    body: str
-    created_at: int = Field(sa_type=BigInteger, index=True)
-
-
-class RejectedPost(SQLModel, table=True):
-    """A post that was not recorded: why, and nothing of what it held."""
-
-    __tablename__ = "rejections"
-    __table_args__ = (Index("ix_rejections_listed", "organization", "rejected_at"),)
-
-    id: str = Field(primary_key=True)
-    organization: str
-    rejected_at: int = Field(sa_type=BigInteger)
-    route: str
-    repository_key: str | None = None
-    repository_host: str | None = None
-    repository_path: str | None = None
-    token_id: str | None = None
-    code: str
-    detail: str
-
-
 def table(model: type[SQLModel]) -> Table:
     """The SQLAlchemy table of a model."""
     found = model.__table__  # type: ignore[attr-defined]
@@ -389,16 +219,10 @@ INCIDENTS = table(Incident)
 REPOSITORIES = table(Repository)
 ORGANIZATION_SETTINGS = table(OrganizationSettings)
 ORGANIZATIONS = table(Organization)
-REVOKED_TOKENS = table(RevokedToken)
-IDEMPOTENCY_KEYS = table(IdempotencyKey)
-REJECTIONS = table(RejectedPost)
+
 DEPLOYMENT_REQUESTS = table(DeploymentRequest)
 DEPLOYMENT_STATUSES = table(DeploymentStatus)
-WEBHOOKS = table(Webhook)
-DELIVERIES = table(Delivery)
-WORKSPACES = table(Workspace)
-JOBS = table(Job)
-JOB_LINES = table(JobLine)
+
 DEPLOYMENT_STEPS = table(DeploymentSteps)
 LEASES = table(Lease)
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)

@@ -15,7 +15,7 @@ from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.errors import KeyReused, KeyUnderWay
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Act, Ledger
-from tracker.records.tables import IDEMPOTENCY_KEYS
+from tracker.web.tables import IDEMPOTENCY_KEYS
 
 DAYS_KEPT = 30
 LONGEST_KEY = 255

@@ -17,7 +17,7 @@ from metrics.domain.instants import DAY_MICROSECONDS
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.records.engine import write_transaction
 from tracker.records.pages import names_repository
-from tracker.records.tables import REJECTIONS
+from tracker.web.tables import REJECTIONS
 
 DAYS_KEPT = 14
 MOST_KEPT = 1_000

@@ -17,11 +17,11 @@ from metrics.domain.vocabulary import OrganizationSettings
 from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
+from tracker.auth.tables import REVOKED_TOKENS
 from tracker.jobs.logs import forget_old_logs
 from tracker.organizations.service import read_all_settings
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
-from tracker.records.tables import REVOKED_TOKENS
 from tracker.settings import Settings
 from tracker.web.idempotency import KeysUnderWay, forget_old_keys
 from tracker.web.rejections import Rejections, forget_old_rejections

@@ -12,7 +12,7 @@ from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.errors import NotFound
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Ledger
-from tracker.records.tables import DELIVERIES, WEBHOOKS
+from tracker.webhooks.tables import DELIVERIES, WEBHOOKS
 
 DAYS_KEPT = 30
 _MOST_ATTEMPTS_KEPT = 50

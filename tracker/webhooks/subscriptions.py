@@ -13,9 +13,9 @@ from uuid_utils import uuid7
 
 from tracker.errors import NotFound
 from tracker.records.ledger import Author, Ledger
-from tracker.records.tables import DELIVERIES, WEBHOOKS
 from tracker.webhooks.deliveries import drop_pending
 from tracker.webhooks.events import EventKind, head_revision
+from tracker.webhooks.tables import DELIVERIES, WEBHOOKS
 
 SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = 24
