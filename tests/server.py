@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import httpx
 
-from tracker.auth.callers import Scope, mint
 from tracker.auth.keys import load_keys
+from tracker.auth.tokens import Scope, mint
 from tracker.settings import Settings
 
 TRACKER = Path(sys.executable).with_name("tracker")

@@ -24,7 +24,7 @@ from metrics.queries.parameters import MetricParameters
 from tests.server import clean_environment
 from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
-from tracker.auth.callers import Scope
+from tracker.auth.tokens import Scope
 from tracker.deployments.routes import DeploymentListParameters, RecordParameters
 from tracker.deployments.schemas import NewDeployment
 from tracker.incidents.routes import IncidentListParameters, ReportParameters

@@ -25,8 +25,9 @@ from metrics.engine.store import Store
 from metrics.queries.session import Reader
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
-from tracker.auth.callers import Authenticator, Scope, requires
+from tracker.auth.callers import Authenticator, requires
 from tracker.auth.keys import load_or_create_keys
+from tracker.auth.tokens import Scope, revoked_tokens
 from tracker.deployments.routes import DeploymentsController
 from tracker.deployments.step_routes import StepsController
 from tracker.incidents.routes import IncidentsController
@@ -49,7 +50,7 @@ from tracker.web.openapi import complete_document
 from tracker.web.paging import CallerRequest
 from tracker.web.problems import EXCEPTION_HANDLERS
 from tracker.web.schemas import Body
-from tracker.web.state import RawRequest, Service, revoked_tokens
+from tracker.web.state import RawRequest, Service
 from tracker.webhooks.dispatcher import Dispatcher, Render
 from tracker.webhooks.egress import read_networks
 from tracker.webhooks.routes import WebhooksController

@@ -13,8 +13,9 @@ import jwt
 import pytest
 
 from tests.server import Server, deployment, ndjson, run_tracker
-from tracker.auth.callers import Authenticator, Claims, Scope, mint, verify
+from tracker.auth.callers import Authenticator
 from tracker.auth.keys import KeyRing, KeyRingError, generate, load_keys, load_or_create_keys
+from tracker.auth.tokens import Claims, Scope, mint, verify
 from tracker.errors import Unauthenticated
 from tracker.settings import Settings, SigningAlgorithm
 

@@ -14,7 +14,8 @@ from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.answers import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import Reaches

@@ -15,7 +15,8 @@ from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.queries.parameters import MetricParameters, QueryParameters, RepositoryPattern
 from metrics.queries.quality import RecordCounts
 from metrics.queries.session import Reader
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.tables import DEPLOYMENTS
 from tracker.web.paging import CallerRequest

@@ -1,18 +1,13 @@
 """Who is calling: from an unverified token to claims, from claims to a caller and what it may do."""
 
-import re
-import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeGuard
-
-import jwt
+from collections.abc import Collection, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from metrics.domain.repositories import RepositoryIdentity, matches_repository
 from tracker.auth.keys import KeyRing
+from tracker.auth.tokens import Claims, Scope, verify
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
 from tracker.facts import Reaches, everything
 
@@ -21,90 +16,12 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
     from litestar.types import Guard
 
-ISSUER = "tracker"
-AUDIENCE = "tracker"
+
 BEARER = ("bearer",)
 # A token that comes bare.
 NO_SCHEME = ""
-LEEWAY = timedelta(seconds=30)
-ORGANIZATION_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
 _MOST_REMEMBERED = 10_000
-_PROFILE = ("name", "handle", "email")
-_REQUIRED_CLAIMS = ("iss", "aud", "sub", "org", "scope", "exp", "jti")
-
-
-class Scope(StrEnum):
-    """What a token can be allowed. `admin` covers the others, within its own organization."""
-
-    DEPLOYMENTS_WRITE = "deployments:write"
-    DEPLOYMENTS_READ = "deployments:read"
-    METRICS_READ = "metrics:read"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a verified token says. `repositories` is None where the token is not limited to some."""
-
-    subject: str
-    organization: str
-    scopes: frozenset[str]
-    token_id: str
-    expires_at: float
-    """Seconds since 1970; a leeway is granted after it."""
-    repositories: tuple[str, ...] | None = None
-    profile: Mapping[str, str] = field(default_factory=dict)
-    """Of `name`, `handle` and `email` what the token has."""
-
-
-def verify(unverified_token: str, ring: KeyRing) -> Claims:
-    """The claims of a token that one of the ring's keys has signed. Raises `Unauthenticated`."""
-    try:
-        header = jwt.get_unverified_header(unverified_token)
-        key = ring.find(str(header.get("kid")))
-        if key is None:
-            raise Unauthenticated("the token is signed with a key that is not known here")
-        payload = jwt.decode(
-            unverified_token,
-            key.verifying,
-            algorithms=[key.algorithm.value],
-            audience=AUDIENCE,
-            leeway=LEEWAY,
-            options={"require": list(_REQUIRED_CLAIMS)},
-        )
-    except jwt.ExpiredSignatureError:
-        raise Unauthenticated("the token has expired") from None
-    except jwt.InvalidAudienceError:
-        raise Unauthenticated(f"the token is not meant for the audience {AUDIENCE}") from None
-    except jwt.MissingRequiredClaimError as error:
-        raise Unauthenticated(f"the token lacks the claim {error.claim}") from None
-    except (jwt.PyJWTError, ValueError, OverflowError):
-        # Beyond PyJWT's own: a header that is no UTF-8, a number that is out of range.
-        raise Unauthenticated("the token is malformed or its signature is wrong") from None
-    return _claims(payload)
-
-
-def _claims(payload: dict[str, Any]) -> Claims:
-    organization, scope, repositories = payload["org"], payload["scope"], payload.get("repositories")
-    if not isinstance(organization, str) or not ORGANIZATION_SLUG.fullmatch(organization):
-        raise Unauthenticated("the token's claim org is no organization slug")
-    if not isinstance(scope, str):
-        raise Unauthenticated("the token's claim scope must be space-separated text")
-    if not (repositories is None or _is_list_of_text(repositories)):
-        raise Unauthenticated("the token's claim repositories must be a list of owner/name")
-    return Claims(
-        subject=payload["sub"],
-        organization=organization,
-        scopes=frozenset(scope.split()),
-        token_id=payload["jti"],
-        expires_at=float(payload["exp"]),
-        repositories=None if repositories is None else tuple(repositories),
-        profile={name: payload[name] for name in _PROFILE if isinstance(payload.get(name), str)},
-    )
-
-
-def _is_list_of_text(value: object) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,32 +126,3 @@ def requires(*scopes: Scope, schemes: Collection[str] = BEARER) -> "Guard":
         connection.scope["user"] = caller
 
     return guard
-
-
-def mint(
-    ring: KeyRing,
-    *,
-    organization: str,
-    subject: str,
-    scopes: Iterable[Scope],
-    lifetime: timedelta,
-    now: datetime,
-    repositories: tuple[str, ...] = (),
-) -> str:
-    """A token signed with the ring's newest key."""
-    key = ring.newest
-    claims: dict[str, object] = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": subject,
-        "org": organization,
-        "scope": " ".join(scopes),
-        "iat": now,
-        "exp": now + lifetime,
-        # No base64: an id that begins with a hyphen would be an option on a command line.
-        "jti": secrets.token_hex(16),
-    }
-    if repositories:
-        claims["repositories"] = list(repositories)
-    assert key.signing is not None
-    return jwt.encode(claims, key.signing.key, algorithm=key.algorithm.value, headers={"kid": key.key_id})

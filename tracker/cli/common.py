@@ -9,7 +9,7 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import Engine, make_url
 
-from tracker.auth.callers import ORGANIZATION_SLUG
+from tracker.auth.tokens import ORGANIZATION_SLUG
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
 from tracker.settings import Settings

@@ -7,9 +7,9 @@ import rich_click as click
 from sqlalchemy.dialects import postgresql, sqlite
 
 from metrics.domain.instants import to_microseconds
-from tracker.auth.callers import Scope, mint
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tables import REVOKED_TOKENS
+from tracker.auth.tokens import Scope, mint
 from tracker.cli.common import check_organization, migrated_database
 from tracker.records.engine import connect, write_transaction
 from tracker.records.migrations import migrate

@@ -15,7 +15,8 @@ from metrics.queries.parameters import QueryParameters, require_label
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Reader
-from tracker.auth.callers import Caller, Scope, requires
+from tracker.auth.callers import Caller, requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.answers import DeploymentAnswer, Warning, warnings_of
 from tracker.deployments.schemas import DeploymentChange, NewDeployment
 from tracker.deployments.service import (

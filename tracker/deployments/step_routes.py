@@ -8,7 +8,8 @@ from litestar import Controller, get, put
 from litestar.params import FromPath, JSONBody
 from pydantic import Field
 
-from tracker.auth.callers import Caller, Scope, requires
+from tracker.auth.callers import Caller, requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.routes import PATH
 from tracker.deployments.schemas import Duration
 from tracker.deployments.service import RecordedDeployment

@@ -11,7 +11,8 @@ from metrics.api.documents import documents
 from metrics.queries.parameters import QueryParameters
 from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Reader
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
 from tracker.incidents.schemas import IncidentAnswer, IncidentChange, NewIncident
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident

@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 
 from metrics.domain.vocabulary import Status
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.schemas import LONGEST_DURATION_SECONDS, NewDeployment
 from tracker.deployments.service import RecordedDeployment, record_deployment, revise_deployment
 from tracker.errors import InvalidRequest

@@ -13,7 +13,8 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from metrics.domain.instants import from_microseconds
-from tracker.auth.callers import NO_SCHEME, Scope, requires
+from tracker.auth.callers import NO_SCHEME, requires
+from tracker.auth.tokens import Scope
 from tracker.errors import FieldError, InvalidRequest, Unauthenticated
 from tracker.integrations.pushes import NoJob, read_push
 from tracker.integrations.workspaces import profile_of, reached_job, reached_workspace

@@ -10,7 +10,8 @@ from litestar.params import FromPath
 from pydantic import ConfigDict
 from sqlalchemy import Connection
 
-from tracker.auth.callers import Caller, Scope, requires
+from tracker.auth.callers import Caller, requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.steps import QUEUEING, steps_of
 from tracker.errors import FieldError, InvalidRequest
 from tracker.integrations.workspaces import profile_of, reached_workspace

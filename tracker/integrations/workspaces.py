@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from tracker.auth.callers import Caller, Claims
+from tracker.auth.callers import Caller
+from tracker.auth.tokens import Claims
 from tracker.errors import NotFound
 from tracker.jobs.queue import Job, find_job
 from tracker.jobs.workspaces import Workspace, find_workspace

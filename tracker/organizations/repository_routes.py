@@ -9,7 +9,8 @@ from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody
 
 from metrics.domain.instants import from_microseconds
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.errors import FieldError, InvalidRequest
 from tracker.organizations.schemas import RepositoryChange
 from tracker.organizations.service import set_team

@@ -4,7 +4,8 @@ from litestar import Controller, get, patch
 from litestar.params import JSONBody
 
 from metrics.domain.vocabulary import OrganizationSettings
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.organizations.schemas import SettingsAnswer, SettingsChange
 from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Ledger

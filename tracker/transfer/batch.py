@@ -9,7 +9,8 @@ from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
 from metrics.domain.instants import to_microseconds
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.routes import PATH
 from tracker.errors import FieldError, InvalidRequest
 from tracker.facts import SentDeployment

@@ -13,7 +13,8 @@ from pydantic import Field
 from metrics.api.answers import Format, asked_format
 from metrics.api.documents import documents
 from metrics.wire.table_files import TableFormat, write_table
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
 from tracker.deployments.routes import DeploymentFilterParameters, deployment_filter
 from tracker.records.pages import select_deployments

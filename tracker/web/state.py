@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from litestar import Request
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.instants import to_microseconds
@@ -17,7 +17,7 @@ from metrics.domain.vocabulary import OrganizationSettings
 from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
-from tracker.auth.tables import REVOKED_TOKENS
+from tracker.auth.tokens import revoked_tokens
 from tracker.jobs.logs import forget_old_logs
 from tracker.organizations.service import read_all_settings
 from tracker.records.ledger import Author
@@ -107,12 +107,6 @@ class Service:
                 await asyncio.to_thread(self.keep_rejections)
             self.store.close()
             self.engine.dispose()
-
-
-def revoked_tokens(engine: Engine) -> frozenset[str]:
-    """The ids of all tokens that have been revoked."""
-    with engine.connect() as connection:
-        return frozenset(connection.scalars(select(REVOKED_TOKENS.c.token_id)))
 
 
 def author_of(caller: Caller) -> Author:

@@ -10,7 +10,8 @@ from sqlalchemy import Row
 
 from metrics.api.documents import documents
 from metrics.queries.parameters import QueryParameters
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.errors import Conflict
 from tracker.records.ledger import Ledger
 from tracker.records.pages import list_deliveries

@@ -13,7 +13,8 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
-from tracker.auth.callers import Scope, requires
+from tracker.auth.callers import requires
+from tracker.auth.tokens import Scope
 from tracker.deployments.requesting import delete_requested, report_progress, request_deployment
 from tracker.deployments.requests import RequestFilter, find_requested, list_requested, statuses_of
 from tracker.errors import NotFound
