@@ -17,7 +17,8 @@ from metrics.domain.errors import InvalidRecords, RecordsUnavailable
 from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
-from tracker.records.pages import DeploymentFilter, select_deployments, select_incidents
+from tracker.deployments.queries import DeploymentFilter, select_deployments
+from tracker.incidents.queries import select_incidents
 from tracker.transfer.export import export_lines
 from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
 

@@ -17,9 +17,8 @@ from tracker.cli.common import (
     migrated_database,
     organization_option,
 )
-from tracker.organizations.service import set_team
+from tracker.organizations.service import list_repositories, set_team
 from tracker.records.ledger import Author, Ledger, repository_of
-from tracker.records.pages import list_repositories
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 

@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.cli.common import CommandFailed, migrated_database, organization_option
+from tracker.deployments.queries import DeploymentFilter, select_deployments
+from tracker.incidents.queries import select_incidents
 from tracker.records.engine import connect
 from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
-from tracker.records.pages import DeploymentFilter, select_deployments, select_incidents
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.transfer.export import export_lines

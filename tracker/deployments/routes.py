@@ -18,6 +18,7 @@ from metrics.queries.session import Reader
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.answers import DeploymentAnswer, Warning, warnings_of
+from tracker.deployments.queries import DeploymentFilter, list_deployments
 from tracker.deployments.schemas import DeploymentChange, NewDeployment
 from tracker.deployments.service import (
     RecordedDeployment,
@@ -30,7 +31,7 @@ from tracker.errors import NotFound
 from tracker.facts import DeploymentFacts
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
-from tracker.records.pages import DeploymentFilter, find, list_deployments
+from tracker.records.pages import find
 from tracker.records.tables import DEPLOYMENTS
 from tracker.web.answers import (
     PASSED_OVER,

@@ -14,11 +14,12 @@ from metrics.queries.session import Reader
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
+from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer, IncidentChange, NewIncident
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
-from tracker.records.pages import IncidentFilter, find, list_incidents
+from tracker.records.pages import find
 from tracker.records.tables import INCIDENTS
 from tracker.web.answers import (
     PASSED_OVER,

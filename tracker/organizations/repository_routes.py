@@ -13,8 +13,7 @@ from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import FieldError, InvalidRequest
 from tracker.organizations.schemas import RepositoryChange
-from tracker.organizations.service import set_team
-from tracker.records.pages import list_repositories
+from tracker.organizations.service import list_repositories, set_team
 from tracker.web.paging import CallerRequest, ListAnswer
 from tracker.web.state import Service, author_of
 

@@ -1,15 +1,21 @@
 """What an organization sets: its settings, and the teams that its repositories belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    select,
+)
 
 from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
 from tracker.errors import NotFound
 from tracker.facts import Reaches, everything
 from tracker.records.ledger import Author, Ledger, Version, repository_of
+from tracker.records.pages import names_repository
 from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES
 
 
@@ -105,3 +111,15 @@ def set_team(
     after = {**before, **vars(ledger.next_version(author, current)), "team": team}
     ledger.supersede(REPOSITORIES, current, after)
     return after
+
+
+def list_repositories(engine: Engine, organization: str, visible: Sequence[str] | None) -> Sequence[Row[Any]]:
+    """Every repository and service that a record has named, by path."""
+    columns = REPOSITORIES.c
+    query = select(REPOSITORIES).where(
+        columns.organization == organization, columns.superseded_revision.is_(None)
+    )
+    if visible is not None:
+        query = query.where(names_repository(REPOSITORIES, visible))
+    with engine.connect() as connection:
+        return connection.execute(query.order_by(columns.repository_key, columns.service)).all()

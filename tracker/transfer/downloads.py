@@ -15,9 +15,9 @@ from metrics.api.documents import documents
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
+from tracker.deployments.queries import select_deployments
 from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
 from tracker.deployments.routes import DeploymentFilterParameters, deployment_filter
-from tracker.records.pages import select_deployments
 from tracker.transfer.tables import DEPLOYMENT_TABLE
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service

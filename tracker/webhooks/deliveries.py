@@ -5,13 +5,26 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from uuid_utils import uuid7
 
 from metrics.domain.instants import DAY_MICROSECONDS
+from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.errors import NotFound
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Ledger
+from tracker.records.pages import Page
 from tracker.webhooks.tables import DELIVERIES, WEBHOOKS
 
 DAYS_KEPT = 30
@@ -180,3 +193,18 @@ def forget_old_deliveries(engine: Engine, now: int) -> int:
     )
     with write_transaction(engine) as connection:
         return connection.execute(delete(DELIVERIES).where(old)).rowcount
+
+
+def list_deliveries(
+    connection: Connection, webhook_id: str, *, state: Sequence[str], limit: int, cursor: str | None
+) -> Page[Row[Any]]:
+    """A page of what a subscriber was or is to be told, the latest first. Raises `ParameterError`."""
+    columns = DELIVERIES.c
+    statement = select(DELIVERIES).where(columns.webhook_id == webhook_id)
+    if state:
+        statement = statement.where(columns.state.in_(state))
+    if cursor is not None:
+        statement = statement.where(columns.place < read_cursor(cursor, int)[0])
+    rows = connection.execute(statement.order_by(columns.place.desc()).limit(limit + 1)).all()
+    more = len(rows) > limit
+    return Page(rows[:limit], write_cursor([rows[limit - 1].place]) if more else None)

@@ -14,11 +14,10 @@ from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import Conflict
 from tracker.records.ledger import Ledger
-from tracker.records.pages import list_deliveries
 from tracker.web.paging import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
 from tracker.web.schemas import invalid_field
 from tracker.web.state import Service, author_of
-from tracker.webhooks.deliveries import DeliveryState, find_delivery, redeliver
+from tracker.webhooks.deliveries import DeliveryState, find_delivery, list_deliveries, redeliver
 from tracker.webhooks.egress import AddressRefused, Unresolvable, permitted_address, read_networks
 from tracker.webhooks.schemas import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange
 from tracker.webhooks.subscriptions import (
