@@ -53,8 +53,8 @@ from tracker.web.schemas import Body
 from tracker.web.state import RawRequest, Service
 from tracker.webhooks.dispatcher import Dispatcher, Render
 from tracker.webhooks.egress import read_networks
+from tracker.webhooks.payloads import standard_body
 from tracker.webhooks.routes import WebhooksController
-from tracker.webhooks.schemas import standard_body
 from tracker.webhooks.subscriptions import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.

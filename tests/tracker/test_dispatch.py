@@ -16,10 +16,11 @@ from tests.server import Server, deployment
 from tests.subscriber import Heard, Subscriber
 from tracker.records.ledger import Author
 from tracker.webhooks import dispatcher as dispatch
-from tracker.webhooks.dispatcher import GIVE_UP_SECONDS, LEASE_SECONDS, SECOND, Dispatcher, retry_seconds
+from tracker.webhooks.dispatcher import LEASE_SECONDS, Dispatcher
 from tracker.webhooks.egress import is_permitted, read_networks
 from tracker.webhooks.events import EventKind, read_events
-from tracker.webhooks.schemas import standard_body
+from tracker.webhooks.payloads import standard_body
+from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
 from tracker.webhooks.subscriptions import SubscriberKind, subscribe
 
 LOOPBACK = read_networks("127.0.0.0/8")

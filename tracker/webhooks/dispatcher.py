@@ -6,7 +6,6 @@ step, so that another goes on where it was.
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,14 +33,12 @@ from tracker.webhooks.deliveries import (
 )
 from tracker.webhooks.egress import Network
 from tracker.webhooks.events import Event, read_events
+from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
 from tracker.webhooks.sender import Parcel, Reply, send
 from tracker.webhooks.subscriptions import SubscriberKind, Subscription, disable, enabled_subscriptions
 
 T = TypeVar("T")
-SECOND = 1_000_000
-GIVE_UP_SECONDS = 86_400
-FIRST_DELAY_SECONDS, DELAY_FACTOR, LONGEST_DELAY_SECONDS = 5, 4, 4 * 3_600
-JITTER = 0.2
+
 LEASE_SECONDS, RENEW_SECONDS = 15, 5
 _LEASE = "webhooks"
 _EVENTS_AT_ONCE = 200
@@ -247,10 +244,3 @@ class Dispatcher:
 def _reason(failure: SQLAlchemyError) -> str:
     """What the database says, without the statement and what was bound to it."""
     return str(getattr(failure, "orig", failure))
-
-
-def retry_seconds(failures: int, asked_for: float | None = None) -> float:
-    """How long to wait after so many failures in a row: longer each time, and never for all alike."""
-    delay: float = min(FIRST_DELAY_SECONDS * DELAY_FACTOR ** (failures - 1), LONGEST_DELAY_SECONDS)
-    delay *= random.uniform(1 - JITTER, 1 + JITTER)
-    return max(delay, min(asked_for or 0, LONGEST_DELAY_SECONDS))
