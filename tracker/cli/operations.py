@@ -5,12 +5,14 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import make_url
 
+from metrics.engine.pulled_tables import PULLED, RecordDatabase
+from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from tracker.cli.common import CommandFailed, migrated_database
 from tracker.records.backups import BackupError, back_up
 from tracker.records.backups import restore as put_back
 from tracker.records.engine import follow
-from tracker.records.verification import Finding, verify_records, verify_store
+from tracker.records.verification import Finding, _finding, verify_records
 from tracker.settings import Settings
 
 _MOST_SHOWN = 5
@@ -81,3 +83,18 @@ def _sqlite_file(settings: Settings) -> Path:
     if url.get_backend_name() != "sqlite" or not url.database:
         raise CommandFailed("this is for SQLite; for PostgreSQL use pg_dump and pg_restore")
     return Path(url.database)
+
+
+def verify_store(store: Store, records: RecordDatabase) -> Finding:
+    """Whether a store that has followed the records holds what one made anew from them does."""
+    tables = (*PULLED, *FACTS)
+    with store.reading() as followed, Store(records) as rebuilt, rebuilt.reading() as anew:
+        have, want = followed.digests(tables), anew.digests(tables)
+    return _finding(
+        "the store equals a rebuild",
+        (
+            f"{table}: {have[table][0]} rows, rebuilt {want[table][0]}"
+            for table in tables
+            if have[table] != want[table]
+        ),
+    )

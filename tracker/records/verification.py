@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Table, and_, func, literal, or_, select, union_all
 
 from metrics.domain.vocabulary import Status
-from metrics.engine.pulled_tables import PULLED, RecordDatabase
-from metrics.engine.replication import FACTS
-from metrics.engine.store import Store
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED
 
 
@@ -34,21 +31,6 @@ def verify_records(connection: Connection) -> Iterator[Finding]:
     for table, key in _UNIQUE_KEYS.items():
         yield _finding(f"{table.name}: no key twice", _doubled_keys(connection, table, key))
     yield _finding("deployments: what is final has finished, and nothing else", _unfinished(connection))
-
-
-def verify_store(store: Store, records: RecordDatabase) -> Finding:
-    """Whether a store that has followed the records holds what one made anew from them does."""
-    tables = (*PULLED, *FACTS)
-    with store.reading() as followed, Store(records) as rebuilt, rebuilt.reading() as anew:
-        have, want = followed.digests(tables), anew.digests(tables)
-    return _finding(
-        "the store equals a rebuild",
-        (
-            f"{table}: {have[table][0]} rows, rebuilt {want[table][0]}"
-            for table in tables
-            if have[table] != want[table]
-        ),
-    )
 
 
 def _finding(check: str, contradictions: Iterable[str]) -> Finding:
