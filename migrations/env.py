@@ -1,9 +1,14 @@
-"""Runs the migrations on the connection that `tracker.records.engine` hands over."""
+"""Runs the migrations on the connection that `tracker.records.migrations` hands over."""
 
 from alembic import context
 from sqlmodel import SQLModel
 
-import tracker.records.tables  # noqa: F401  (fills the metadata that autogenerate compares with)
+# They fill the metadata that autogenerate compares with.
+import tracker.auth.tables
+import tracker.jobs.tables
+import tracker.records.tables
+import tracker.web.tables
+import tracker.webhooks.tables  # noqa: F401
 
 context.configure(
     connection=context.config.attributes["connection"],

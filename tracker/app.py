@@ -28,15 +28,13 @@ from tracker.audit.quality import quality
 from tracker.auth.callers import Authenticator, requires
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tokens import Scope, revoked_tokens
-from tracker.deployments.routes import DeploymentsController
-from tracker.deployments.step_routes import StepsController
+from tracker.deployments.routes import DeploymentsController, StepsController
 from tracker.incidents.routes import IncidentsController
 from tracker.integrations import iftrue, matatika, qovery
 from tracker.integrations.github.errors import render
 from tracker.integrations.github.events import github_body
 from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
-from tracker.organizations.repository_routes import RepositoriesController
-from tracker.organizations.routes import SettingsController
+from tracker.organizations.routes import RepositoriesController, SettingsController
 from tracker.records.engine import connect, follow
 from tracker.records.migrations import require_head
 from tracker.records.recorder import Recorder

@@ -3,18 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 MICROSECOND = timedelta(microseconds=1)
-
-
 DAY_MICROSECONDS = 86_400 * 1_000_000
-
-
 # How far a duration may be from finished_at - started_at: senders round to whole seconds.
 AGREEMENT_MICROSECONDS = 1_000_000
-
-
 FURTHEST_AHEAD_MICROSECONDS = DAY_MICROSECONDS
 
 

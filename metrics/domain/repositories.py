@@ -6,14 +6,8 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 _WEB_SCHEMES = frozenset({"http", "https"})
-
-
 _SSH_SCHEMES = frozenset({"ssh", "git", "git+ssh"})
-
-
 _NOT_IN_A_URL = re.compile(r"[\s<>\"'\\]")
-
-
 _SCP_LIKE = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>[^/:\\].*)", re.ASCII)
 
 

@@ -13,7 +13,7 @@ from metrics.engine.pulled_tables import PULLED
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from tests.conftest import Book
-from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.errors import Contradiction, InvalidRequest
 from tracker.incidents.schemas import IncidentAnswer

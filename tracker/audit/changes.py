@@ -16,7 +16,7 @@ from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.facts import Reaches
 from tracker.incidents.schemas import IncidentAnswer

@@ -20,20 +20,10 @@ if TYPE_CHECKING:
 
 
 ISSUER = "tracker"
-
-
 AUDIENCE = "tracker"
-
-
 LEEWAY = timedelta(seconds=30)
-
-
 ORGANIZATION_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-
-
 _PROFILE = ("name", "handle", "email")
-
-
 _REQUIRED_CLAIMS = ("iss", "aud", "sub", "org", "scope", "exp", "jti")
 
 

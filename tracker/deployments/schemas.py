@@ -1,15 +1,23 @@
 """Deployments as clients send them and as they are answered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from metrics.domain.instants import FURTHEST_AHEAD_MICROSECONDS, TimesError, agreed_times, to_microseconds
+from metrics.domain.instants import (
+    FURTHEST_AHEAD_MICROSECONDS,
+    TimesError,
+    agreed_times,
+    from_microseconds,
+    to_microseconds,
+)
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, environment_key
+from tracker.deployments.service import RecordedDeployment
 from tracker.facts import (
     Correction,
     DeploymentFacts,
@@ -28,6 +36,7 @@ from tracker.web.schemas import (
     ServiceName,
     ShortText,
     Url,
+    instant_of,
     invalid_field,
     microseconds,
     span,
@@ -226,3 +235,140 @@ def _require_not_ahead(name: str, instant: int, now: datetime) -> None:
 
 def _kept(commits: Sequence[NewCommit]) -> list[dict[str, str | int]]:
     return [{"sha": commit.sha, "committed_at": to_microseconds(commit.committed_at)} for commit in commits]
+
+
+SHORT_COMMIT_DIGITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAnswer:
+    sha: str
+    committed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something about a record that a sender may not have meant; it is recorded all the same."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentAnswer:
+    """A deployment as it is recorded. `id` and the times of recording are null in a dry run."""
+
+    id: str | None
+    organization: str
+    repository: str
+    repository_url: str
+    service: str
+    environment: str
+    status: Status
+    commit_id: str | None
+    version: str | None
+    branch: str | None
+    title: str | None
+    url: str | None
+    changelog: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_seconds: float | None
+    is_fix: bool
+    is_hotfix: bool
+    is_forced: bool
+    is_rollback: bool | None
+    remediates: str | None
+    commits_count: int | None
+    commits: Sequence[CommitAnswer]
+    pull_request_number: int | None
+    member_id: str | None
+    team: str | None
+    labels: dict[str, str]
+    deployment_node_id: str | None
+    triggered_by: str
+    created_at: datetime | None
+    updated_at: datetime | None
+
+    @classmethod
+    def of(cls, recorded: RecordedDeployment) -> Self:
+        version = recorded.version
+        return cls.of_facts(
+            recorded.facts,
+            version.organization,
+            id=version.id,
+            created_at=from_microseconds(version.created_at),
+            updated_at=from_microseconds(version.recorded_at),
+        )
+
+    @classmethod
+    def of_facts(
+        cls,
+        facts: DeploymentFacts,
+        organization: str,
+        *,
+        id: str | None = None,
+        created_at: datetime | None = None,
+        updated_at: datetime | None = None,
+    ) -> Self:
+        start, finish = facts.started_at, facts.finished_at
+        return cls(
+            id=id,
+            organization=organization,
+            repository=facts.repository_path,
+            repository_url=facts.repository_url,
+            service=facts.service,
+            environment=facts.environment,
+            status=facts.status,
+            commit_id=facts.commit_id,
+            version=facts.version,
+            branch=facts.branch,
+            title=facts.title,
+            url=facts.url,
+            changelog=facts.changelog,
+            started_at=instant_of(start),
+            finished_at=instant_of(finish),
+            duration_seconds=None if start is None or finish is None else (finish - start) / 1_000_000,
+            is_fix=bool(facts.is_fix),
+            is_hotfix=bool(facts.is_hotfix),
+            is_forced=bool(facts.is_forced),
+            is_rollback=facts.is_rollback,
+            remediates=facts.remediates,
+            commits_count=facts.commits_count,
+            commits=[
+                CommitAnswer(str(commit["sha"]), from_microseconds(int(commit["committed_at"])))
+                for commit in facts.commits
+            ],
+            pull_request_number=facts.pull_request_number,
+            member_id=facts.member_id,
+            team=facts.team,
+            labels=facts.labels,
+            deployment_node_id=facts.deployment_node_id,
+            triggered_by=facts.triggered_by,
+            created_at=created_at,
+            updated_at=updated_at,
+        )
+
+
+def warnings_of(facts: DeploymentFacts, production_environments: Collection[str]) -> list[Warning]:
+    """What a sender may not have meant, from the record alone. Environments are given case-folded."""
+    found = []
+    if not facts.status.is_final:
+        found.append(Warning("in_progress", "It enters the metrics once it finishes: send the final status."))
+    if facts.environment_key not in production_environments:
+        found.append(
+            Warning(
+                "not_production", f"{facts.environment} is no production environment: metrics leave it out."
+            )
+        )
+    if not facts.commits:
+        found.append(Warning("no_commits", "Without commits it adds nothing to the lead time for changes."))
+    if facts.started_at is None:
+        found.append(Warning("no_start", "Without a start or a duration its duration is not known."))
+    if facts.commit_id is not None and len(facts.commit_id) < SHORT_COMMIT_DIGITS:
+        found.append(
+            Warning(
+                "short_commit", "A shortened commit_id is compared as sent: send all digits where you can."
+            )
+        )
+    return found

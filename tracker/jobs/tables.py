@@ -80,9 +80,5 @@ class JobLine(SQLModel, table=True):
 
 
 WORKSPACES = table(Workspace)
-
-
 JOBS = table(Job)
-
-
 JOB_LINES = table(JobLine)

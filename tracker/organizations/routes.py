@@ -1,31 +1,38 @@
 """`/api/v1/settings`: what an organization sets."""
 
-from litestar import Controller, get, patch
-from litestar.params import JSONBody
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from litestar import Controller, get, patch
+from litestar.params import FromPath, JSONBody
+
+from metrics.domain.instants import from_microseconds
 from metrics.domain.vocabulary import OrganizationSettings
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.organizations.schemas import SettingsAnswer, SettingsChange
-from tracker.organizations.service import change_settings, read_settings
+from tracker.errors import FieldError, InvalidRequest
+from tracker.organizations.schemas import RepositoryChange, SettingsAnswer, SettingsChange
+from tracker.organizations.service import change_settings, list_repositories, read_settings, set_team
 from tracker.records.ledger import Ledger
-from tracker.web.paging import CallerRequest
+from tracker.web.paging import CallerRequest, ListAnswer
 from tracker.web.state import Service, author_of
 
-PATH = "/api/v1/settings"
+SETTINGS_PATH = "/api/v1/settings"
 
 
 class SettingsController(Controller):
     """Read them and change them."""
 
-    @get(PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
+    @get(SETTINGS_PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
     def read(self, request: CallerRequest, service: Service) -> SettingsAnswer:
         """The organization's settings, defaults included."""
         request.user.require_unlimited("settings are the whole organization's")
         with service.engine.connect() as connection:
             return SettingsAnswer.of(read_settings(connection, request.user.organization))
 
-    @patch(PATH, guards=[requires(Scope.ADMIN)])
+    @patch(SETTINGS_PATH, guards=[requires(Scope.ADMIN)])
     async def change(
         self, data: JSONBody[SettingsChange], request: CallerRequest, service: Service
     ) -> SettingsAnswer:
@@ -37,3 +44,62 @@ class SettingsController(Controller):
             return change_settings(ledger, author, changes)
 
         return SettingsAnswer.of(await service.recorder.record(act))
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryAnswer:
+    """A repository, or with `service` one of the things deployed out of it."""
+
+    id: str
+    organization: str
+    repository: str
+    repository_url: str
+    host: str
+    service: str
+    team: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+REPOSITORIES_PATH = "/api/v1/repositories"
+
+
+def _answer(columns: Mapping[str, Any]) -> RepositoryAnswer:
+    return RepositoryAnswer(
+        id=columns["id"],
+        organization=columns["organization"],
+        repository=columns["repository_path"],
+        repository_url=columns["repository_url"],
+        host=columns["repository_host"],
+        service=columns["service"],
+        team=columns["team"],
+        created_at=from_microseconds(columns["created_at"]),
+        updated_at=from_microseconds(columns["recorded_at"]),
+    )
+
+
+class RepositoriesController(Controller):
+    """List them, and set the team of one."""
+
+    @get(REPOSITORIES_PATH, guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
+    def list_all(self, request: CallerRequest, service: Service) -> ListAnswer[RepositoryAnswer]:
+        """Every repository and service that a record has named, by path."""
+        rows = list_repositories(service.engine, request.user.organization, request.user.repositories)
+        return ListAnswer([_answer(dict(row._mapping)) for row in rows])
+
+    @patch(REPOSITORIES_PATH + "/{repository_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+    async def change(
+        self,
+        repository_id: FromPath[str],
+        data: JSONBody[RepositoryChange],
+        request: CallerRequest,
+        service: Service,
+    ) -> RepositoryAnswer:
+        """Set the team of a repository, or of one of its services: it holds for records that name none."""
+        author, reaches = author_of(request.user), request.user.reach
+        if "team" not in data.model_fields_set:
+            raise InvalidRequest.of([FieldError("/team", "is required")])
+        changed = await service.recorder.record(
+            lambda ledger: set_team(ledger, author, repository_id, data.team, reaches)
+        )
+        return _answer(changed)

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection, Row, Select
 
-from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident

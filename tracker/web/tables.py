@@ -40,6 +40,4 @@ class RejectedPost(SQLModel, table=True):
 
 
 IDEMPOTENCY_KEYS = table(IdempotencyKey)
-
-
 REJECTIONS = table(RejectedPost)

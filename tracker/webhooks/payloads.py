@@ -3,7 +3,7 @@
 import msgspec
 
 from metrics.domain.instants import from_microseconds
-from tracker.deployments.answers import DeploymentAnswer
+from tracker.deployments.schemas import DeploymentAnswer
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.webhooks.events import Event
 

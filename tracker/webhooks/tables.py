@@ -66,6 +66,4 @@ class Delivery(SQLModel, table=True):
 
 
 WEBHOOKS = table(Webhook)
-
-
 DELIVERIES = table(Delivery)

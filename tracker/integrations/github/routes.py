@@ -15,8 +15,15 @@ from sqlalchemy import Connection
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.deployments.requesting import delete_requested, report_progress, request_deployment
-from tracker.deployments.requests import RequestFilter, find_requested, list_requested, statuses_of
+from tracker.deployments.requests import (
+    RequestFilter,
+    delete_requested,
+    find_requested,
+    list_requested,
+    report_progress,
+    request_deployment,
+    statuses_of,
+)
 from tracker.errors import NotFound
 from tracker.integrations.github.answers import Answer, deployment_answer, repository_answer, status_answer
 from tracker.integrations.github.bodies import NewDeployment, NewStatus

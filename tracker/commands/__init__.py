@@ -1,1 +1,0 @@
-"""What the commands of `tracker` do, one file a subject."""

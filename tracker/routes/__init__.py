@@ -1,1 +1,0 @@
-"""The native interface, one file a resource."""

@@ -1,1 +1,0 @@
-"""Bodies that clients send, strictly validated, and what they are answered."""
