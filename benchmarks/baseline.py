@@ -6,8 +6,8 @@ from pathlib import Path
 from litestar import Litestar, post
 from litestar.params import JSONBody
 
+from metrics.domain.deployments import NewDeployment
 from tracker.app import RawBodies
-from tracker.deployments.schemas import NewDeployment
 from tracker.web.server import serve
 from tracker.web.state import RawRequest
 

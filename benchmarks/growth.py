@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.definitions.catalog import MetricName
+from metrics.domain.deployments import NewDeployment, SentDeployment
+from metrics.domain.incidents import NewIncident
+from metrics.domain.instants import now_microseconds
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
-from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import record_deployments
-from tracker.facts import SentDeployment
-from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import report_incident
 from tracker.records.engine import connect, follow
 from tracker.records.ledger import Author
@@ -123,9 +123,7 @@ class _Grown:
         body = {"started_at": self._some_time().isoformat(), "repository_url": self._repository()}
         incident = NewIncident.parse(msgspec.json.encode(body))
         self._recorder.record_now(
-            lambda ledger: report_incident(
-                ledger, Author("org-0", "benchmark"), incident.facts(), incident.carried_facts()
-            )
+            lambda ledger: report_incident(ledger, Author("org-0", "benchmark"), incident.sent())
         )
 
     def _sent(self, finished_at: datetime) -> SentDeployment:
@@ -143,7 +141,7 @@ class _Grown:
             ],
         }
         return NewDeployment.parse(msgspec.json.encode(body)).sent(
-            triggered_by="import", now=datetime.now(UTC)
+            triggered_by="import", now=now_microseconds()
         )
 
     def _repository(self) -> str:

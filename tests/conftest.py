@@ -13,10 +13,14 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from metrics.domain.corrections import DeploymentChange, IncidentChange
+from metrics.domain.deployments import NewDeployment
+from metrics.domain.incidents import NewIncident
+from metrics.domain.instants import now_microseconds
+from metrics.domain.settings import SettingsChange
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from tracker.deployments.schemas import DeploymentChange, NewDeployment
 from tracker.deployments.service import (
     RecordedDeployment,
     Recording,
@@ -24,9 +28,7 @@ from tracker.deployments.service import (
     record_deployment,
     revise_deployment,
 )
-from tracker.incidents.schemas import IncidentChange, NewIncident
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
-from tracker.organizations.schemas import SettingsChange
 from tracker.organizations.service import change_settings
 from tracker.records.engine import connect, follow
 from tracker.records.ledger import Author
@@ -67,13 +69,13 @@ class Book:
         body = {"repository_url": REPOSITORY, **fields}
         if "commit_id" not in body and "version" not in body:
             body["commit_id"] = "aaaaaaa"
-        sent = NewDeployment.parse(json.dumps(body).encode()).sent(triggered_by="api", now=now())
+        sent = NewDeployment.parse(json.dumps(body).encode()).sent(triggered_by="api", now=now_microseconds())
         return self.recorder.record_now(lambda ledger: record_deployment(ledger, Author(org, "test"), sent))
 
     def report(self, *, org: str = "acme", **fields: Any) -> RecordedIncident:
         body = NewIncident.parse(json.dumps(fields).encode())
         act = lambda ledger: report_incident(  # noqa: E731
-            ledger, Author(org, "test"), body.facts(), body.carried_facts()
+            ledger, Author(org, "test"), body.sent()
         )
         return self.recorder.record_now(act).incident
 
@@ -84,7 +86,7 @@ class Book:
         )
 
     def correct(self, deployment_id: str, *, org: str = "acme", **fields: Any) -> RecordedDeployment:
-        correction = DeploymentChange.parse(json.dumps(fields).encode()).correction(now())
+        correction = DeploymentChange.parse(json.dumps(fields).encode()).correction(now_microseconds())
         return self.recorder.record_now(
             lambda ledger: revise_deployment(ledger, Author(org, "test"), deployment_id, correction)
         )

@@ -19,6 +19,9 @@ import pytest
 from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
 from metrics.definitions.catalog import CATALOG, Definition, MetricName
 from metrics.definitions.profiles import RULES, Profile
+from metrics.domain.deployments import NewDeployment
+from metrics.domain.incidents import NewIncident
+from metrics.domain.settings import SettingsChange
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.parameters import MetricParameters
 from tests.server import clean_environment
@@ -26,10 +29,7 @@ from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
 from tracker.auth.tokens import Scope
 from tracker.deployments.routes import DeploymentListParameters, RecordParameters
-from tracker.deployments.schemas import NewDeployment
 from tracker.incidents.routes import IncidentListParameters, ReportParameters
-from tracker.incidents.schemas import NewIncident
-from tracker.organizations.schemas import SettingsChange
 from tracker.settings import Settings
 from tracker.transfer.downloads import ExportParameters
 from tracker.webhooks.routes import DeliveryListParameters

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
+from metrics.domain.fields import Body
 from metrics.engine.store import Store
 from metrics.queries.session import Reader
 from tracker.audit.changes import list_changes
@@ -47,7 +48,6 @@ from tracker.web.middleware import Observation
 from tracker.web.openapi import complete_document
 from tracker.web.paging import CallerRequest
 from tracker.web.problems import EXCEPTION_HANDLERS
-from tracker.web.schemas import Body
 from tracker.web.state import RawRequest, Service
 from tracker.webhooks.dispatcher import Dispatcher, Render
 from tracker.webhooks.egress import read_networks

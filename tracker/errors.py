@@ -1,57 +1,21 @@
-"""The failures that a caller can meet, each with the status and the code that HTTP says it with."""
+"""The failures that a caller can meet beside a record that is refused, each with how HTTP says it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from metrics.domain.vocabulary import COMMIT_PATTERN
+from metrics.domain.errors import Refusal
 
 RETRY_AFTER_SECONDS = 2
 
-# PostgreSQL keeps no NUL in text.
-TEXT_PATTERN = r"^[^\x00]*$"
 
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """What is wrong with one part of a request. `pointer` is a JSON pointer into the body, or a parameter."""
-
-    pointer: str
-    detail: str
-
-
-class Problem(Exception):
-    """A request that cannot be answered as asked; the subclass says why and how HTTP says it."""
+class Problem(Refusal):
+    """A request that cannot be answered as asked, with the status and the title that HTTP says it with."""
 
     status: ClassVar[int]
-    code: ClassVar[str]
     title: ClassVar[str]
-
-    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.errors = tuple(errors)
 
     @property
     def headers(self) -> dict[str, str]:
         return {}
-
-
-class InvalidRequest(Problem):
-    """The body or a parameter is not what the interface promises to understand."""
-
-    status, code, title = 400, "invalid-request", "The request is not valid"
-
-    @classmethod
-    def of(cls, errors: Sequence[FieldError]) -> "InvalidRequest":
-        return cls("; ".join(f"{error.pointer} {error.detail}".strip() for error in errors), errors)
-
-    @classmethod
-    def from_pydantic(cls, error: ValidationError) -> "InvalidRequest":
-        return cls.of([_field_error(detail) for detail in error.errors(include_url=False)])
 
 
 class Unauthenticated(Problem):
@@ -92,12 +56,6 @@ class NotFound(Problem):
     status, code, title = 404, "not-found", "Not found"
 
 
-class Contradiction(Problem):
-    """A repeat says something else than what is recorded under the same natural key."""
-
-    status, code, title = 409, "contradicts-record", "The repeat contradicts what is recorded"
-
-
 class KeyUnderWay(Problem):
     """The first request with this idempotency key has not been answered yet."""
 
@@ -130,27 +88,3 @@ class Unavailable(Problem):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
-
-
-_WORDING = {
-    "extra_forbidden": "is not a field that is known here",
-    "missing": "is required",
-    "json_invalid": "is not valid JSON",
-    "model_type": "must be a JSON object",
-    "bool_type": "must be true or false",
-    "string_type": "must be a string",
-}
-_PATTERN_WORDING = {
-    COMMIT_PATTERN: "must be 7 to 64 hexadecimal digits",
-    TEXT_PATTERN: "must not hold a NUL character",
-}
-
-
-def _field_error(detail: ErrorDetails) -> FieldError:
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in detail["loc"])
-    if detail["type"] == "string_pattern_mismatch":
-        return FieldError(pointer, _PATTERN_WORDING.get(detail["ctx"]["pattern"], detail["msg"]))
-    message = _WORDING.get(detail["type"], detail["msg"].removeprefix("Value error, "))
-    if detail["type"] == "json_invalid":
-        message += f" ({detail['ctx']['error']})"
-    return FieldError(pointer, message[:1].lower() + message[1:])

@@ -14,9 +14,10 @@ from metrics.definitions.catalog import MetricName
 from metrics.definitions.dora import attribution, level_of, overall_score, score_of
 from metrics.definitions.profiles import RULES, Profile
 from metrics.definitions.results import MetricRow
+from metrics.domain.instants import midnight
 from metrics.output.comparison import compare
 from metrics.output.notes import is_settling, notes_on
-from metrics.queries.calendar import Window, midnight
+from metrics.queries.calendar import Window
 from metrics.queries.explanation import Explanation
 from metrics.queries.question import Answer, Group, Point, Question
 from metrics.queries.settings_impact import Move

@@ -1,6 +1,11 @@
-"""Instants and spans: how they are read, kept and held against each other."""
+"""Instants and spans: how they are read, kept and held against each other.
 
-from datetime import UTC, datetime, timedelta
+There is one reader of times: for bodies, query parameters, files and the command line.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -8,6 +13,89 @@ DAY_MICROSECONDS = 86_400 * 1_000_000
 # How far a duration may be from finished_at - started_at: senders round to whole seconds.
 AGREEMENT_MICROSECONDS = 1_000_000
 FURTHEST_AHEAD_MICROSECONDS = DAY_MICROSECONDS
+LONGEST_DURATION_SECONDS = 366 * 86_400
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?(?P<zone>[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
+)
+_AN_INSTANT = "a time with a zone, as in 2026-03-02T10:00:00Z"
+
+
+class InstantError(ValueError):
+    """The text is no instant; the message says what would be one."""
+
+
+def read_instant(text: object) -> datetime:
+    """An instant in UTC out of RFC 3339 text, to the microsecond. Raises `InstantError`.
+
+    A space may stand for the T, and the zone may come without its colon. A time without a zone is refused,
+    and so is a number, which might be seconds, milliseconds or days.
+    """
+    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise InstantError(f"must be {_AN_INSTANT}")
+    if found["zone"] is None:
+        raise InstantError("must carry a time zone, as in 2026-03-02T10:00:00Z")
+    try:
+        instant = datetime.fromisoformat(found[0].upper())
+    except ValueError:
+        raise InstantError("is no date and time of the calendar") from None
+    # Years at the ends of the calendar overflow when they are moved to another zone.
+    if not 1970 <= instant.year < 9999 or instant < EPOCH:
+        raise InstantError("must be a time from 1970 on")
+    return instant.astimezone(UTC)
+
+
+def read_date_or_instant(text: object, zone: ZoneInfo) -> datetime:
+    """As `read_instant`; a date means its midnight in the zone. Raises `InstantError`."""
+    if not isinstance(text, str) or not _DATE.fullmatch(text):
+        try:
+            return read_instant(text)
+        except InstantError as error:
+            raise InstantError(str(error).replace(_AN_INSTANT, f"a date, or {_AN_INSTANT}")) from None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise InstantError("is no date of the calendar") from None
+    if not 1970 < day.year < 9999:
+        raise InstantError("must be a date after 1970")
+    return midnight(day, zone)
+
+
+def is_date(text: str) -> bool:
+    """Whether the text has the form of a date, without a time."""
+    return _DATE.fullmatch(text) is not None
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a local day begins, in UTC.
+
+    Where clocks go back over midnight, the first of the two counts. Where they leap over it, the day
+    begins with the leap.
+    """
+    local = datetime.combine(day, time(), zone)
+    instant = local.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return instant
+    return _end_of_leap(local)
+
+
+def _end_of_leap(skipped: datetime) -> datetime:
+    """The instant at which the clocks leapt over a local time that never was, to the second."""
+    # Read with the offset from after the leap a skipped time lies before it, and the other way round.
+    before = skipped.replace(fold=1).astimezone(UTC)
+    after = skipped.replace(fold=0).astimezone(UTC)
+    zone = skipped.tzinfo
+    offset_before = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // 2
+        middle -= timedelta(microseconds=middle.microsecond)
+        if middle.astimezone(zone).utcoffset() == offset_before:
+            before = middle
+        else:
+            after = middle
+    return after
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -20,23 +108,31 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-class TimesError(ValueError):
-    """Start, finish and duration that do not agree; `name` is the field, `detail` what would be right."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        self.name, self.detail = name, detail
-        super().__init__(f"{name}: {detail}")
+def now_microseconds() -> int:
+    """The present, in microseconds since 1970-01-01T00:00:00Z."""
+    return to_microseconds(datetime.now(UTC))
 
 
-def agreed_times(started_at: int | None, finished_at: int, duration: int | None) -> tuple[int | None, int]:
-    """Start and finish of what has finished, the start out of the duration where only that is known.
+def microseconds_of(instant: datetime | None) -> int | None:
+    """As `to_microseconds`, where there may be no instant."""
+    return None if instant is None else to_microseconds(instant)
 
-    All in microseconds. Raises `TimesError` where they do not agree.
-    """
-    if started_at is None:
-        return (None if duration is None else finished_at - duration), finished_at
-    if finished_at < started_at:
-        raise TimesError("finished_at", "must not be before started_at")
-    if duration is not None and abs(finished_at - started_at - duration) > AGREEMENT_MICROSECONDS:
-        raise TimesError("duration_seconds", "must agree with started_at and finished_at")
-    return started_at, finished_at
+
+def instant_of(microseconds: int | None) -> datetime | None:
+    """As `from_microseconds`, where there may be no instant."""
+    return None if microseconds is None else from_microseconds(microseconds)
+
+
+def span_of(seconds: float | None) -> int | None:
+    """Seconds as whole microseconds, where there may be no span."""
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
+def agree(started_at: int, finished_at: int, duration: int) -> bool:
+    """Whether a duration is that from the start to the finish, to the second. All in microseconds."""
+    return abs(finished_at - started_at - duration) <= AGREEMENT_MICROSECONDS
+
+
+def is_too_far_ahead(instant: int, now: int) -> bool:
+    """Whether an instant is more than a day after now: a clock error. Both in microseconds."""
+    return instant - now > FURTHEST_AHEAD_MICROSECONDS

@@ -1,6 +1,8 @@
 """One repository, however its URL was written, and the patterns that name some."""
 
 import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -31,6 +33,11 @@ class RepositoryIdentity:
     def key(self) -> str:
         """Host and path, case-folded: what the repository is compared by."""
         return f"{self.host}/{self.path}".casefold()
+
+    @property
+    def shown(self) -> str:
+        """How it is shown: its path; with the host before it where the path would be read as one."""
+        return f"{self.host}/{self.path}" if _is_host(self.path.partition("/")[0]) else self.path
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RepositoryIdentity) and self.key == other.key
@@ -83,18 +90,74 @@ def _split_url(text: str) -> tuple[str, str, str, str]:
     return host, f"{host}:{port}" if port else host, scheme, parts.path
 
 
-def may_name_host(pattern: str) -> bool:
-    """Whether a pattern can begin with a host: `acme/*` cannot, or it would mean a host `acme` too."""
-    segments = pattern.split("/")
-    return len(segments) > 2 or "." in segments[0] or pattern == "*"
+CanAccess = Callable[[RepositoryIdentity | None], bool]
+"""Whether a caller may touch what belongs to a repository, or to none."""
 
 
-def matches_repository(pattern: str, identity: RepositoryIdentity) -> bool:
-    """Whether `owner/name`, `host/owner/name`, or either with a closing `*`, means this repository."""
-    wanted = pattern.casefold()
-    candidates = [identity.path.casefold()]
-    if may_name_host(pattern):
-        candidates.append(identity.key)
-    if wanted.endswith("*"):
-        return any(candidate.startswith(wanted[:-1]) for candidate in candidates)
-    return wanted in candidates
+def allow_all(_: RepositoryIdentity | None) -> bool:
+    """The access of a caller who is not limited to some repositories."""
+    return True
+
+
+class PatternError(ValueError):
+    """The text is no pattern of repositories; the message says what would be one."""
+
+
+_NOT_IN_A_PATTERN = re.compile(r"[\s<>\"'\\\x00]")
+_EXPECTED_PATTERN = "must be name, owner/name or host/owner/name, each with a * at the end or none"
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryPattern:
+    """Which repositories are meant: `name`, `owner/name` or `host/owner/name`, or what begins so, with a `*`.
+
+    `candidates` are what is compared: the path, the path with its host before it, or either. Case-folded.
+    """
+
+    text: str
+    is_prefix: bool
+    by_path: bool
+    by_key: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "RepositoryPattern":
+        """Read a pattern. Raises `PatternError`."""
+        trunk = text.removesuffix("*")
+        segments = trunk.split("/")
+        whole = segments[:-1] if text.endswith("*") else segments
+        if "*" in trunk or not text or not all(whole) or _NOT_IN_A_PATTERN.search(text) or "://" in text:
+            raise PatternError(_EXPECTED_PATTERN)
+        names_host = len(segments) > 1 and _is_host(segments[0])
+        # A host without a dot in its name cannot be told from a group.
+        may_name_host = names_host or len(segments) > 2 or not trunk
+        return cls(trunk.casefold(), text.endswith("*"), by_path=not names_host, by_key=may_name_host)
+
+    def matches(self, repository: RepositoryIdentity) -> bool:
+        """Whether the repository is meant."""
+        candidates = [
+            *([repository.path.casefold()] if self.by_path else []),
+            *([repository.key] if self.by_key else []),
+        ]
+        if self.is_prefix:
+            return any(candidate.startswith(self.text) for candidate in candidates)
+        return self.text in candidates
+
+
+def _is_host(segment: str) -> bool:
+    return "." in segment or ":" in segment or segment == "localhost"
+
+
+# A token's patterns are looked at for every record that comes with it.
+@lru_cache(maxsize=4_096)
+def parse_patterns(texts: tuple[str, ...]) -> tuple[RepositoryPattern, ...]:
+    """The patterns that a token or a question names; a text that is none matches nothing."""
+    found = []
+    for text in texts:
+        with suppress(PatternError):
+            found.append(RepositoryPattern.parse(text))
+    return tuple(found)
+
+
+def matches_any(patterns: Iterable[str], repository: RepositoryIdentity) -> bool:
+    """Whether one of the patterns means the repository."""
+    return any(pattern.matches(repository) for pattern in parse_patterns(tuple(patterns)))

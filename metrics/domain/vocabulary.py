@@ -1,19 +1,12 @@
-"""What a record is, wherever it comes from: the record database, a file or a frame.
+"""The words that records are made of, and how names are compared, the same wherever a record comes from."""
 
-Shared by the side that writes records and the side that reads them, so that a repository, an
-environment or an instant means the same on both.
-"""
-
-from dataclasses import dataclass
 from enum import StrEnum
 
 COMMIT_PATTERN = r"^[0-9a-fA-F]{7,64}$"
+# PostgreSQL keeps no NUL in text.
+TEXT_PATTERN = r"^[^\x00]*$"
 
 DEFAULT_ENVIRONMENT = "production"
-DEFAULT_PRODUCTION_ENVIRONMENTS = ("production", "prod", "live")
-DEFAULT_ATTRIBUTION_GAP_DAYS = 30
-# The last report whose levels are monotone.
-DEFAULT_BENCHMARK_YEAR = 2023
 
 
 class Status(StrEnum):
@@ -36,29 +29,6 @@ class FailureSignal(StrEnum):
     HOTFIX = "hotfix"
     FIX = "fix"
     STATUS = "status"
-
-
-DEFAULT_FAILURE_SIGNALS = (
-    FailureSignal.INCIDENT,
-    FailureSignal.ROLLBACK,
-    FailureSignal.HOTFIX,
-    FailureSignal.FIX,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class OrganizationSettings:
-    """What an organization has set; a new one has the defaults."""
-
-    timezone: str = "UTC"
-    """IANA name; in it dates are local midnights where a question names no other."""
-    production_environments: tuple[str, ...] = DEFAULT_PRODUCTION_ENVIRONMENTS
-    """Case-folded: what metrics look at where a question names no environment."""
-    failure_signals: tuple[FailureSignal, ...] = DEFAULT_FAILURE_SIGNALS
-    attribution_gap_days: int = DEFAULT_ATTRIBUTION_GAP_DAYS
-    """How far back a failure without a link may look for the deployment that caused it, in days."""
-    benchmark: int = DEFAULT_BENCHMARK_YEAR
-    """The year of the DORA report that levels are taken from."""
 
 
 def environment_key(environment: str) -> str:

@@ -1,29 +1,41 @@
 """Records out of files and frames: NDJSON, Parquet or Polars, as the store pulls them from a database."""
 
 import gzip
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import msgspec
 import polars as pl
 import pyarrow as pa
-from pydantic import ValidationError
 
-from metrics.domain.errors import InvalidRecords, RecordsUnavailable
+from metrics.domain.errors import InvalidRecords, RecordsUnavailable, Refusal
+from metrics.domain.instants import now_microseconds
 from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
 from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, pulled_table
-from metrics.library.rows import Deployment, Incident, RepositoryTeam, Row, RowType, Settings, placed
+from metrics.library.rows import (
+    DeploymentRow,
+    DeploymentRows,
+    IncidentRow,
+    IncidentRows,
+    RepositoryRow,
+    Row,
+    RowType,
+    read_row,
+    repository_columns,
+    row_type,
+    settings_columns,
+)
 
 Rows = Path | pl.DataFrame | pl.LazyFrame
-Record = TypeVar("Record", Deployment, Incident)
 _NDJSON = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 _PARQUET = (".parquet",)
 FILES = (*_NDJSON, *_PARQUET)
 """The endings of the files that can be read."""
 _MOST_ERRORS_NAMED = 5
-_WORDINGS = {"string_pattern_mismatch": "must be 7 to 64 hexadecimal digits"}
 
 
 def read_records(organization: str | None, deployments: Rows, incidents: Rows | None = None) -> HeldRecords:
@@ -35,11 +47,11 @@ def read_records(organization: str | None, deployments: Rows, incidents: Rows | 
     found.take_all(deployments, RowType.DEPLOYMENT)
     if incidents is not None:
         found.take_all(incidents, RowType.INCIDENT)
-    tables = found.tables()
     if found.errors:
         more = len(found.errors) - _MOST_ERRORS_NAMED
         named = [*found.errors[:_MOST_ERRORS_NAMED], *([f"and {more} more"] if more > 0 else [])]
         raise InvalidRecords("; ".join(named))
+    tables = found.tables()
     return HeldRecords(tables, Position(max(table.num_rows for table in tables.values()), "file"))
 
 
@@ -49,10 +61,10 @@ class _Found:
     def __init__(self, organization: str | None) -> None:
         self.errors: list[str] = []
         self._organization = organization
-        self._deployments: dict[tuple[object, ...], tuple[int, Deployment]] = {}
-        self._incidents: dict[tuple[object, ...], tuple[int, Incident]] = {}
+        self._deployments = DeploymentRows(now_microseconds())
+        self._incidents = IncidentRows()
         self._teams: dict[tuple[RepositoryIdentity, str], str | None] = {}
-        self._settings: Settings | None = None
+        self._settings: Mapping[str, Any] | None = None
 
     def take_all(self, source: Rows, default: RowType) -> None:
         """Every row of a file or a frame."""
@@ -63,25 +75,23 @@ class _Found:
                 if self._organization is None or row.get("organization") in (None, self._organization):
                     # Lines of an export say what they are; a frame may have such a column of its own.
                     named = row.get("type") if isinstance(source, Path) else None
-                    self._take(number, row, RowType(named or default))
+                    self._take(number, row, row_type(named or default))
 
-    def _take(self, number: int, row: Row, row_type: RowType) -> None:
-        match row_type:
-            case RowType.DEPLOYMENT:
-                deployment = Deployment.model_validate(row)
-                _merge(self._deployments, number, deployment)
-                self._name(deployment.repository, deployment.service)
-            case RowType.INCIDENT:
-                incident = Incident.model_validate(row)
-                _merge(self._incidents, number, incident)
-                if incident.repository is not None:
-                    self._name(incident.repository, incident.service)
-            case RowType.REPOSITORY:
-                named = RepositoryTeam.model_validate(row)
-                self._name(named.repository, named.service)
-                self._teams[named.repository, named.service] = named.team
-            case RowType.SETTINGS:
-                self._settings = Settings.model_validate(row)
+    def _take(self, number: int, row: Row, kind: RowType) -> None:
+        match read_row(row, kind):
+            case DeploymentRow() as deployment:
+                facts = self._deployments.take(number, deployment).facts
+                self._name(facts.repository, facts.service)
+            case IncidentRow() as incident:
+                named = self._incidents.take(number, incident).facts
+                if named.repository is not None:
+                    self._name(named.repository, named.service)
+            case RepositoryRow() as named_team:
+                repository, service = RepositoryIdentity.parse(named_team.repository_url), named_team.service
+                self._name(repository, service or "")
+                self._teams[repository, service or ""] = named_team.team
+            case SettingsChange() as change:
+                self._settings = asdict(DEFAULT_SETTINGS) | change.changes()
 
     def _name(self, repository: RepositoryIdentity, service: str) -> None:
         self._teams.setdefault((repository, ""), None)
@@ -91,33 +101,26 @@ class _Found:
     def _noting(self, number: int) -> Iterator[None]:
         try:
             yield
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            said = _WORDINGS.get(first["type"], first["msg"].removeprefix("Value error, "))
-            self.errors.append(f"row {number}: {where}: {said}")
+        except Refusal as refusal:
+            first = refusal.errors[0]
+            name = first.pointer.removeprefix("/").replace("/", ".")
+            self.errors.append(f"row {number}: {name}: {first.detail}")
         except ValueError as error:
             self.errors.append(f"row {number}: {error}")
 
     def tables(self) -> Mapping[str, pa.Table]:
-        """What a record database would give. What is wrong with a record as a whole is noted."""
-        repositories = [
-            {**placed(repository, service), "team": team}
+        """What a record database would give."""
+        teams = [
+            repository_columns(repository, service, team)
             for (repository, service), team in self._teams.items()
         ]
-        settings = [] if self._settings is None else [self._settings.columns()]
+        settings = [] if self._settings is None else [settings_columns(self._settings)]
         return {
-            "deployments": self._table("deployments", self._columns(self._deployments)),
-            "incidents": self._table("incidents", self._columns(self._incidents)),
-            "repositories": self._table("repositories", enumerate(repositories, start=1)),
+            "deployments": self._table("deployments", self._deployments.columns()),
+            "incidents": self._table("incidents", self._incidents.columns()),
+            "repositories": self._table("repositories", enumerate(teams, start=1)),
             "organization_settings": self._table("organization_settings", enumerate(settings, start=1)),
         }
-
-    def _columns(self, records: Mapping[Any, tuple[int, Deployment | Incident]]) -> Iterator[tuple[int, Row]]:
-        for number, record in records.values():
-            if not record.deleted:
-                with self._noting(number):
-                    yield number, record.columns()
 
     def _table(self, name: str, numbered: Iterable[tuple[int, Row]]) -> pa.Table:
         rows = []
@@ -139,13 +142,6 @@ class _Found:
 def _stored(value: object) -> object:
     """Flags as a database gives them."""
     return int(value) if isinstance(value, bool) else value
-
-
-def _merge(records: dict[tuple[object, ...], tuple[int, Record]], number: int, record: Record) -> None:
-    """Several rows may be of one record; it keeps the place of its first."""
-    key = record.key(number)
-    first, earlier = records.get(key, (number, None))
-    records[key] = first, record if earlier is None else record.after(earlier)
 
 
 def _rows(source: Rows) -> Iterator[Row | None]:
@@ -173,7 +169,7 @@ def _lines(file: Path) -> Iterator[Row | None]:
 
 def _parsed(line: bytes) -> Row | None:
     try:
-        row = json.loads(line)
+        row = msgspec.json.decode(line)
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None

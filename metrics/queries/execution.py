@@ -15,7 +15,7 @@ from metrics.definitions.profiles import RULES, Profile, search_path
 from metrics.definitions.results import MetricRow
 from metrics.domain.errors import ParameterError
 from metrics.domain.instants import MICROSECOND
-from metrics.domain.repositories import RepositoryIdentity, matches_repository
+from metrics.domain.repositories import RepositoryIdentity, matches_any
 from metrics.domain.vocabulary import FailureSignal, environment_key
 from metrics.queries.calendar import Window, buckets, local_days
 from metrics.queries.question import Answer, Dimension, Group, Point, Question
@@ -229,11 +229,7 @@ def _repository_keys(
         """,
         {"organization": organization},
     ).fetchall()
-    return [key for key, host, path in known if _is_meant(RepositoryIdentity(host, path, ""), patterns)]
-
-
-def _is_meant(repository: RepositoryIdentity, patterns: Sequence[str]) -> bool:
-    return any(matches_repository(pattern, repository) for pattern in patterns)
+    return [key for key, host, path in known if matches_any(patterns, RepositoryIdentity(host, path, ""))]
 
 
 def _both(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:

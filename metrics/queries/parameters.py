@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from metrics.definitions.dora import report_years
 from metrics.definitions.profiles import Profile
+from metrics.domain.benchmarks import report_years
 from metrics.domain.errors import ParameterError
-from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
-from metrics.queries.calendar import Interval, midnight
+from metrics.domain.instants import midnight
+from metrics.domain.settings import OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal
+from metrics.queries.calendar import Interval
 from metrics.queries.question import Dimension, Label, Question
 
 Model = TypeVar("Model", bound="QueryParameters")

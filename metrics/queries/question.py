@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from metrics.definitions.catalog import MetricName, Unit
 from metrics.definitions.profiles import Profile
 from metrics.definitions.results import MetricRow
-from metrics.domain.vocabulary import DEFAULT_BENCHMARK_YEAR, FailureSignal, OrganizationSettings
+from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.calendar import Interval, Window
 
 
@@ -64,7 +65,7 @@ class Question:
     group_by: Dimension | None = None
     compares: bool = False
     as_of: datetime | None = None
-    benchmark: int = DEFAULT_BENCHMARK_YEAR
+    benchmark: int = DEFAULT_SETTINGS.benchmark
     profile: Profile = Profile.DEFAULT
 
     @property

@@ -11,7 +11,8 @@ import duckdb
 from metrics.definitions.catalog import read_sql
 from metrics.definitions.results import MetricRow
 from metrics.domain.instants import from_microseconds
-from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
+from metrics.domain.settings import OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal
 
 # What figures depend on, and how a column of `settings_versions` becomes a field of the settings.
 _READ: Mapping[str, Callable[[Any], object]] = {

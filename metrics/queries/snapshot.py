@@ -8,7 +8,8 @@ import duckdb
 import pyarrow as pa
 
 from metrics.definitions.catalog import CATALOG, MetricName, read_sql
-from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
+from metrics.domain.settings import OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal
 from metrics.queries import settings_impact as moved
 from metrics.queries.execution import Asking, asking
 from metrics.queries.explanation import Explanation, explain

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metrics.queries.calendar import local_days, midnight
+from metrics.domain.instants import midnight
+from metrics.queries.calendar import local_days
 
 ZONES = [
     "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe",

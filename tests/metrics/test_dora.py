@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from metrics.definitions.catalog import MetricName
-from metrics.definitions.dora import level_of, overall_score, report_years, score_of
+from metrics.definitions.dora import level_of, overall_score, score_of
 from metrics.definitions.results import (
     ChangeFailureRate,
     DeploymentFrequency,
@@ -17,6 +17,7 @@ from metrics.definitions.results import (
     MetricRow,
     Reason,
 )
+from metrics.domain.benchmarks import report_years
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 HOUR, DAY, WEEK, MONTH = 3_600.0, 86_400.0, 604_800.0, 2_629_800.0

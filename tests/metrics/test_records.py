@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.domain.instants import from_microseconds, to_microseconds
-from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError, matches_repository
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError, matches_any
 
 SAME = [
     "https://github.com/acme/shop",
@@ -89,7 +89,7 @@ def test_any_text_is_a_repository_or_refused(text: str) -> None:
     ],
 )
 def test_a_pattern_means_a_path_a_host_and_path_or_a_beginning(pattern: str, matches: bool) -> None:
-    assert matches_repository(pattern, RepositoryIdentity.parse(SAME[0])) is matches
+    assert matches_any([pattern], RepositoryIdentity.parse(SAME[0])) is matches
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9998, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from metrics.domain.repositories import RepositoryIdentity, matches_repository
+from metrics.domain.repositories import RepositoryIdentity, matches_any
 from tests.conftest import Book
 from tracker.records.pages import names_repository
 from tracker.records.tables import REPOSITORIES
@@ -28,4 +28,4 @@ def test_a_pattern_means_the_same_in_sql_and_in_python(book: Book, pattern: str)
                 select(REPOSITORIES.c.repository_url).where(names_repository(REPOSITORIES, [pattern]))
             )
         )
-    assert found == {url for url in URLS if matches_repository(pattern, RepositoryIdentity.parse(url))}
+    assert found == {url for url in URLS if matches_any([pattern], RepositoryIdentity.parse(url))}

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from metrics.domain.errors import Contradiction, InvalidInput
 from metrics.engine.pulled_tables import PULLED
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from tests.conftest import Book
 from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
-from tracker.errors import Contradiction, InvalidRequest
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
 from tracker.records.engine import follow
@@ -134,7 +134,7 @@ class Records(RuleBasedStateMachine):
         after = {**known.fields, **sent}
         was_final, is_final = (fields["status"] != "in_progress" for fields in (known.fields, after))
         if (was_final and not is_final) or (not is_final and "finished_at" in sent):
-            assert refusal_of(lambda: self.book.correct(known.id, org=self.org, **sent)) is InvalidRequest
+            assert refusal_of(lambda: self.book.correct(known.id, org=self.org, **sent)) is InvalidInput
             return
         if is_final and after["finished_at"] is None:
             sent = {**sent, "finished_at": FINISHES[0]}
@@ -225,7 +225,7 @@ def compare_versions(known: Thing, rows: Any, read: Callable[[Any], Any]) -> Non
 def refusal_of(act: Callable[[], object]) -> type[Exception]:
     try:
         act()
-    except (Contradiction, InvalidRequest) as refusal:
+    except (Contradiction, InvalidInput) as refusal:
         return type(refusal)
     raise AssertionError("it was not refused")
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from metrics.domain.errors import Contradiction
 from tests.conftest import Book
 from tests.server import Server, deployment
 from tracker.deployments.service import Recording
-from tracker.errors import Contradiction
 from tracker.records.ledger import Author, Ledger
 
 PATH = "/api/v1/deployments"

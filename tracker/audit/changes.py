@@ -11,14 +11,13 @@ from sqlalchemy import Row, Table
 
 from metrics.api.documents import documents
 from metrics.domain.instants import from_microseconds, to_microseconds
-from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.repositories import CanAccess, RepositoryIdentity
 from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
-from tracker.facts import Reaches
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
 from tracker.organizations.service import settings_of
@@ -96,15 +95,15 @@ def list_changes(request: CallerRequest, service: Service) -> Response[ChangesAn
     )
     page = found[: parameters.limit]
     cursor = write_cursor([page[-1].row.revision]) if len(found) > len(page) else None
-    reaches = request.user.reach
-    visible = [_as_seen(one, reaches) for one in page if reaches(_repository(one.row))]
+    can_access = request.user.can_access
+    visible = [_as_seen(one, can_access) for one in page if can_access(_repository(one.row))]
     headers = next_link(request, service.settings, cursor)
     return Response(ChangesAnswer([_answer(one) for one in visible]), headers=headers)
 
 
-def _as_seen(recorded: Recorded, reaches: Reaches) -> Recorded:
+def _as_seen(recorded: Recorded, can_access: CanAccess) -> Recorded:
     """Without the version before, where that was in a repository that the caller may not see."""
-    if recorded.before is None or reaches(_repository(recorded.before)):
+    if recorded.before is None or can_access(_repository(recorded.before)):
         return recorded
     return replace(recorded, before=None)
 

@@ -5,11 +5,10 @@ from collections.abc import Collection, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metrics.domain.repositories import RepositoryIdentity, matches_repository
+from metrics.domain.repositories import CanAccess, RepositoryIdentity, allow_all, matches_any
 from tracker.auth.keys import KeyRing
 from tracker.auth.tokens import Claims, Scope, verify
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
-from tracker.facts import Reaches, everything
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -47,14 +46,12 @@ class Caller:
         """Whether the token reaches this repository; one that is limited never reaches "no repository"."""
         if self.repositories is None:
             return True
-        return repository is not None and any(
-            matches_repository(pattern, repository) for pattern in self.repositories
-        )
+        return repository is not None and matches_any(self.repositories, repository)
 
     @property
-    def reach(self) -> Reaches:
-        """`may_use`, or `everything` where the token is not limited, which need not be asked."""
-        return everything if self.repositories is None else self.may_use
+    def can_access(self) -> CanAccess:
+        """`may_use`, or `allow_all` where the token is not limited, which need not be asked."""
+        return allow_all if self.repositories is None else self.may_use
 
     def require_write(self, repository: RepositoryIdentity | None) -> None:
         """Raises `InsufficientScope` where the token may not write to the repository."""

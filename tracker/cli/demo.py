@@ -12,12 +12,13 @@ import msgspec
 import rich_click as click
 from sqlalchemy import Connection, Engine, or_, select
 
+from metrics.domain.deployments import NewDeployment
+from metrics.domain.errors import Refusal
+from metrics.domain.incidents import NewIncident
+from metrics.domain.instants import to_microseconds
 from tracker.cli.common import CommandFailed, check_organization, this_command
 from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
-from tracker.deployments.schemas import NewDeployment
 from tracker.deployments.service import record_deployments
-from tracker.errors import Problem
-from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import report_incident
 from tracker.organizations.service import change_settings, set_team
 from tracker.records.engine import connect
@@ -81,7 +82,7 @@ def _has_own_records(connection: Connection, organization: str) -> bool:
 
 
 def _fill(engine: Engine, organization: str, seed: int) -> tuple[int, int]:
-    """How many deployments are new, and how many were known. Raises `Problem`."""
+    """How many deployments are new, and how many were known. Raises `Refusal`."""
     now, author, recorder = datetime.now(UTC), Author(organization, _SUBJECT), Recorder(engine)
     days, repeated = list(simulate(seed, now)), Counter[bool]()
     for first in range(0, len(days), _DAYS_AT_ONCE):
@@ -100,20 +101,21 @@ class _Recording:
     days: Sequence[Day]
 
     def act(self, ledger: Ledger) -> list[bool]:
-        """Record them; of each deployment whether it was known. Raises `Problem`."""
+        """Record them; of each deployment whether it was known. Raises `Refusal`."""
         ledger.ensure_organization(self.author.organization)
         bodies = [
             NewDeployment.parse(msgspec.json.encode(one)) for day in self.days for one in day.deployments
         ]
-        sent = [body.sent(triggered_by="cli", now=self.now) for body in bodies]
+        now = to_microseconds(self.now)
+        sent = [body.sent(triggered_by="cli", now=now) for body in bodies]
         repeated = []
         for outcome in record_deployments(ledger, self.author, sent):
-            if isinstance(outcome, Problem):
+            if isinstance(outcome, Refusal):
                 raise outcome
             repeated.append(outcome.repeated)
         for one in (incident for day in self.days for incident in day.incidents):
             report = NewIncident.parse(msgspec.json.encode(one))
-            report_incident(ledger, self.author, report.facts(), report.carried_facts())
+            report_incident(ledger, self.author, report.sent())
         return repeated
 
 

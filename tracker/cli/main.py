@@ -8,9 +8,9 @@ import rich_click as click
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from metrics.domain.errors import Refusal
 from tracker.auth.keys import KeyRingError
 from tracker.cli.common import CommandFailed
-from tracker.errors import Problem
 from tracker.records.engine import DatabaseUrlError
 from tracker.records.migrations import SchemaError
 
@@ -70,7 +70,7 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as failure:
         _fail(failure.format_message(), failure.exit_code)
-    except (Problem, KeyRingError, DatabaseUrlError, SchemaError, CommandFailed, OSError) as failure:
+    except (Refusal, KeyRingError, DatabaseUrlError, SchemaError, CommandFailed, OSError) as failure:
         _fail(str(failure))
     except DBAPIError as failure:
         _fail(f"the record database cannot be used: {failure.orig}")

@@ -11,7 +11,7 @@ import rich_click as click
 from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError
-from metrics.domain.vocabulary import OrganizationSettings
+from metrics.domain.settings import OrganizationSettings
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Reader

@@ -3,9 +3,10 @@
 import msgspec
 import rich_click as click
 
+from metrics.domain.errors import Refusal
+from metrics.domain.settings import SettingsChange
 from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
-from tracker.errors import Problem
-from tracker.organizations.schemas import SettingsAnswer, SettingsChange
+from tracker.organizations.schemas import SettingsAnswer
 from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
@@ -51,8 +52,8 @@ def _read(assignments: tuple[str, ...]) -> dict[str, object]:
         given[name] = _value(name, text)
     try:
         return SettingsChange.parse(msgspec.json.encode(given)).changes()
-    except Problem as problem:
-        raise click.UsageError("; ".join(f"{e.pointer[1:]} {e.detail}" for e in problem.errors)) from None
+    except Refusal as refusal:
+        raise click.UsageError("; ".join(f"{e.pointer[1:]} {e.detail}" for e in refusal.errors)) from None
 
 
 def _value(name: str, text: str) -> object:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Row
 
-from metrics.domain.repositories import matches_repository
+from metrics.domain.fields import LONGEST_NAME
+from metrics.domain.repositories import matches_any
 from tracker.cli.common import (
     CLI_SUBJECT,
     CommandFailed,
@@ -110,15 +111,15 @@ def _change(line: dict[str, str], known: Sequence[Row[Any]]) -> _Change:
         if row.service == service
         and (identity := repository_of(row._mapping)) is not None
         and "*" not in repository
-        and matches_repository(repository, identity)
+        and matches_any([repository], identity)
     ]
     named = f"{repository}, service {service}" if service else repository
     if not found:
         raise ValueError(f"no record has named {named}")
     if len(found) > 1:
         raise ValueError(f"{named} is on several hosts: write host/owner/name")
-    if len(line["team"]) > 250:
-        raise ValueError("a team has at most 250 characters")
+    if len(line["team"]) > LONGEST_NAME:
+        raise ValueError(f"a team has at most {LONGEST_NAME} characters")
     return _Change(found[0], line["team"] or None)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import rich_click as click
 from sqlalchemy.dialects import postgresql, sqlite
 
-from metrics.domain.instants import to_microseconds
+from metrics.domain.instants import now_microseconds
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tables import REVOKED_TOKENS
 from tracker.auth.tokens import Scope, mint
@@ -107,7 +107,7 @@ def revoke(token_id: str) -> None:
     with write_transaction(engine) as connection:
         connection.execute(
             upsert(REVOKED_TOKENS)
-            .values(token_id=token_id, revoked_at=to_microseconds(datetime.now(UTC)))
+            .values(token_id=token_id, revoked_at=now_microseconds())
             .on_conflict_do_nothing()
         )
     click.echo(f"Revoked {token_id}.")

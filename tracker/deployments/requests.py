@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, union_all, update
 
+from metrics.domain.corrections import Correction
+from metrics.domain.deployments import DeploymentFacts, SentDeployment
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import Status, environment_key
 from tracker.deployments.service import (
@@ -29,7 +31,6 @@ from tracker.deployments.statuses import (
     told_of,
 )
 from tracker.errors import Conflict, NotFound
-from tracker.facts import Correction, DeploymentFacts, SentDeployment
 from tracker.records.ledger import Author, Ledger, repository_columns, repository_of
 from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS
 
@@ -251,9 +252,10 @@ def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Reque
 
 
 def _facts(wanted: Request, author: Author, now: int) -> DeploymentFacts:
-    return DeploymentFacts.in_progress(
+    return DeploymentFacts.of(
         wanted.repository,
         wanted.environment,
+        status=Status.IN_PROGRESS,
         # A ref that is no commit is a branch or a tag: it says where the release is found, not which it is.
         commit_id=wanted.sha,
         branch=None if wanted.ref.lower() == wanted.sha else wanted.ref,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from litestar import Controller, Response, delete, get, patch, post, put
@@ -11,6 +10,10 @@ from msgspec import UNSET, UnsetType
 from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
+from metrics.domain.corrections import DeploymentChange
+from metrics.domain.deployments import DeploymentFacts, NewDeployment
+from metrics.domain.fields import Body, Duration, Name
+from metrics.domain.instants import instant_of, now_microseconds
 from metrics.domain.vocabulary import Status
 from metrics.queries.parameters import QueryParameters, require_label
 from metrics.queries.question import Label
@@ -19,14 +22,7 @@ from metrics.queries.session import Reader
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
-from tracker.deployments.schemas import (
-    DeploymentAnswer,
-    DeploymentChange,
-    Duration,
-    NewDeployment,
-    Warning,
-    warnings_of,
-)
+from tracker.deployments.schemas import DeploymentAnswer, Warning, warnings_of
 from tracker.deployments.service import (
     RecordedDeployment,
     delete_deployment,
@@ -36,7 +32,6 @@ from tracker.deployments.service import (
 )
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
 from tracker.errors import NotFound
-from tracker.facts import DeploymentFacts
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
@@ -55,7 +50,6 @@ from tracker.web.paging import (
     ListParameters,
     page_answer,
 )
-from tracker.web.schemas import Body, Name, instant_of
 from tracker.web.state import Service, author_of
 
 PATH = "/api/v1/deployments"
@@ -130,7 +124,7 @@ class DeploymentsController(Controller):
         """
         parameters = RecordParameters.read(request.query_params.multi_items())
         caller, author = request.user, author_of(request.user)
-        sent = data.sent(triggered_by="api", now=datetime.now(UTC))
+        sent = data.sent(triggered_by="api", now=now_microseconds())
         caller.require_write(sent.facts.repository)
         if parameters.dry_run:
             facts = await service.recorder.record(lambda ledger: preview_deployment(ledger, author, sent))
@@ -138,7 +132,7 @@ class DeploymentsController(Controller):
             return Response(replace(dry, warnings=_warnings(service, caller, facts)), status_code=200)
 
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
-            recording = record_deployment(ledger, author, sent, caller.reach)
+            recording = record_deployment(ledger, author, sent, caller.can_access)
             warnings = _warnings(service, caller, recording.deployment.facts)
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
@@ -164,10 +158,10 @@ class DeploymentsController(Controller):
         service: Service,
     ) -> RecordAnswer:
         """Finish or correct a deployment: a merge patch. What it was before stays in its history."""
-        author, reaches = author_of(request.user), request.user.reach
-        correction = data.correction(datetime.now(UTC))
+        author, can_access = author_of(request.user), request.user.can_access
+        correction = data.correction(now_microseconds())
         revised = await service.recorder.record(
-            lambda ledger: revise_deployment(ledger, author, deployment_id, correction, reaches)
+            lambda ledger: revise_deployment(ledger, author, deployment_id, correction, can_access)
         )
         warnings = _warnings(service, request.user, revised.facts)
         return replace(RecordAnswer.of(revised), warnings=warnings)
@@ -175,9 +169,9 @@ class DeploymentsController(Controller):
     @delete(PATH + "/{deployment_id:str}", guards=[requires(Scope.ADMIN)])
     async def remove(self, deployment_id: FromPath[str], request: CallerRequest, service: Service) -> None:
         """Delete a deployment: it is in no list and no metric any more, and its history says so."""
-        author, reaches = author_of(request.user), request.user.reach
+        author, can_access = author_of(request.user), request.user.can_access
         await service.recorder.record(
-            lambda ledger: delete_deployment(ledger, author, deployment_id, reaches)
+            lambda ledger: delete_deployment(ledger, author, deployment_id, can_access)
         )
 
     @get(

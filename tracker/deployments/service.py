@@ -6,17 +6,13 @@ from typing import Any, Self
 
 from sqlalchemy import Row, select
 
+from metrics.domain.corrections import Correction
+from metrics.domain.deployments import DeploymentFacts, NaturalKey, SentDeployment
+from metrics.domain.errors import Refusal
+from metrics.domain.merging import merge_deployment
+from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.vocabulary import Status
-from tracker.errors import InsufficientScope, NotFound, Problem
-from tracker.facts import (
-    Correction,
-    DeploymentFacts,
-    NaturalKey,
-    Reaches,
-    SentDeployment,
-    everything,
-    merge_repeat,
-)
+from tracker.errors import InsufficientScope, NotFound
 from tracker.records.ledger import Author, Ledger, Version
 from tracker.records.tables import DEPLOYMENTS
 
@@ -52,39 +48,39 @@ class Recording:
 
 
 def record_deployments(
-    ledger: Ledger, author: Author, sent: Sequence[SentDeployment], reaches: Reaches = everything
-) -> list[Recording | Problem]:
-    """Record each deployment: a new one, or a repeat that is understood as `merge_repeat` says.
+    ledger: Ledger, author: Author, sent: Sequence[SentDeployment], can_access: CanAccess = allow_all
+) -> list[Recording | Refusal]:
+    """Record each deployment: a new one, or a repeat that is understood as `merge_deployment` says.
 
-    One that cannot be recorded is returned as the `Problem`, in its place, and changes nothing: what
-    `merge_repeat` raises, or `InsufficientScope` where it remediates what `reaches` does not.
+    One that cannot be recorded is returned as the `Refusal`, in its place, and changes nothing: what
+    `merge_deployment` raises, or `InsufficientScope` where it remediates what `can_access` does not.
     """
     ledger.ensure_repositories(author, ((one.facts.repository, one.facts.service) for one in sent))
     current = _current_by_natural_key(ledger, author.organization, sent)
-    return [_record_one(ledger, author, current, one, reaches) for one in sent]
+    return [_record_one(ledger, author, current, one, can_access) for one in sent]
 
 
 def record_deployment(
-    ledger: Ledger, author: Author, sent: SentDeployment, reaches: Reaches = everything
+    ledger: Ledger, author: Author, sent: SentDeployment, can_access: CanAccess = allow_all
 ) -> Recording:
     """Record one deployment. Raises what `record_deployments` returns."""
-    outcome = record_deployments(ledger, author, [sent], reaches)[0]
-    if isinstance(outcome, Problem):
+    outcome = record_deployments(ledger, author, [sent], can_access)[0]
+    if isinstance(outcome, Refusal):
         raise outcome
     return outcome
 
 
 def require_reach_of_named(
-    ledger: Ledger, author: Author, field: str, name: str | None, reaches: Reaches
+    ledger: Ledger, author: Author, field: str, name: str | None, can_access: CanAccess
 ) -> None:
-    """Raises `InsufficientScope` where the name is the id of a deployment that `reaches` does not.
+    """Raises `InsufficientScope` where the name is the id of a deployment that `can_access` does not.
 
     A node id or a release names only within the record's own repository.
     """
-    if name is None or reaches is everything:
+    if name is None or can_access is allow_all:
         return
     row = _current_row(ledger, author.organization, name)
-    if row is not None and not reaches(RecordedDeployment.from_row(row).facts.repository):
+    if row is not None and not can_access(RecordedDeployment.from_row(row).facts.repository):
         raise InsufficientScope(f"insufficient_scope: the token does not reach what {field} names")
 
 
@@ -92,7 +88,7 @@ def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> 
     """What would be recorded, without recording it. Raises `Contradiction`."""
     key = sent.facts.natural_key
     current = _current_by_natural_key(ledger, author.organization, [sent])
-    return merge_repeat(current[key].facts, sent, ledger.now) if key in current else sent.facts
+    return merge_deployment(current[key].facts, sent, ledger.now) if key in current else sent.facts
 
 
 def revise_deployment(
@@ -100,16 +96,16 @@ def revise_deployment(
     author: Author,
     deployment_id: str,
     correction: Correction,
-    reaches: Reaches = everything,
+    can_access: CanAccess = allow_all,
 ) -> RecordedDeployment:
     """Finish or correct a deployment.
 
     Raises `NotFound`, or `InvalidRequest` where the corrected facts contradict each other.
     """
-    current = _existing(ledger, author, deployment_id, reaches)
+    current = _existing(ledger, author, deployment_id, can_access)
     facts = correction.apply(current.facts, ledger.now)
     if facts.remediates != current.facts.remediates:
-        require_reach_of_named(ledger, author, "remediates", facts.remediates, reaches)
+        require_reach_of_named(ledger, author, "remediates", facts.remediates, can_access)
     if facts == current.facts:
         return current
     revised = RecordedDeployment(ledger.next_version(author, current.version), facts)
@@ -118,18 +114,20 @@ def revise_deployment(
 
 
 def delete_deployment(
-    ledger: Ledger, author: Author, deployment_id: str, reaches: Reaches = everything
+    ledger: Ledger, author: Author, deployment_id: str, can_access: CanAccess = allow_all
 ) -> None:
     """Close a deployment's last version: it is in no list and no metric any more. Raises `NotFound`."""
-    current = _existing(ledger, author, deployment_id, reaches)
+    current = _existing(ledger, author, deployment_id, can_access)
     version = ledger.next_version(author, current.version).closed_at_birth()
     ledger.supersede(DEPLOYMENTS, current.version, RecordedDeployment(version, current.facts).to_row())
 
 
-def _existing(ledger: Ledger, author: Author, deployment_id: str, reaches: Reaches) -> RecordedDeployment:
+def _existing(
+    ledger: Ledger, author: Author, deployment_id: str, can_access: CanAccess
+) -> RecordedDeployment:
     row = _current_row(ledger, author.organization, deployment_id)
     recorded = None if row is None else RecordedDeployment.from_row(row)
-    if recorded is None or not reaches(recorded.facts.repository):
+    if recorded is None or not can_access(recorded.facts.repository):
         raise NotFound(f"There is no deployment {deployment_id}.")
     return recorded
 
@@ -150,11 +148,11 @@ def _record_one(
     author: Author,
     current: dict[NaturalKey, RecordedDeployment],
     sent: SentDeployment,
-    reaches: Reaches,
-) -> Recording | Problem:
+    can_access: CanAccess,
+) -> Recording | Refusal:
     """Record one deployment beside the current ones, which it joins."""
     try:
-        require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, reaches)
+        require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     except InsufficientScope as refusal:
         return refusal
     key = sent.facts.natural_key
@@ -164,8 +162,8 @@ def _record_one(
         ledger.insert(DEPLOYMENTS, recorded.to_row())
     else:
         try:
-            facts = merge_repeat(before.facts, sent, ledger.now)
-        except Problem as refusal:
+            facts = merge_deployment(before.facts, sent, ledger.now)
+        except Refusal as refusal:
             return refusal
         if facts == before.facts:
             return Recording(before, repeated=True)

@@ -8,6 +8,8 @@ from msgspec import UNSET, UnsetType
 from pydantic import Field
 
 from metrics.api.documents import documents
+from metrics.domain.corrections import IncidentChange
+from metrics.domain.incidents import NewIncident
 from metrics.queries.parameters import QueryParameters
 from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Reader
@@ -15,7 +17,7 @@ from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
 from tracker.incidents.queries import IncidentFilter, list_incidents
-from tracker.incidents.schemas import IncidentAnswer, IncidentChange, NewIncident
+from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
@@ -67,12 +69,12 @@ class IncidentsController(Controller):
     ) -> Response[ReportAnswer]:
         """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
         parameters = ReportParameters.read(request.query_params.multi_items())
-        author, facts, carried = author_of(request.user), data.facts(), data.carried_facts()
-        request.user.require_write(facts.repository)
-        reach = request.user.reach
+        author, sent = author_of(request.user), data.sent()
+        request.user.require_write(sent.facts.repository)
+        can_access = request.user.can_access
 
         def act(ledger: Ledger) -> Posted[ReportAnswer]:
-            outcome = report_incident(ledger, author, facts, carried, reach)
+            outcome = report_incident(ledger, author, sent, can_access)
             answer = ReportAnswer.of(outcome.incident)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
@@ -91,9 +93,9 @@ class IncidentsController(Controller):
         service: Service,
     ) -> IncidentAnswer:
         """Resolve or correct an incident: a merge patch."""
-        author, changes, reaches = author_of(request.user), data.changes(), request.user.reach
+        author, changes, can_access = author_of(request.user), data.changes(), request.user.can_access
         revised = await service.recorder.record(
-            lambda ledger: revise_incident(ledger, author, incident_id, changes, reaches)
+            lambda ledger: revise_incident(ledger, author, incident_id, changes, can_access)
         )
         return IncidentAnswer.of(revised)
 

@@ -1,4 +1,4 @@
-"""Incidents: what one says, and how it is reported, repeated and revised."""
+"""Incidents as they are recorded: reported, repeated and revised."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -6,39 +6,13 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, select
 
-from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import environment_key
+from metrics.domain.incidents import IncidentFacts, SentIncident
+from metrics.domain.merging import merge_incident, with_merged_labels
+from metrics.domain.repositories import CanAccess, allow_all
 from tracker.deployments.service import require_reach_of_named
-from tracker.errors import FieldError, InsufficientScope, InvalidRequest, NotFound
-from tracker.facts import Reaches, everything, require_few_labels, with_merged_labels
+from tracker.errors import InsufficientScope, NotFound
 from tracker.records.ledger import Author, Ledger, Version, repository_columns, repository_of
 from tracker.records.tables import INCIDENTS
-from tracker.repeats import contradiction, fill_empty
-
-
-@dataclass(frozen=True)
-class IncidentFacts:
-    """What an incident says, in the form in which it is kept. Instants in microseconds UTC."""
-
-    key: str | None
-    title: str | None
-    started_at: int
-    resolved_at: int | None
-    environment: str | None
-    repository: RepositoryIdentity | None
-    service: str
-    deployment: str | None
-    commit_id: str | None
-    change_related: bool
-    severity: str | None
-    url: str | None
-    labels: dict[str, str]
-
-    def require_order(self) -> None:
-        """Raises `InvalidRequest` where the end lies before the start."""
-        if self.resolved_at is not None and self.resolved_at < self.started_at:
-            detail = "must not be before started_at"
-            raise InvalidRequest.of([FieldError("/resolved_at", detail)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +31,9 @@ class RecordedIncident:
     def to_row(self) -> dict[str, object]:
         facts = vars(self.facts) | repository_columns(self.facts.repository)
         del facts["repository"]
-        environment = self.facts.environment
-        return {
-            **vars(self.version),
-            **facts,
-            "environment_key": None if environment is None else environment_key(environment),
-        }
+        return {**vars(self.version), **facts, "environment_key": self.facts.environment_key}
 
 
-# How a fact is called in a body, where that is not its own name.
-_SENT_AS = {"repository": "repository_url"}
 _FACT_COLUMNS = tuple(column.name for column in fields(IncidentFacts) if column.name != "repository")
 
 
@@ -81,16 +48,16 @@ class Report:
 def report_incident(
     ledger: Ledger,
     author: Author,
-    facts: IncidentFacts,
-    carried: frozenset[str],
-    reaches: Reaches = everything,
+    sent: SentIncident,
+    can_access: CanAccess = allow_all,
 ) -> Report:
     """Record an incident; with a `key` that is known, fill what the record lacks.
 
     Raises `Contradiction` where the repeat says something else than the record, `InsufficientScope`
-    where the incident names a deployment that `reaches` does not.
+    where the incident names a deployment that `can_access` does not.
     """
-    require_reach_of_named(ledger, author, "deployment", facts.deployment, reaches)
+    facts = sent.facts
+    require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
     current = None
     if facts.key is not None:
         current = _current(ledger, author, INCIDENTS.c.key == facts.key)
@@ -99,14 +66,9 @@ def report_incident(
         recorded = RecordedIncident(ledger.first_version(author), facts)
         ledger.insert(INCIDENTS, recorded.to_row())
         return Report(recorded, repeated=False)
-    if not reaches(current.facts.repository):
+    if not can_access(current.facts.repository):
         raise InsufficientScope("insufficient_scope: the token does not reach the incident with this key")
-    changes, conflicts = fill_empty(current.facts, facts, carried)
-    if "labels" in changes:
-        require_few_labels(changes["labels"])
-    if conflicts:
-        raise contradiction([_SENT_AS.get(name, name) for name in conflicts], "key")
-    return Report(_revise(ledger, author, current, replace(current.facts, **changes)), repeated=True)
+    return Report(_revise(ledger, author, current, merge_incident(current.facts, sent)), repeated=True)
 
 
 def revise_incident(
@@ -114,19 +76,19 @@ def revise_incident(
     author: Author,
     incident_id: str,
     changes: Mapping[str, Any],
-    reaches: Reaches = everything,
+    can_access: CanAccess = allow_all,
 ) -> RecordedIncident:
-    """Correct or resolve an incident. Raises `NotFound`, or `InvalidRequest` where times do not agree.
+    """Correct or resolve an incident. Raises `NotFound`, or `InvalidInput` where times do not agree.
 
-    `reaches` is asked about the repository before the change and about the one after it.
+    `can_access` is asked about the repository before the change and about the one after it.
     """
     current = _current(ledger, author, INCIDENTS.c.id == incident_id)
-    if current is None or not reaches(current.facts.repository):
+    if current is None or not can_access(current.facts.repository):
         raise NotFound(f"There is no incident {incident_id}.")
     facts = replace(current.facts, **with_merged_labels(current.facts.labels, changes))
-    if not reaches(facts.repository):
+    if not can_access(facts.repository):
         raise InsufficientScope("insufficient_scope: the token does not reach that repository")
-    require_reach_of_named(ledger, author, "deployment", facts.deployment, reaches)
+    require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
     return _revise(ledger, author, current, facts)
 
 

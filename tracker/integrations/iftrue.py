@@ -4,7 +4,7 @@ It has no call to update: posting the same repository, branch and commit again f
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid5
@@ -14,28 +14,19 @@ from litestar.params import JSONBody
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 
+from metrics.domain.corrections import Correction
+from metrics.domain.deployments import NewDeployment, SentDeployment
+from metrics.domain.errors import InvalidInput
+from metrics.domain.fields import Body, CommitId, Count, LongText, RepositoryUrl, ShortText, Url
+from metrics.domain.instants import LONGEST_DURATION_SECONDS, instant_of, now_microseconds
 from metrics.domain.vocabulary import Status
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.deployments.schemas import LONGEST_DURATION_SECONDS, NewDeployment
 from tracker.deployments.service import RecordedDeployment, record_deployment, revise_deployment
-from tracker.errors import InvalidRequest
-from tracker.facts import Correction, SentDeployment
 from tracker.records.ledger import Author, Ledger
 from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES
 from tracker.settings import DurationUnit
 from tracker.web.paging import CallerRequest
-from tracker.web.schemas import (
-    Body,
-    CommitId,
-    Count,
-    LongText,
-    RepositoryUrl,
-    ShortText,
-    Url,
-    instant_of,
-    invalid_field,
-)
 from tracker.web.state import Service, author_of
 
 PATH = "/v1/organization/deployment"
@@ -105,19 +96,19 @@ class NewIftrueDeployment(Body):
     commits_count: _WholeNumber | None = None
     status: Annotated[SentStatus, Field(strict=False)] | None = None
 
-    def sent(self, unit: DurationUnit, now: datetime) -> SentDeployment:
-        """The facts to record; what is left out has the document's defaults. Raises `InvalidRequest`."""
+    def sent(self, unit: DurationUnit, now: int) -> SentDeployment:
+        """The facts to record; what is left out has the document's defaults. Raises `InvalidInput`."""
         status = (self.status or SentStatus.SUCCES).status
         same = self.model_dump(exclude={"deployment_duration", "status"}, exclude_none=True)
         duration = None
         if self.deployment_duration is not None and status.is_final:
             duration = self.deployment_duration * _SECONDS[unit]
             if duration > LONGEST_DURATION_SECONDS:
-                raise invalid_field("deployment_duration", f"must not be more than a year, in {unit}")
+                raise InvalidInput.field("deployment_duration", f"must not be more than a year, in {unit}")
         try:
             body = NewDeployment(**same, status=status, duration_seconds=duration)
         except ValidationError as error:
-            raise InvalidRequest.from_pydantic(error) from None
+            raise InvalidInput.from_pydantic(error) from None
         return body.sent(triggered_by="webhook", now=now)
 
 
@@ -153,13 +144,13 @@ async def record(
 ) -> Response[IftrueAnswer]:
     """Record a deployment, or finish the one that is in progress: 201."""
     caller, author = request.user, author_of(request.user)
-    sent = data.sent(service.settings.iftrue_duration_unit, datetime.now(UTC))
+    sent = data.sent(service.settings.iftrue_duration_unit, now_microseconds())
     caller.require_write(sent.facts.repository)
 
     def act(ledger: Ledger) -> IftrueAnswer:
         known = _in_progress(ledger, author, sent)
         if known is None:
-            return _answer(ledger, record_deployment(ledger, author, sent, caller.reach).deployment)
+            return _answer(ledger, record_deployment(ledger, author, sent, caller.can_access).deployment)
         return _answer(ledger, revise_deployment(ledger, author, known, _update(sent)))
 
     return Response(await service.recorder.record(act))
@@ -194,7 +185,7 @@ def _in_progress(ledger: Ledger, author: Author, sent: SentDeployment) -> str | 
 
 def _update(sent: SentDeployment) -> Correction:
     """What the call says of what is in progress: the later word counts."""
-    said = sent.carried & {
+    said = sent.fields_set & {
         "title", "branch", "commit_id", "changelog", "url", "is_fix", "is_hotfix", "is_forced",
         "commits_count", "pull_request_number", "member_id", "status",
     }  # fmt: skip
@@ -203,7 +194,6 @@ def _update(sent: SentDeployment) -> Correction:
 
 def _answer(ledger: Ledger, recorded: RecordedDeployment) -> IftrueAnswer:
     facts, version = recorded.facts, recorded.version
-    start, finish = facts.started_at, facts.finished_at
     return IftrueAnswer(
         id=version.id,
         triggered_by=facts.triggered_by,
@@ -222,7 +212,7 @@ def _answer(ledger: Ledger, recorded: RecordedDeployment) -> IftrueAnswer:
         url=facts.url,
         branch=facts.branch,
         commit_id=facts.commit_id,
-        deployment_duration=None if start is None or finish is None else (finish - start) / 1_000_000,
+        deployment_duration=facts.duration_seconds,
         node_id=facts.deployment_node_id,
         pull_request_number=facts.pull_request_number,
     )

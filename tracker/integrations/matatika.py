@@ -12,10 +12,11 @@ from litestar.datastructures import Headers
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from metrics.domain.errors import FieldError, InvalidInput
 from metrics.domain.instants import from_microseconds
 from tracker.auth.callers import NO_SCHEME, requires
 from tracker.auth.tokens import Scope
-from tracker.errors import FieldError, InvalidRequest, Unauthenticated
+from tracker.errors import Unauthenticated
 from tracker.integrations.pushes import NoJob, read_push
 from tracker.integrations.workspaces import profile_of, reached_job, reached_workspace
 from tracker.jobs.logs import Line, read_lines
@@ -116,7 +117,7 @@ class MatatikaController(Controller):
         """The log from a line on, as text or as NDJSON; 204 where there is nothing."""
         text = request.query_params.get("sequence", "0")
         if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise InvalidRequest.of([FieldError("sequence", "must be a number from 0 on")])
+            raise InvalidInput.of([FieldError("sequence", "must be a number from 0 on")])
         with service.engine.connect() as connection:
             job = reached_job(connection, job_id, request.user)
         if int(text) >= job.lines:
@@ -212,18 +213,18 @@ def _written(pieces: Iterator[Sequence[Line]], write: Callable[[Line], bytes]) -
 
 
 def _paging(request: CallerRequest) -> tuple[int, int, bool]:
-    """Page, from 0, size, and whether the oldest come first. Raises `InvalidRequest`."""
+    """Page, from 0, size, and whether the oldest come first. Raises `InvalidInput`."""
 
     def number(name: str, default: int, least: int, most: int) -> int:
         text = request.query_params.get(name, str(default))
         is_number = text.isascii() and text.isdigit() and len(text) < 10
         if not (is_number and least <= int(text) <= most):
-            raise InvalidRequest.of([FieldError(name, f"must be a number from {least} to {most}")])
+            raise InvalidInput.of([FieldError(name, f"must be a number from {least} to {most}")])
         return int(text)
 
     column, _, direction = request.query_params.get("sort", "created,desc").partition(",")
     if column != "created" or direction not in ("", "asc", "desc"):
-        raise InvalidRequest.of([FieldError("sort", "must be created,asc or created,desc")])
+        raise InvalidInput.of([FieldError("sort", "must be created,asc or created,desc")])
     return number("page", 0, 0, 10**6), number("size", DEFAULT_PAGE, 1, LARGEST_PAGE), direction != "desc"
 
 

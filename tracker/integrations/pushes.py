@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from metrics.domain.errors import FieldError, InvalidInput
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
-from tracker.errors import FieldError, InvalidRequest
 from tracker.jobs.workspaces import Workspace
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -28,7 +28,7 @@ class Push:
 
 
 def read_push(event: str | None, body: bytes, workspace: Workspace) -> Push:
-    """The push that a webhook tells of. Raises `NoJob`, `InvalidRequest`."""
+    """The push that a webhook tells of. Raises `NoJob`, `InvalidInput`."""
     payload = _payload(body)
     if event not in (None, "push"):
         raise NoJob(f"The event {event} deploys nothing.")
@@ -44,21 +44,21 @@ def read_push(event: str | None, body: bytes, workspace: Workspace) -> Push:
     if payload.get("deleted") is True or not commit_id.strip("0"):
         raise NoJob(f"{ref} was deleted: no job was started.")
     if not _COMMIT.fullmatch(commit_id):
-        raise InvalidRequest.of([FieldError("/after", "must be a commit, in 40 or 64 hexadecimal digits")])
+        raise InvalidInput.of([FieldError("/after", "must be a commit, in 40 or 64 hexadecimal digits")])
     return Push(commit_id, _pusher(payload))
 
 
 def _payload(body: bytes) -> dict[str, Any]:
-    """The body as an object; an empty one where it is empty. Raises `InvalidRequest`."""
+    """The body as an object; an empty one where it is empty. Raises `InvalidInput`."""
     try:
         payload = msgspec.json.decode(body) if body.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         if body.startswith(b"payload="):
             detail = "must be JSON: set the webhook's content type to application/json"
-            raise InvalidRequest.of([FieldError("", detail)]) from None
-        raise InvalidRequest.of([FieldError("", "is not valid JSON")]) from None
+            raise InvalidInput.of([FieldError("", detail)]) from None
+        raise InvalidInput.of([FieldError("", "is not valid JSON")]) from None
     if not isinstance(payload, dict):
-        raise InvalidRequest.of([FieldError("", "must be a JSON object")])
+        raise InvalidInput.of([FieldError("", "must be a JSON object")])
     return payload
 
 

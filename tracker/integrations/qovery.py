@@ -10,17 +10,18 @@ from litestar.params import FromPath
 from pydantic import ConfigDict
 from sqlalchemy import Connection
 
+from metrics.domain.errors import FieldError, InvalidInput
+from metrics.domain.fields import Body, CommitId, Name
+from metrics.domain.instants import instant_of
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.steps import QUEUEING, steps_of
-from tracker.errors import FieldError, InvalidRequest
 from tracker.integrations.workspaces import profile_of, reached_workspace
 from tracker.jobs.queue import Job, JobStatus, Standing, request_job, standing_of, stop_all
 from tracker.jobs.workspaces import Workspace, note_event
 from tracker.records.ledger import Ledger
 from tracker.web.paging import CallerRequest
 from tracker.web.problems import Failure
-from tracker.web.schemas import Body, CommitId, Name, instant_of
 from tracker.web.state import Service
 
 Answer = Mapping[str, object]
@@ -68,9 +69,9 @@ class DeployRequest(Body):
     git_commit_id: CommitId | None = None
 
     def require_one(self) -> None:
-        """Raises `InvalidRequest` unless one is given, and not both."""
+        """Raises `InvalidInput` unless one is given, and not both."""
         if (self.image_tag is None) == (self.git_commit_id is None):
-            raise InvalidRequest("one of image_tag and git_commit_id is required, and not both")
+            raise InvalidInput("one of image_tag and git_commit_id is required, and not both")
 
 
 @post("/deploy", guards=[_WRITERS], status_code=202)
@@ -116,7 +117,7 @@ def _event(request: CallerRequest) -> Event:
     name = request.query_params.get("forceEvent", Event.START)
     if name not in set(Event):
         detail = f"must be one of {', '.join(Event)}"
-        raise InvalidRequest.of([FieldError("forceEvent", detail)])
+        raise InvalidInput.of([FieldError("forceEvent", detail)])
     return Event(name)
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
+from metrics.domain.instants import now_microseconds
 from tracker.deployments.steps import Step, StepStatus
 from tracker.jobs.git import Checkout, CheckoutFailed
 from tracker.jobs.logs import LONGEST_LINE, append_lines
@@ -331,4 +332,4 @@ def _readable(line: bytes) -> str:
 
 
 def _now() -> int:
-    return time.time_ns() // 1_000
+    return now_microseconds()

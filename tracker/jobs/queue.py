@@ -13,11 +13,13 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from uuid_utils import uuid7
 
+from metrics.domain.corrections import Correction
+from metrics.domain.deployments import DeploymentFacts, SentDeployment
+from metrics.domain.errors import Refusal
 from metrics.domain.vocabulary import Status, environment_key
 from tracker.deployments.service import record_deployment, revise_deployment
 from tracker.deployments.steps import Step, report_steps, steps_of
-from tracker.errors import Conflict, NotFound, Problem
-from tracker.facts import Correction, DeploymentFacts, SentDeployment
+from tracker.errors import Conflict, NotFound
 from tracker.jobs.tables import JOBS, WORKSPACES
 from tracker.jobs.workspaces import Workspace, find_workspace
 from tracker.records.ledger import Author, Ledger
@@ -206,9 +208,10 @@ def begin_deployment(
     if job.deployment_id is not None:
         return job
     workspace = find_workspace(ledger.connection, job.workspace_id)
-    facts = DeploymentFacts.in_progress(
+    facts = DeploymentFacts.of(
         workspace.repository,
         workspace.environment,
+        status=Status.IN_PROGRESS,
         service=workspace.service,
         # Of an image the commit beside it says nothing.
         commit_id=None if job.image_tag else commit_id,
@@ -221,8 +224,8 @@ def begin_deployment(
         deployment_node_id=job.id,
         triggered_by="job",
     )
-    carried = frozenset({"status", "started_at", "commit_id", "version"})
-    recording = record_deployment(ledger, _author(job), SentDeployment(facts, carried))
+    given = frozenset({"status", "started_at", "commit_id", "version"})
+    recording = record_deployment(ledger, _author(job), SentDeployment(facts, given))
     _update(ledger, job.id, commit_id=commit_id, deployment_id=recording.deployment.version.id)
     return find_job(ledger.connection, job.id, deleted=True)
 
@@ -251,7 +254,7 @@ def end_job(
         outcome = Status.SUCCESS if status is JobStatus.COMPLETE else Status.FAIL
         correction = Correction({"status": outcome, "finished_at": ledger.now})
         # The record may have been deleted meanwhile, or corrected to what does not go with this.
-        with contextlib.suppress(Problem):
+        with contextlib.suppress(Refusal):
             revise_deployment(ledger, _author(job), job.deployment_id, correction)
             _add_steps(ledger, job, job.deployment_id, steps)
     _update(

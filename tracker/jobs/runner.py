@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from metrics.domain.instants import now_microseconds
 from tracker.errors import NotFound
 from tracker.jobs.attempt import Attempt, Holder, LeaseLost
 from tracker.jobs.queue import Job, claim_job, find_job
@@ -79,7 +79,7 @@ class Runner:
                     shutil.rmtree(left, ignore_errors=True)
 
     def _claim(self) -> Job | None:
-        holder, now = self.holder, time.time_ns() // 1_000
+        holder, now = self.holder, now_microseconds()
         return holder.recorder.record_now(
             lambda ledger: claim_job(ledger, holder.name, now, holder.lease_end(now), self.workspaces)
         )

@@ -8,12 +8,12 @@ from typing import Any
 from litestar import Controller, get, patch
 from litestar.params import FromPath, JSONBody
 
+from metrics.domain.errors import FieldError, InvalidInput
 from metrics.domain.instants import from_microseconds
-from metrics.domain.vocabulary import OrganizationSettings
+from metrics.domain.settings import OrganizationSettings, SettingsChange
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.errors import FieldError, InvalidRequest
-from tracker.organizations.schemas import RepositoryChange, SettingsAnswer, SettingsChange
+from tracker.organizations.schemas import RepositoryChange, SettingsAnswer
 from tracker.organizations.service import change_settings, list_repositories, read_settings, set_team
 from tracker.records.ledger import Ledger
 from tracker.web.paging import CallerRequest, ListAnswer
@@ -96,10 +96,10 @@ class RepositoriesController(Controller):
         service: Service,
     ) -> RepositoryAnswer:
         """Set the team of a repository, or of one of its services: it holds for records that name none."""
-        author, reaches = author_of(request.user), request.user.reach
+        author, can_access = author_of(request.user), request.user.can_access
         if "team" not in data.model_fields_set:
-            raise InvalidRequest.of([FieldError("/team", "is required")])
+            raise InvalidInput.of([FieldError("/team", "is required")])
         changed = await service.recorder.record(
-            lambda ledger: set_team(ledger, author, repository_id, data.team, reaches)
+            lambda ledger: set_team(ledger, author, repository_id, data.team, can_access)
         )
         return _answer(changed)

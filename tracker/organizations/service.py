@@ -11,9 +11,10 @@ from sqlalchemy import (
     select,
 )
 
-from metrics.domain.vocabulary import FailureSignal, OrganizationSettings
+from metrics.domain.repositories import CanAccess, allow_all
+from metrics.domain.settings import OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal
 from tracker.errors import NotFound
-from tracker.facts import Reaches, everything
 from tracker.records.ledger import Author, Ledger, Version, repository_of
 from tracker.records.pages import names_repository
 from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES
@@ -88,7 +89,7 @@ def set_team(
     author: Author,
     repository_id: str,
     team: str | None,
-    reaches: Reaches = everything,
+    can_access: CanAccess = allow_all,
 ) -> Mapping[str, Any]:
     """Say which team a repository, or a service of one, belongs to; its row as it then is.
 
@@ -102,7 +103,7 @@ def set_team(
             columns.superseded_revision.is_(None),
         )
     ).first()
-    if row is None or not reaches(repository_of(row._mapping)):
+    if row is None or not can_access(repository_of(row._mapping)):
         raise NotFound(f"There is no repository {repository_id}.")
     before = dict(row._mapping)
     if before["team"] == team:

@@ -307,4 +307,4 @@ def repository_of(columns: RowMapping) -> RepositoryIdentity | None:
 
 T = TypeVar("T")
 Act = Callable[[Ledger], T]
-"""Something to record. It decides first and writes last: raising a `Problem`, it has written nothing."""
+"""Something to record. It decides first and writes last: raising a `Refusal`, it has written nothing."""

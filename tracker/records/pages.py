@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from metrics.domain.instants import to_microseconds
-from metrics.domain.repositories import may_name_host
+from metrics.domain.repositories import parse_patterns
 from metrics.domain.vocabulary import environment_key
 from metrics.wire.cursors import read_cursor, write_cursor
 
@@ -64,20 +64,16 @@ def find(engine: Engine, table: Table, organization: str, record_id: str) -> Row
 
 
 def names_repository(table: Table, patterns: Iterable[str]) -> ColumnElement[bool]:
-    """Whether a row's repository is one of `owner/name`, `host/owner/name` or either with a closing `*`.
-
-    The same rule as `metrics.domain.repositories.matches_repository`, where the database applies it.
-    """
+    """Whether one of the patterns means a row's repository: `RepositoryPattern.matches` in SQL."""
     key = table.c.repository_key
     path = func.substr(key, func.length(table.c.repository_host) + 2)
     conditions: list[ColumnElement[bool]] = [false()]
-    for pattern in patterns:
-        wanted = pattern.casefold()
-        for text in (path, key) if may_name_host(pattern) else (path,):
-            if wanted.endswith("*"):
-                conditions.append(text.startswith(wanted.removesuffix("*"), autoescape=True))
+    for pattern in parse_patterns(tuple(patterns)):
+        for text in [*([path] if pattern.by_path else []), *([key] if pattern.by_key else [])]:
+            if pattern.is_prefix:
+                conditions.append(text.startswith(pattern.text, autoescape=True))
             else:
-                conditions.append(text == wanted)
+                conditions.append(text == pattern.text)
     return or_(*conditions)
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from tracker.errors import Problem
+from metrics.domain.errors import Refusal
 from tracker.records.engine import UNAVAILABLE, probe, write_transaction
 from tracker.records.ledger import Act, KnownRepositories, Ledger
 from tracker.telemetry import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
@@ -71,7 +71,7 @@ class Recorder:
     async def record(self, act: Act[T]) -> T:
         """Run the act in the next commit and return its result once that is on disk.
 
-        Raises the act's `Problem`, or one of `UNAVAILABLE` where the database cannot be written.
+        Raises the act's `Refusal`, or one of `UNAVAILABLE` where the database cannot be written.
         """
         future: Future[T] = Future()
         self._waiting.put(_Submission(act, future))
@@ -131,5 +131,5 @@ class Recorder:
 def _attempt(act: Act[Any], ledger: Ledger) -> Any:
     try:
         return act(ledger)
-    except Problem as refusal:
+    except Refusal as refusal:
         return refusal

@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
-from metrics.domain.instants import to_microseconds
+from metrics.domain.deployments import SentDeployment
+from metrics.domain.errors import FieldError, InvalidInput
+from metrics.domain.instants import now_microseconds
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.routes import PATH
-from tracker.errors import FieldError, InvalidRequest
-from tracker.facts import SentDeployment
 from tracker.transfer.ndjson import Chunk, InputError, LineError, LineReader, Tally, read_chunk
 from tracker.web.answers import KEY_HEADER
 from tracker.web.paging import CallerRequest
@@ -57,10 +56,10 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
     `finished_at` must be given where the status is final. Lines that carry a `deployment_node_id` may
     be sent again; the others would be recorded twice.
     """
-    author, reach = author_of(request.user), request.user.reach
+    author, reach = author_of(request.user), request.user.can_access
     if KEY_HEADER in request.headers:
         detail = "is for single records; give each line a deployment_node_id, and the batch may be sent again"
-        raise InvalidRequest.of([FieldError(KEY_HEADER, detail)])
+        raise InvalidInput.of([FieldError(KEY_HEADER, detail)])
 
     def reaches(sent: SentDeployment) -> None:
         request.user.require_write(sent.facts.repository)
@@ -91,7 +90,7 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
 def _rejection(request: CallerRequest, error: LineError) -> Rejection:
     return Rejection(
         organization=request.user.organization,
-        rejected_at=to_microseconds(datetime.now(UTC)),
+        rejected_at=now_microseconds(),
         route=request.url.path,
         token_id=request.user.claims.token_id,
         code="batch-line",
@@ -115,8 +114,8 @@ async def _chunks(
 
 
 def _is_gzip(request: CallerRequest) -> bool:
-    """Whether the body is compressed. Raises `InvalidRequest` where it is in another way."""
+    """Whether the body is compressed. Raises `InvalidInput` where it is in another way."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
-        raise InvalidRequest(f"Content-Encoding: {encoding} is not understood here; send gzip or none")
+        raise InvalidInput(f"Content-Encoding: {encoding} is not understood here; send gzip or none")
     return encoding == "gzip"

@@ -7,12 +7,12 @@ number, and memory does not grow with the input.
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from tracker.deployments.schemas import NewDeployment
+from metrics.domain.deployments import NewDeployment, SentDeployment
+from metrics.domain.errors import Refusal
+from metrics.domain.instants import now_microseconds
+from metrics.domain.repositories import CanAccess, allow_all
 from tracker.deployments.service import Recording, record_deployments
-from tracker.errors import Problem
-from tracker.facts import Reaches, SentDeployment, everything
 from tracker.records.ledger import Author, Ledger
 from tracker.telemetry import REFUSED_RECORDS
 
@@ -21,7 +21,7 @@ LONGEST_LINE_BYTES = 5_000_000
 MOST_ERRORS_LISTED = 1_000
 
 Check = Callable[[SentDeployment], None]
-"""Raises a `Problem` where the record must not come in: from a token that does not reach its repository."""
+"""Raises a `Refusal` where the record must not come in: from a token that does not reach its repository."""
 
 
 class InputError(Exception):
@@ -58,15 +58,15 @@ class Chunk:
     errors: Sequence[LineError]
 
     def record(
-        self, ledger: Ledger, author: Author, reaches: Reaches = everything
-    ) -> list[Recording | Problem]:
-        return record_deployments(ledger, author, self.sent, reaches)
+        self, ledger: Ledger, author: Author, can_access: CanAccess = allow_all
+    ) -> list[Recording | Refusal]:
+        return record_deployments(ledger, author, self.sent, can_access)
 
-    def count(self, outcomes: Sequence[Recording | Problem], tally: Tally) -> None:
+    def count(self, outcomes: Sequence[Recording | Refusal], tally: Tally) -> None:
         """Add to the tally what became of the chunk, in the order of its lines."""
         failures = list(self.errors)
         for line, outcome in zip(self.line_numbers, outcomes, strict=True):
-            if isinstance(outcome, Problem):
+            if isinstance(outcome, Refusal):
                 REFUSED_RECORDS.labels(outcome.code).inc()
                 failures.append(LineError(line, outcome.detail))
             elif outcome.repeated:
@@ -79,7 +79,7 @@ class Chunk:
 
 def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, check: Check) -> Chunk:
     """Validate numbered lines; empty ones are passed over."""
-    now = datetime.now(UTC)
+    now = now_microseconds()
     numbers, sent, errors = [], [], []
     for number, line in lines:
         if not line.strip():
@@ -88,9 +88,9 @@ def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, check: Che
             body = NewDeployment.parse(line)
             one = body.sent(triggered_by=triggered_by, now=now, finish_required=True)
             check(one)
-        except Problem as problem:
-            REFUSED_RECORDS.labels(problem.code).inc()
-            errors.append(LineError(number, problem.detail))
+        except Refusal as refusal:
+            REFUSED_RECORDS.labels(refusal.code).inc()
+            errors.append(LineError(number, refusal.detail))
         else:
             numbers.append(number)
             sent.append(one)

@@ -3,17 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Table, select
 
-from metrics.domain.instants import to_microseconds
+from metrics.domain.errors import Contradiction, FieldError, InvalidInput, Refusal
+from metrics.domain.instants import now_microseconds, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import OrganizationSettings
+from metrics.domain.settings import OrganizationSettings
 from tracker.deployments.service import RecordedDeployment
-from tracker.errors import Contradiction, FieldError, InvalidRequest, Problem
 from tracker.incidents.service import RecordedIncident
 from tracker.organizations.service import settings_columns
 from tracker.records.ledger import Author, Ledger, Version, repository_columns
@@ -44,7 +43,7 @@ def is_exported(line: bytes) -> bool:
         return False
 
 
-ReadLine = tuple[int, ExportedLine | Problem]
+ReadLine = tuple[int, ExportedLine | Refusal]
 """The number of a line, and what it says or what is wrong with it."""
 
 
@@ -53,20 +52,20 @@ def read_exported(lines: Iterable[tuple[int, bytes]]) -> list[ReadLine]:
     return [(number, _read_or_refuse(line)) for number, line in lines if line.strip()]
 
 
-def _read_or_refuse(line: bytes) -> ExportedLine | Problem:
+def _read_or_refuse(line: bytes) -> ExportedLine | Refusal:
     try:
         return read_line(line)
-    except Problem as problem:
-        return problem
+    except Refusal as refusal:
+        return refusal
 
 
 def read_line(line: bytes) -> ExportedLine:
-    """Validate a line of an export. Raises `InvalidRequest`."""
+    """Validate a line of an export. Raises `InvalidInput`."""
     try:
         kind = LineType(str(msgspec.json.decode(line, type=_Type).type))
     except (msgspec.DecodeError, ValueError):
         detail = f"must be one of {', '.join(LineType)}, as tracker export writes them"
-        raise InvalidRequest.of([FieldError("/type", detail)]) from None
+        raise InvalidInput.of([FieldError("/type", detail)]) from None
     return EXPORTED[kind].parse(line)
 
 
@@ -102,11 +101,11 @@ class Replay:
             self._keeps_times = ledger.is_empty
         for number, line in lines:
             try:
-                if isinstance(line, Problem):
+                if isinstance(line, Refusal):
                     raise line
                 self._record_line(ledger, line)
-            except Problem as problem:
-                self.tally.fail(number, problem.detail)
+            except Refusal as refusal:
+                self.tally.fail(number, refusal.detail)
 
     def _record_line(self, ledger: Ledger, line: ExportedLine) -> None:
         content = _content(line, self.organization)
@@ -150,17 +149,17 @@ class Replay:
 
 
 def _content(line: ExportedLine, organization: str) -> _Content:
-    """Raises `InvalidRequest`."""
+    """Raises `InvalidInput`."""
     match line:
         case ExportedDeployment():
             facts = line.sent(
-                triggered_by=line.triggered_by, now=datetime.now(UTC), finish_required=True
+                triggered_by=line.triggered_by, now=now_microseconds(), finish_required=True
             ).facts
             blank = _blank_version(organization, line)
             columns = RecordedDeployment(blank, facts).to_row()
             return _of_id(DEPLOYMENTS, columns, line.id, (facts.repository, facts.service))
         case ExportedIncident():
-            incident = line.facts()
+            incident = line.sent().facts
             columns = RecordedIncident(_blank_version(organization, line), incident).to_row()
             named = None if incident.repository is None else (incident.repository, incident.service)
             return _of_id(INCIDENTS, columns, line.id, named)

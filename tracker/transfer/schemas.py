@@ -6,15 +6,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from metrics.domain.instants import from_microseconds
-from tracker.deployments.schemas import NewDeployment
+from metrics.domain.deployments import DeploymentFacts, NewDeployment
+from metrics.domain.fields import Body, Instant, Name, RepositoryUrl, ServiceName
+from metrics.domain.incidents import NewIncident
+from metrics.domain.instants import from_microseconds, instant_of
+from metrics.domain.settings import SettingsChange
 from tracker.deployments.service import RecordedDeployment
-from tracker.facts import DeploymentFacts
-from tracker.incidents.schemas import NewIncident
 from tracker.incidents.service import RecordedIncident
-from tracker.organizations.schemas import SettingsChange
 from tracker.records.ledger import Version
-from tracker.web.schemas import Body, Instant, Name, RepositoryUrl, ServiceName, instant_of
 
 
 class LineType(StrEnum):

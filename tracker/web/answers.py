@@ -11,9 +11,8 @@ import structlog
 from litestar import Response
 from litestar.enums import MediaType
 
-from metrics.domain.errors import ParameterError, RecordsUnavailable
+from metrics.domain.errors import FieldError, InvalidInput, ParameterError, RecordsUnavailable
 from metrics.domain.instants import from_microseconds
-from tracker.errors import FieldError, InvalidRequest
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.history import Action, Change, Entry
 from tracker.records.ledger import Act, Ledger
@@ -107,7 +106,7 @@ def _read_key(request: CallerRequest) -> str | None:
     key = request.headers.get(KEY_HEADER)
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         detail = f"must be 1 to {LONGEST_KEY} printable ASCII characters"
-        raise InvalidRequest.of([FieldError(KEY_HEADER, detail)])
+        raise InvalidInput.of([FieldError(KEY_HEADER, detail)])
     return key
 
 

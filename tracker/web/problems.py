@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -11,18 +10,17 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DataError
 
-from metrics.domain.errors import ParameterError, RecordsUnavailable
-from metrics.domain.instants import to_microseconds
-from tracker.auth.callers import Caller
-from tracker.errors import (
+from metrics.domain.errors import (
+    Contradiction,
     FieldError,
-    InvalidRequest,
-    NotFound,
-    Problem,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
+    InvalidInput,
+    ParameterError,
+    RecordsUnavailable,
+    Refusal,
 )
+from metrics.domain.instants import now_microseconds
+from tracker.auth.callers import Caller
+from tracker.errors import NotFound, Problem, TooLarge, Unauthenticated, Unavailable
 from tracker.records.engine import UNAVAILABLE
 from tracker.telemetry import FAILED_LOGINS, REFUSED_RECORDS
 from tracker.web.rejections import Rejection, named_repository
@@ -82,64 +80,72 @@ def _respond(request: AnyRequest, failure: Failure) -> Response[Any]:
     return shape(failure, path)
 
 
-def answer_problem(request: AnyRequest, problem: Problem) -> Response[Any]:
-    if isinstance(problem, Unauthenticated):
+# How HTTP says the refusals that know nothing of it.
+_STATUS_AND_TITLE: Mapping[type[Refusal], tuple[int, str]] = {
+    InvalidInput: (400, "The request is not valid"),
+    Contradiction: (409, "The repeat contradicts what is recorded"),
+}
+
+
+def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[Any]:
+    if isinstance(refusal, Unauthenticated):
         FAILED_LOGINS.inc()
     elif request.method in _WRITING:
-        REFUSED_RECORDS.labels(problem.code).inc()
-        _note_rejection(request, problem)
-    return _respond(
-        request,
-        Failure(problem.status, problem.code, problem.title, problem.detail, problem.errors, problem.headers),
-    )
+        REFUSED_RECORDS.labels(refusal.code).inc()
+        _note_rejection(request, refusal)
+    if isinstance(refusal, Problem):
+        status, title, headers = refusal.status, refusal.title, refusal.headers
+    else:
+        (status, title), headers = _STATUS_AND_TITLE[type(refusal)], {}
+    return _respond(request, Failure(status, refusal.code, title, refusal.detail, refusal.errors, headers))
 
 
-def _note_rejection(request: AnyRequest, problem: Problem) -> None:
+def _note_rejection(request: AnyRequest, refusal: Refusal) -> None:
     """Remember a post that was refused; one that may simply be sent again is none."""
     caller = request.scope.get("user")
-    if request.method != "POST" or not isinstance(caller, Caller) or isinstance(problem, Unavailable):
+    if request.method != "POST" or not isinstance(caller, Caller) or isinstance(refusal, Unavailable):
         return
-    fields = "; ".join(f"{error.pointer} {error.detail}" for error in problem.errors)
+    fields = "; ".join(f"{error.pointer} {error.detail}" for error in refusal.errors)
     request.app.state.rejections.add(
         Rejection(
             organization=caller.organization,
-            rejected_at=to_microseconds(datetime.now(UTC)),
+            rejected_at=now_microseconds(),
             # PostgreSQL keeps no NUL in text.
             route=request.url.path.replace("\x00", "\ufffd"),
             token_id=caller.claims.token_id,
-            code=problem.code,
-            detail=fields or problem.detail,
+            code=refusal.code,
+            detail=fields or refusal.detail,
             repository=request.state.get("repository") or named_repository(request.state.get("raw_body")),
         )
     )
 
 
 def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Response[Any]:
-    return answer_problem(request, InvalidRequest.of([FieldError(*pair) for pair in error.errors]))
+    return answer_refusal(request, InvalidInput.of([FieldError(*pair) for pair in error.errors]))
 
 
 def answer_database_failure(request: AnyRequest, failure: Exception) -> Response[Any]:
     _log.warning("the record database does not answer", failure=str(getattr(failure, "orig", failure)))
-    return answer_problem(request, Unavailable(_UNAVAILABLE))
+    return answer_refusal(request, Unavailable(_UNAVAILABLE))
 
 
 def answer_data_error(request: AnyRequest, _: DataError) -> Response[Any]:
     """What a database cannot even compare: a NUL in a path, say. No record is named so."""
-    return answer_problem(request, NotFound(f"There is nothing at {request.url.path!r}."))
+    return answer_refusal(request, NotFound(f"There is nothing at {request.url.path!r}."))
 
 
 def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """What the framework itself refuses: an unknown path, a method, a body of the wrong form."""
     if isinstance(error, ValidationException):
         if not request.headers.get("Content-Length", "0").strip("0"):
-            return answer_problem(request, InvalidRequest.of([FieldError("", "a JSON object is required")]))
+            return answer_refusal(request, InvalidInput.of([FieldError("", "a JSON object is required")]))
         extra = error.extra if isinstance(error.extra, list) else []
         fields = [FieldError(f"/{item.get('key', '')}", item["message"]) for item in extra]
-        return answer_problem(request, InvalidRequest.of(fields) if fields else InvalidRequest(error.detail))
+        return answer_refusal(request, InvalidInput.of(fields) if fields else InvalidInput(error.detail))
     if error.status_code == TooLarge.status:
-        return answer_problem(request, TooLarge("The body is larger than TRACKER_MAX_BODY_BYTES allows."))
+        return answer_refusal(request, TooLarge("The body is larger than TRACKER_MAX_BODY_BYTES allows."))
     if error.status_code == NotFound.status:
-        return answer_problem(request, NotFound(f"There is nothing at {request.url.path}."))
+        return answer_refusal(request, NotFound(f"There is nothing at {request.url.path}."))
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{request.method} {request.url.path}: {error.detail}"
     code = phrase.lower().replace(" ", "-")
@@ -154,7 +160,7 @@ def answer_fault(request: AnyRequest, fault: Exception) -> Response[Any]:
 
 
 EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[Any]]] = {
-    Problem: answer_problem,
+    Refusal: answer_refusal,
     ParameterError: answer_parameter_error,
     DataError: answer_data_error,
     **dict.fromkeys(UNAVAILABLE, answer_database_failure),

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -12,8 +11,8 @@ from litestar import Request
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from metrics.domain.instants import to_microseconds
-from metrics.domain.vocabulary import OrganizationSettings
+from metrics.domain.instants import now_microseconds
+from metrics.domain.settings import OrganizationSettings
 from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import KeyRingError, load_keys
@@ -69,7 +68,7 @@ class Service:
 
     def clean_up(self) -> None:
         """Remove what is kept for some time only."""
-        now = to_microseconds(datetime.now(UTC))
+        now = now_microseconds()
         forget_old_keys(self.engine, now)
         forget_old_rejections(self.engine, now)
         forget_old_deliveries(self.engine, now)

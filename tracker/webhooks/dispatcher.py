@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -18,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from metrics.domain.instants import to_microseconds
+from metrics.domain.instants import now_microseconds
 from tracker.records.leases import release, take
 from tracker.records.ledger import Ledger
 from tracker.records.recorder import Recorder
@@ -54,7 +53,7 @@ Render = Callable[[Event, str], str | None]
 
 
 def _now() -> int:
-    return to_microseconds(datetime.now(UTC))
+    return now_microseconds()
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from metrics.api.documents import documents
+from metrics.domain.errors import InvalidInput
 from metrics.queries.parameters import QueryParameters
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import Conflict
 from tracker.records.ledger import Ledger
 from tracker.web.paging import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
-from tracker.web.schemas import invalid_field
 from tracker.web.state import Service, author_of
 from tracker.webhooks.deliveries import DeliveryState, find_delivery, list_deliveries, redeliver
 from tracker.webhooks.egress import AddressRefused, Unresolvable, permitted_address, read_networks
@@ -160,4 +160,4 @@ async def _require_permitted(url: str, service: Service) -> None:
     except Unresolvable:
         return  # it may be, by the time there is something to tell
     except AddressRefused as refusal:
-        raise invalid_field("url", f"cannot be called: {refusal}") from None
+        raise InvalidInput.field("url", f"cannot be called: {refusal}") from None

@@ -13,9 +13,10 @@ from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
+from metrics.domain.errors import InvalidInput
+from metrics.domain.fields import Body
 from metrics.domain.instants import from_microseconds
-from tracker.errors import TEXT_PATTERN
-from tracker.web.schemas import Body, invalid_field
+from metrics.domain.vocabulary import TEXT_PATTERN
 from tracker.webhooks.deliveries import DeliveryState
 from tracker.webhooks.events import EventKind
 from tracker.webhooks.subscriptions import EVENTS, SubscriberKind, Subscription, new_secret, signing_key
@@ -76,7 +77,7 @@ def require_known(events: Sequence[EventKind], kind: SubscriberKind) -> None:
     """Raises `InvalidRequest` where a subscriber of the kind cannot be told of an event."""
     if any(event not in EVENTS[kind] for event in events):
         names = ", ".join(EVENTS[kind])
-        raise invalid_field("events", f"must be one or more of {names} where the kind is {kind}")
+        raise InvalidInput.field("events", f"must be one or more of {names} where the kind is {kind}")
 
 
 def _fixed(_: object) -> object:
@@ -100,7 +101,7 @@ class WebhookChange(Body):
         """The columns to set. Raises `InvalidRequest`."""
         for name in self.model_fields_set - {"kind", "secret"}:
             if getattr(self, name) is None:
-                raise invalid_field(name, "cannot be cleared")
+                raise InvalidInput.field(name, "cannot be cleared")
         changes: dict[str, Any] = {}
         if self.url is not None:
             changes["url"] = self.url

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from metrics.domain.fields import Body, CommitId, LongText, Name, ShortText, Url
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import COMMIT_PATTERN, DEFAULT_ENVIRONMENT
 from tracker.deployments.requests import DEPLOY_TASK, Request
 from tracker.deployments.statuses import Progress, State
-from tracker.web.schemas import Body, CommitId, LongText, Name, ShortText, Url
 
 _COMMIT = re.compile(COMMIT_PATTERN)
 LONGEST_DESCRIPTION = 140

@@ -2,7 +2,8 @@
 
 from litestar import Response
 
-from tracker.errors import Conflict, InvalidRequest
+from metrics.domain.errors import InvalidInput
+from tracker.errors import Conflict
 from tracker.web.problems import Failure
 
 DOCUMENTATION = "https://docs.github.com/rest/deployments"
@@ -17,7 +18,7 @@ def render(failure: Failure, _: str) -> Response[dict[str, object]]:
         "documentation_url": DOCUMENTATION,
     }
     status = failure.status
-    if failure.code == InvalidRequest.code:
+    if failure.code == InvalidInput.code:
         if any("valid JSON" in error.detail for error in failure.errors):
             body["message"] = "Problems parsing JSON"
         else:

@@ -1,0 +1,91 @@
+"""The kinds of fields that records are made of, and the base of every body: strict, closed, finite.
+
+Bodies are read from JSON text in pydantic's strict mode: no number passes for a time, no "yes" for a boolean,
+and a field that is not known is refused.
+"""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic import StringConstraints as Constraints
+from pydantic_core import PydanticCustomError
+
+from metrics.domain.errors import InvalidInput
+from metrics.domain.instants import LONGEST_DURATION_SECONDS, InstantError, read_instant
+from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
+from metrics.domain.vocabulary import COMMIT_PATTERN, TEXT_PATTERN
+
+LARGEST_INTEGER = 2**31 - 1
+MOST_LABELS = 20
+LONGEST_NAME = 250
+
+
+def _instant(value: object) -> datetime:
+    try:
+        return read_instant(value)
+    except InstantError as error:
+        raise PydanticCustomError("instant", "{reason}", {"reason": str(error)}) from None
+
+
+def _repository(text: str) -> str:
+    try:
+        RepositoryIdentity.parse(text)
+    except RepositoryUrlError as error:
+        raise PydanticCustomError("repository_url", "{reason}", {"reason": str(error)}) from None
+    return text
+
+
+def _unchangeable(_: object) -> object:
+    raise PydanticCustomError("unchangeable", "cannot change; delete the record and post it anew")
+
+
+Instant = Annotated[
+    datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+Duration = Annotated[float, Field(ge=0, le=LONGEST_DURATION_SECONDS)]
+"""Seconds."""
+RepositoryUrl = Annotated[
+    str, Constraints(max_length=2_000, pattern=TEXT_PATTERN), AfterValidator(_repository)
+]
+CommitId = Annotated[str, Constraints(pattern=COMMIT_PATTERN, to_lower=True)]
+ShortText = Annotated[str, Constraints(max_length=500, pattern=TEXT_PATTERN)]
+LongText = Annotated[str, Constraints(max_length=200_000, pattern=TEXT_PATTERN)]
+Url = Annotated[str, Constraints(max_length=4_000, pattern=TEXT_PATTERN)]
+Name = Annotated[
+    str, Constraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=TEXT_PATTERN)
+]
+ServiceName = Annotated[
+    str, Constraints(strip_whitespace=True, max_length=LONGEST_NAME, pattern=TEXT_PATTERN)
+]
+Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+Labels = Annotated[dict[Name, ShortText], Field(max_length=MOST_LABELS)]
+LabelChanges = dict[Name, ShortText | None]
+Unchangeable = Annotated[object, AfterValidator(_unchangeable)]
+
+
+class Body(BaseModel):
+    """What a client sends as JSON."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+    def fields_given(self) -> frozenset[str]:
+        """The fields that the sender gave a value; null says nothing."""
+        # Every default is None, so what is not None was sent.
+        return frozenset({name for name, value in self.__dict__.items() if value is not None})
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Read a JSON text. Raises `InvalidInput`, naming every field that is wrong."""
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            raise InvalidInput.from_pydantic(error) from None

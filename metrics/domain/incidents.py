@@ -1,0 +1,109 @@
+"""What an incident may say, and the facts that are kept of it. One place, for whoever sends it."""
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from metrics.domain.errors import InvalidInput
+from metrics.domain.fields import (
+    Body,
+    CommitId,
+    Instant,
+    Labels,
+    Name,
+    RepositoryUrl,
+    ServiceName,
+    ShortText,
+    Url,
+)
+from metrics.domain.instants import microseconds_of, to_microseconds
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import environment_key
+
+
+@dataclass(frozen=True)
+class IncidentFacts:
+    """What an incident says, in the form in which it is kept. Instants in microseconds UTC."""
+
+    key: str | None
+    title: str | None
+    started_at: int
+    resolved_at: int | None
+    environment: str | None
+    repository: RepositoryIdentity | None
+    service: str
+    deployment: str | None
+    commit_id: str | None
+    change_related: bool
+    severity: str | None
+    url: str | None
+    labels: dict[str, str]
+
+    @property
+    def environment_key(self) -> str | None:
+        """How its environment is compared; None where it names none."""
+        return None if self.environment is None else environment_key(self.environment)
+
+    def require_order(self) -> None:
+        """Raises `InvalidInput` where the end lies before the start."""
+        if self.resolved_at is not None and self.resolved_at < self.started_at:
+            raise InvalidInput.field("resolved_at", "must not be before started_at")
+
+
+@dataclass(frozen=True, slots=True)
+class SentIncident:
+    """Facts as one request gives them, and which of them it really carries."""
+
+    facts: IncidentFacts
+    fields_set: frozenset[str]
+    """Names of the facts that the sender gave a value, the key aside; the others are defaults."""
+
+
+class IncidentFields(Body):
+    """What a report and a correction of an incident share."""
+
+    title: ShortText | None = None
+    started_at: Instant | None = None
+    resolved_at: Instant | None = Field(None, description="When production was well again; null reopens.")
+    environment: Name | None = Field(None, description="Absent: any production environment.")
+    repository_url: RepositoryUrl | None = None
+    service: ServiceName | None = None
+    deployment: Name | None = Field(
+        None,
+        description="The deployment that caused it: its id, or its deployment_node_id in the repository.",
+    )
+    commit_id: CommitId | None = None
+    change_related: bool | None = Field(None, description="False says that no deployment caused it.")
+    severity: ShortText | None = None
+    url: Url | None = None
+
+
+class NewIncident(IncidentFields):
+    """An incident, as a person or an alert reports it."""
+
+    key: Name | None = Field(None, description="The sender's own id of it; posting it again is a repeat.")
+    started_at: Instant
+    labels: Labels | None = None
+
+    def sent(self) -> SentIncident:
+        """The facts to record. Raises `InvalidInput` where the end lies before the start."""
+        facts = IncidentFacts(
+            key=self.key,
+            title=self.title,
+            started_at=to_microseconds(self.started_at),
+            resolved_at=microseconds_of(self.resolved_at),
+            environment=self.environment,
+            repository=None if self.repository_url is None else RepositoryIdentity.parse(self.repository_url),
+            service=self.service or "",
+            deployment=self.deployment,
+            commit_id=self.commit_id,
+            change_related=True if self.change_related is None else self.change_related,
+            severity=self.severity,
+            url=self.url,
+            labels=self.labels or {},
+        )
+        facts.require_order()
+        given = self.fields_given() - {"key"}
+        if "repository_url" in given:
+            given = given - {"repository_url"} | {"repository"}
+        return SentIncident(facts, given)
