@@ -20,11 +20,13 @@ from metrics.definitions.catalog import MetricName
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
+from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
+from metrics.queries.session import open_snapshot
 from tracker.deployments.service import record_deployments
 from tracker.incidents.service import report_incident
-from tracker.records.engine import connect, follow
+from tracker.records.engine import connect
 from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
@@ -77,7 +79,7 @@ class _Grown:
             self._stored += count
 
     def measure(self) -> dict[str, str]:
-        with self.store.reading():
+        with open_snapshot(self.store):
             pass
         found = {
             f"a question after {what}": _milliseconds(self._asking_after(change))
@@ -109,7 +111,7 @@ class _Grown:
             yield _timed(lambda: self._ask(name))
 
     def _ask(self, name: MetricName) -> None:
-        with self.store.reading() as reading:
+        with open_snapshot(self.store) as reading:
             settings = reading.settings("org-0")
             reading.ask(MetricParameters.of(WINDOW).question("org-0", settings, now=LAST), [name])
 
@@ -168,7 +170,7 @@ def _rebuild(url: str) -> None:
     """In a process of its own: the seconds it takes and the megabytes it comes to."""
     with tempfile.TemporaryDirectory() as name, Store(follow(url), Path(name)) as store:
         started = time.perf_counter()
-        with store.reading():
+        with open_snapshot(store):
             seconds = time.perf_counter() - started
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -18,9 +18,11 @@ from metrics.domain.deployments import NewDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
 from metrics.domain.settings import SettingsChange
+from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
+from metrics.queries.session import open_snapshot
 from tracker.deployments.service import (
     RecordedDeployment,
     Recording,
@@ -30,7 +32,7 @@ from tracker.deployments.service import (
 )
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
 from tracker.organizations.service import change_settings
-from tracker.records.engine import connect, follow
+from tracker.records.engine import connect
 from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
@@ -100,7 +102,7 @@ class Book:
 
     def ask(self, *, org: str = "acme", **parameters: Any) -> Mapping[str, Answer]:
         given = {name.removesuffix("_"): value for name, value in parameters.items()}
-        with self.store.reading() as reading:
+        with open_snapshot(self.store) as reading:
             question = MetricParameters.of(given).question(org, reading.settings(org), now=now())
             return {answer.metric: answer for answer in reading.ask(question)}
 

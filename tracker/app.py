@@ -22,8 +22,9 @@ from pydantic import BaseModel
 from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
+from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
 from tracker.auth.callers import Authenticator, requires
@@ -36,7 +37,7 @@ from tracker.integrations.github.errors import render
 from tracker.integrations.github.events import github_body
 from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
 from tracker.organizations.routes import RepositoriesController, SettingsController
-from tracker.records.engine import connect, follow
+from tracker.records.engine import connect
 from tracker.records.migrations import require_head
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
@@ -176,14 +177,13 @@ def _renders(base: Callable[[], str]) -> Mapping[SubscriberKind, Render]:
 
 
 def _metrics(store: Store) -> Router:
-    def reader(request: CallerRequest) -> Reader:
-        return Reader(request.user.organization, request.user.repositories)
+    def session(request: CallerRequest) -> Session:
+        return Session(store, request.user.organization, request.user.repositories)
 
     return metrics_router(
         guards=[requires(Scope.METRICS_READ)],
         dependencies={
-            "reader": Provide(reader, sync_to_thread=False),
-            "store": Provide(lambda: store, sync_to_thread=False),
+            "session": Provide(session, sync_to_thread=False),
         },
     )
 

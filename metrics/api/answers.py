@@ -20,7 +20,7 @@ from metrics.output.notes import is_settling, notes_on
 from metrics.queries.calendar import Window
 from metrics.queries.explanation import Explanation
 from metrics.queries.question import Answer, Group, Point, Question
-from metrics.queries.settings_impact import Move
+from metrics.queries.settings_impact import SettingImpact
 from metrics.wire.table_files import TableFormat, write_table
 
 Body = Mapping[str, object]
@@ -93,7 +93,7 @@ def explanation_body(explanation: Explanation) -> Body:
     }
 
 
-def _move(move: Move) -> Body:
+def _move(move: SettingImpact) -> Body:
     return {**asdict(move.change), "answer_before": _fields(move.row_before)}
 
 

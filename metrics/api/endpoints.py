@@ -1,6 +1,6 @@
 """`/api/v1/metrics`: the summary, each metric, and what made it.
 
-Whoever wires the router in says who may ask: it provides the `reader` and the `store`, and guards.
+Whoever wires the router in says who may ask: it provides the `session`, and guards.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,9 @@ from metrics.api.answers import (
 from metrics.api.documents import documents
 from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import Profile
-from metrics.engine.store import Store
 from metrics.output.tables import answer_table, profiles_table, summary_table
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from metrics.wire.table_files import TableFormat
 
 AnyRequest = Request[Any, Any, Any]
@@ -57,10 +56,10 @@ class ExplainParameters(AnswerParameters):
 
 
 @get("/", operation_class=documents(AnswerParameters), sync_to_thread=True)
-def summary(request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
+def summary(request: AnyRequest, session: Session) -> AnyResponse:
     """All five metrics from one state of the records, and the score over them."""
     parameters = AnswerParameters.read(request.query_params.multi_items())
-    answers = reader.answers(store, parameters, list(MetricName))
+    answers = session.answers(parameters, list(MetricName))
     wanted = asked_format(request, parameters.format)
     if wanted is Format.JSON:
         return Response(summary_body(answers))
@@ -68,11 +67,11 @@ def summary(request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
 
 
 @get("/{name:str}", operation_class=documents(AnswerParameters), sync_to_thread=True)
-def metric(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
+def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """One metric."""
     known = _known(name)
     parameters = AnswerParameters.read(request.query_params.multi_items())
-    (answered,) = reader.answers(store, parameters, [known])
+    (answered,) = session.answers(parameters, [known])
     wanted = asked_format(request, parameters.format)
     if wanted is Format.JSON:
         return Response(answer_body(answered))
@@ -80,12 +79,11 @@ def metric(name: FromPath[str], request: AnyRequest, reader: Reader, store: Stor
 
 
 @get("/{name:str}/explain", operation_class=documents(ExplainParameters), sync_to_thread=True)
-def explain(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
+def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """The rows that made a metric's number, those left out with the reason, and the SQL; a page at a time."""
     known = _known(name)
     parameters = ExplainParameters.read(request.query_params.multi_items())
-    explained = reader.explanation(
-        store,
+    explained = session.explanation(
         parameters,
         known,
         limit=parameters.limit,
@@ -102,11 +100,11 @@ def explain(name: FromPath[str], request: AnyRequest, reader: Reader, store: Sto
 
 
 @get("/{name:str}/profiles", operation_class=documents(ProfilesParameters), sync_to_thread=True)
-def profiles(name: FromPath[str], request: AnyRequest, reader: Reader, store: Store) -> AnyResponse:
+def profiles(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """A metric by the rules of each profile, side by side, with what differs."""
     known = _known(name)
     parameters = ProfilesParameters.read(request.query_params.multi_items())
-    answers = reader.profiles(store, parameters, known)
+    answers = session.profiles(parameters, known)
     wanted = asked_format(request, parameters.format)
     if wanted is Format.JSON:
         return Response(profiles_body(answers))
@@ -126,6 +124,6 @@ def metrics_router(guards: Sequence[Guard], dependencies: Dependencies) -> Route
         route_handlers=[summary, metric, explain, profiles],
         guards=list(guards),
         dependencies=dependencies,
-        signature_types=[Reader, Store],
+        signature_types=[Session],
         tags=["metrics"],
     )

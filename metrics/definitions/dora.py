@@ -1,15 +1,12 @@
-"""DORA's performance levels by report year, and its Quick Check score; the figures are in `dora.json`.
+"""DORA's performance levels by report year, and its Quick Check score; out of `metrics.domain.benchmarks`.
 
 The survey asks for the typical case, so times are judged by their median, and the frequency by the days
 with a deployment in a typical week, else in a typical calendar month: docs/metrics.md, section 4.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from metrics.definitions.catalog import MetricName
@@ -20,6 +17,7 @@ from metrics.definitions.results import (
     MetricRow,
     typical,
 )
+from metrics.domain.benchmarks import figures
 
 DAILY_DAYS_PER_WEEK = 5
 _HOUR, _DAY, _WEEK = 3_600, 86_400, 7 * 86_400
@@ -67,13 +65,8 @@ class Score:
 
 def attribution() -> str:
     """Who the figures are from: shown wherever they are."""
-    text: str = _figures()["attribution"]
+    text: str = figures()["attribution"]
     return text
-
-
-def report_years() -> Sequence[int]:
-    """The years that a level can be asked for."""
-    return [int(year) for year in _figures()["levels"]]
 
 
 def level_of(name: MetricName, row: MetricRow, year: int) -> Level:
@@ -82,7 +75,7 @@ def level_of(name: MetricName, row: MetricRow, year: int) -> Level:
     The reason for none: the value's own, `window_too_short` (a frequency without a whole week or month),
     `no_tiers` (a year without any), `not_published` (for this metric), `beyond_all_tiers`.
     """
-    tiers: Mapping[str, Mapping[str, Any]] = _figures()["levels"].get(str(year), {}).get("tiers", {})
+    tiers: Mapping[str, Mapping[str, Any]] = figures()["levels"].get(str(year), {}).get("tiers", {})
     if not tiers:
         return Level(year, None, "no_tiers")
     if not any(name in bounds for bounds in tiers.values()):
@@ -98,7 +91,7 @@ def level_of(name: MetricName, row: MetricRow, year: int) -> Level:
 
 def score_of(name: MetricName, row: MetricRow) -> Score:
     """The score of one metric, by the Quick Check's own rules."""
-    quick_check = _figures()["quick_check"]
+    quick_check = figures()["quick_check"]
     version, benchmark = quick_check["version"], quick_check["benchmark"][name]
     judged = _judged(row)
     if judged is None:
@@ -116,7 +109,7 @@ def score_of(name: MetricName, row: MetricRow) -> Score:
 
 def overall_score(scores: Sequence[Score]) -> Score:
     """The mean of the scores that there are; None where there are none."""
-    quick_check = _figures()["quick_check"]
+    quick_check = figures()["quick_check"]
     known = [one.score for one in scores if one.score is not None]
     mean = sum(known) / len(known) if known else None
     reason = None if known else "no_scores"
@@ -143,9 +136,3 @@ def _reaches(judged: float, bound: str | float | None) -> bool:
     if isinstance(bound, str):
         return judged >= _Frequency[bound.upper()]
     return bound is None or judged <= bound
-
-
-@cache
-def _figures() -> Mapping[str, Any]:
-    figures: Mapping[str, Any] = json.loads(files("metrics").joinpath("dora.json").read_text("utf-8"))
-    return figures

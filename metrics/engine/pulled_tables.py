@@ -114,7 +114,7 @@ def pulled_table(table: str, rows: Rows) -> pa.Table:
     )
 
 
-class Snapshot(Protocol):
+class RecordSnapshot(Protocol):
     """Records as they were at one moment."""
 
     def head(self) -> Position:
@@ -164,7 +164,7 @@ class HeldRecords:
 class RecordDatabase(Protocol):
     """Records that can be followed."""
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
+    def snapshot(self) -> AbstractContextManager[RecordSnapshot]:
         """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""
         ...
 

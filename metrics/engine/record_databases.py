@@ -16,7 +16,27 @@ import pyarrow as pa
 
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import to_microseconds
-from metrics.engine.pulled_tables import PULLED, START, HeldRecords, Kind, Position, Rows, pulled_table
+from metrics.engine.pulled_tables import (
+    PULLED,
+    START,
+    HeldRecords,
+    Kind,
+    Position,
+    RecordDatabase,
+    Rows,
+    pulled_table,
+)
+
+
+def follow(url: str) -> RecordDatabase:
+    """The record database at `postgresql://user:password@host/name`, `sqlite:///file`, or in a file."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return SqliteRecords(Path(url))
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        return PostgresRecords(f"postgresql://{rest}")
+    return SqliteRecords(Path(rest.removeprefix("/")))
+
 
 Run = Callable[[str, Sequence[object]], Rows]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""
@@ -94,12 +114,12 @@ class SqliteRecords:
     """The record database in a SQLite file."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
 
     @contextmanager
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
         try:
-            with closing(sqlite3.connect(f"{self._file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            with closing(sqlite3.connect(f"{self.file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 connection.isolation_level = None
                 connection.execute("begin")
                 yield DatabaseSnapshot(

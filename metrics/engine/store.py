@@ -22,7 +22,6 @@ from metrics.definitions.catalog import CATALOG, read_sql, sql_files
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.replication import FACTS, catch_up, position_of
-from metrics.queries.snapshot import Reading
 
 T = TypeVar("T")
 _MOST_PAST = 2
@@ -70,7 +69,7 @@ class Store:
         self._past: dict[object, Store] = {}
         self._past_lock = threading.Lock()
 
-    def read(self, act: Callable[[Reading], T]) -> T:
+    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """What the act finds in one state of the records, with all that were acknowledged before the call.
 
         Where the file is damaged meanwhile, it is made again and the act runs anew. Raises
@@ -78,8 +77,8 @@ class Store:
         """
         connection = self._connection
         try:
-            with self.reading() as reading:
-                return act(reading)
+            with self.snapshot() as cursor:
+                return act(cursor)
         except duckdb.Error as error:
             if not _tells_of_damage(error):
                 raise
@@ -87,19 +86,19 @@ class Store:
             self._begin_anew(connection)
         except duckdb.Error as error:
             raise RecordsUnavailable(f"the store cannot be made again: {error}") from error
-        with self.reading() as reading:
-            return act(reading)
+        with self.snapshot() as cursor:
+            return act(cursor)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Reading]:
-        """One state of the records, with every one that was acknowledged before the call."""
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on one state of the records, with every one that was acknowledged before the call."""
         with self._lock:
             catch_up(self._connection, self._records)
             cursor = self._connection.cursor()
         with cursor:
             cursor.begin()
             try:
-                yield Reading(cursor)
+                yield cursor
             finally:
                 cursor.rollback()
 

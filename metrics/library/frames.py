@@ -11,13 +11,13 @@ import polars as pl
 from metrics.definitions.catalog import VIEWS, MetricName
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
-from metrics.engine.record_databases import PostgresRecords, SqliteRecords
+from metrics.engine.record_databases import SqliteRecords, follow
 from metrics.engine.store import Store
 from metrics.library.files import FILES, Rows, read_records
 from metrics.output.tables import answer_table, profiles_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 
 if TYPE_CHECKING:
     import altair as alt
@@ -52,12 +52,11 @@ def _rows_of(source: Source) -> Rows:
 
 
 def _database(url: str) -> RecordDatabase:
-    if url.startswith(("postgresql://", "postgres://")):
-        return PostgresRecords(url)
-    file = Path(url.removeprefix("sqlite:///"))
-    if not file.is_file():
-        raise RecordsUnavailable(f"there is no SQLite file {file}")
-    return SqliteRecords(file)
+    """Raises `RecordsUnavailable` where a SQLite file is not there: opening would make an empty one."""
+    database = follow(url)
+    if isinstance(database, SqliteRecords) and not database.file.is_file():
+        raise RecordsUnavailable(f"there is no SQLite file {database.file}")
+    return database
 
 
 class Library(AbstractContextManager["Library"]):
@@ -72,7 +71,7 @@ class Library(AbstractContextManager["Library"]):
     """
 
     def __init__(self, store: Store, organization: str) -> None:
-        self._store, self._organization, self._reader = store, organization, Reader(organization)
+        self._store, self._session = store, Session(store, organization)
 
     def deployment_frequency(self, **parameters: Any) -> pl.DataFrame:
         """Successful deployments per day."""
@@ -108,12 +107,12 @@ class Library(AbstractContextManager["Library"]):
 
         The columns are those of `metrics/sql/explain/<metric>.sql`. The parameters are the metric's own.
         """
-        explained = self._reader.explanation(self._store, _parameters(parameters), MetricName(metric))
+        explained = self._session.explanation(_parameters(parameters), MetricName(metric))
         return pl.DataFrame(explained.rows)
 
     def profiles(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """A metric by the rules of each profile, `profile` first. The parameters are the metric's own."""
-        answers = self._reader.profiles(self._store, _parameters(parameters), MetricName(metric))
+        answers = self._session.profiles(_parameters(parameters), MetricName(metric))
         return pl.DataFrame(profiles_table(answers))
 
     def deployments(self) -> pl.DataFrame:
@@ -133,9 +132,7 @@ class Library(AbstractContextManager["Library"]):
 
         `metrics/sql/views/` says what their columns are.
         """
-        tables = self._store.read(
-            lambda reading: {view: reading.view(view, self._organization) for view in VIEWS}
-        )
+        tables = self._session.views(VIEWS)
         # A database of the query's own: whatever it does, the store's stays as it is.
         with duckdb.connect(":memory:") as connection:
             connection.execute("set timezone = 'UTC'")
@@ -159,7 +156,7 @@ class Library(AbstractContextManager["Library"]):
         return pl.DataFrame(answer_table(self._answer(metric, given)))
 
     def _answer(self, metric: MetricName, given: Mapping[str, Any]) -> Answer:
-        (answer,) = self._reader.answers(self._store, _parameters(given), [metric])
+        (answer,) = self._session.answers(_parameters(given), [metric])
         return answer
 
 

@@ -22,21 +22,21 @@ from metrics.queries.question import Answer, Dimension, Group, Point, Question
 
 
 @contextmanager
-def asking(cursor: duckdb.DuckDBPyConnection, question: Question) -> Iterator["Asking"]:
+def executing(cursor: duckdb.DuckDBPyConnection, question: Question) -> Iterator["QueryExecution"]:
     """A question, as long as the cursor follows the rules that it is to be answered by."""
     if question.profile is Profile.DEFAULT:
-        yield Asking(cursor, question)
+        yield QueryExecution(cursor, question)
         return
     cursor.execute(f"set search_path = '{search_path(question.profile)}'")
     try:
-        yield Asking(cursor, question)
+        yield QueryExecution(cursor, question)
     finally:
         # After an error the transaction takes no statement any more, and the cursor is closed.
         with suppress(duckdb.Error):
             cursor.execute("reset search_path")
 
 
-class Asking:
+class QueryExecution:
     """One question on one state of the records, with every default resolved."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, question: Question) -> None:

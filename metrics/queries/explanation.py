@@ -14,9 +14,9 @@ from metrics.definitions.catalog import CATALOG, MetricName, read_sql, sql_files
 from metrics.definitions.profiles import Profile, macros
 from metrics.domain.errors import ParameterError
 from metrics.domain.instants import from_microseconds, to_microseconds
-from metrics.queries.execution import Asking
+from metrics.queries.execution import QueryExecution
 from metrics.queries.question import Answer, Question
-from metrics.queries.settings_impact import Move
+from metrics.queries.settings_impact import SettingImpact
 from metrics.wire.cursors import read_cursor, write_cursor
 
 # Together unique: a commit is in a row for each deployment that names it.
@@ -60,7 +60,7 @@ class Explanation:
     rows: pa.Table
     next_cursor: str | None
     statements: Statements
-    moved_by: Sequence[Move] = ()
+    moved_by: Sequence[SettingImpact] = ()
 
 
 @cache
@@ -73,7 +73,7 @@ def definition_version(name: MetricName, profile: Profile = Profile.DEFAULT) -> 
 
 def explain(
     cursor: duckdb.DuckDBPyConnection,
-    asking: Asking,
+    asking: QueryExecution,
     name: MetricName,
     *,
     limit: int | None = None,
@@ -112,7 +112,7 @@ def explain(
 
 
 def rows_about(
-    cursor: duckdb.DuckDBPyConnection, asking: Asking, name: MetricName, deployment_id: str
+    cursor: duckdb.DuckDBPyConnection, asking: QueryExecution, name: MetricName, deployment_id: str
 ) -> list[dict[str, Any]]:
     """The rows of the explanation that are about one deployment, as columns by name."""
     about_it = f"select * from ({_ordered(name)}) where deployment_id = $deployment_id"
@@ -150,7 +150,7 @@ def _read(cursor: str) -> Sequence[int | str]:
     return read_cursor(cursor, int, int, str, int, int, str, str, str)
 
 
-def _displayed(page: pa.Table, asking: Asking) -> pa.Table:
+def _displayed(page: pa.Table, asking: QueryExecution) -> pa.Table:
     """The rows with repositories and groups by the names that people know them by."""
     names = asking.repository_names()
     shown = {

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from metrics.definitions.catalog import read_sql
-from metrics.queries.execution import Asking
+from metrics.queries.execution import QueryExecution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class RepositoryQuality:
     counts: RecordCounts
 
 
-def quality_of(cursor: duckdb.DuckDBPyConnection, asking: Asking) -> list[RepositoryQuality]:
+def quality_of(cursor: duckdb.DuckDBPyConnection, asking: QueryExecution) -> list[RepositoryQuality]:
     """The quality of what a question is about, by repository."""
     names = asking.repository_names()
     bound = {**asking.bound(), "now": datetime.now(UTC)}

@@ -9,7 +9,7 @@ import duckdb
 
 from metrics.definitions.catalog import MetricName, read_sql
 from metrics.domain.vocabulary import FailureSignal
-from metrics.queries.execution import Asking
+from metrics.queries.execution import QueryExecution
 from metrics.queries.explanation import rows_about
 from metrics.queries.question import Question
 
@@ -60,7 +60,7 @@ def deployment_receipt(
 ) -> DeploymentReceipt:
     """The receipt of a deployment that finished, or began, at an instant."""
     moment = replace(question, from_at=happened_at, to_at=happened_at + _INSTANT)
-    asking = Asking(cursor, moment)
+    asking = QueryExecution(cursor, moment)
     entries, failed_by = [], []
     for name in MetricName:
         rows = [

@@ -1,41 +1,152 @@
-"""Who asks, of whose records and how many of them: alike over HTTP, in a terminal and in a notebook."""
+"""The only way to ask: who asks, of whose records and how many of them, on one state of the records."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from metrics.definitions.catalog import MetricName
+import duckdb
+import pyarrow as pa
+
+from metrics.definitions.catalog import CATALOG, MetricName, read_sql
 from metrics.definitions.profiles import Profile
+from metrics.domain.settings import OrganizationSettings
+from metrics.domain.vocabulary import FailureSignal
 from metrics.engine.store import Store
-from metrics.queries.explanation import Explanation, window_end
+from metrics.queries import settings_impact
+from metrics.queries.execution import QueryExecution, executing
+from metrics.queries.explanation import Explanation, explain, window_end
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.quality import RepositoryQuality
+from metrics.queries.quality import RepositoryQuality, quality_of
 from metrics.queries.question import Answer, Question
-from metrics.queries.receipts import DeploymentReceipt, IncidentReceipt
-from metrics.queries.settings_impact import Move, SettingChange
-from metrics.queries.snapshot import Reading
+from metrics.queries.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
+from metrics.queries.settings_impact import SettingChange, SettingImpact, last_changes
+
+T = TypeVar("T")
+
+
+class Snapshot:
+    """One state of the records, as long as it is held."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def settings(self, organization: str) -> OrganizationSettings:
+        """What the organization has set; the defaults where that is nothing."""
+        # All rows of the one: a result that is not fetched to its end is in the way of the next question.
+        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchall()
+        if not found:
+            return OrganizationSettings()
+        ((timezone, production_environments, failure_signals, gap_days, benchmark),) = found
+        return OrganizationSettings(
+            timezone=timezone,
+            production_environments=tuple(production_environments),
+            failure_signals=tuple(FailureSignal(name) for name in failure_signals),
+            attribution_gap_days=gap_days,
+            benchmark=benchmark,
+        )
+
+    def setting_changes(self, organization: str) -> Sequence[SettingChange]:
+        """Of every setting that figures depend on and that was ever changed, the last change."""
+        return last_changes(self._cursor, organization)
+
+    def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Of each table the number of rows and a sum over their hashes: equal where the content is."""
+        counts = (
+            self._cursor.execute(
+                f"select count(*), coalesce(sum(hash(rows_of_it)), 0) from {table} as rows_of_it"
+            ).fetchone()
+            for table in tables
+        )
+        return {
+            table: (count[0], int(count[1])) for table, count in zip(tables, counts, strict=True) if count
+        }
+
+    def view(self, name: str, organization: str) -> pa.Table:
+        """The rows of `metrics/sql/views/<name>.sql`."""
+        relation = self._cursor.sql(read_sql("views", name), params={"organization": organization})
+        return relation.to_arrow_table()
+
+    def ask(
+        self,
+        question: Question,
+        metrics: Iterable[MetricName] = tuple(MetricName),
+        *,
+        supposing: bool = False,
+    ) -> list[Answer]:
+        """The answers to a question, in the order asked. Raises `ParameterError` where that is too much.
+
+        `supposing` works out links and culprits anew, as they would be under the question's settings.
+        """
+        with ExitStack() as held:
+            if supposing:
+                held.enter_context(
+                    settings_impact.supposing(self._cursor, question.organization, question.settings)
+                )
+            asked = held.enter_context(executing(self._cursor, question))
+            return [asked.answer(CATALOG[name]) for name in metrics]
+
+    def explain(
+        self,
+        question: Question,
+        name: MetricName,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        only_left_out: bool = False,
+    ) -> Explanation:
+        """The answer with the rows that made it, a page of `limit` after a cursor; all without a limit.
+
+        Raises `ParameterError`.
+        """
+        with executing(self._cursor, question) as asked:
+            return explain(self._cursor, asked, name, limit=limit, after=after, only_left_out=only_left_out)
+
+    def quality(self, question: Question) -> list[RepositoryQuality]:
+        """What is missing in the records that a question is about, by repository."""
+        return quality_of(self._cursor, QueryExecution(self._cursor, question))
+
+    def deployment_receipt(
+        self, question: Question, deployment_id: str, happened_at: datetime
+    ) -> DeploymentReceipt:
+        """What a deployment that finished, or began, at an instant does to the metrics."""
+        return deployment_receipt(self._cursor, question, deployment_id, happened_at)
+
+    def incident_receipt(self, question: Question, incident_id: str) -> IncidentReceipt:
+        """What an incident does to the metrics."""
+        return incident_receipt(self._cursor, question, incident_id)
+
+
+@contextmanager
+def open_snapshot(store: Store) -> Iterator[Snapshot]:
+    """One state of the records, with every one that was acknowledged before the call."""
+    with store.snapshot() as cursor:
+        yield Snapshot(cursor)
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """Whose figures are asked for; `visible` are the repository patterns that the reader is limited to."""
+class Session:
+    """An organization's figures, alike over HTTP, in a terminal and in a notebook.
 
+    `visible` are the repository patterns that the one who asks is limited to; None where that is nothing.
+    """
+
+    store: Store
     organization: str
     visible: Sequence[str] | None = None
 
-    def answers(
-        self, store: Store, parameters: MetricParameters, metrics: Sequence[MetricName]
-    ) -> Sequence[Answer]:
+    def answers(self, parameters: MetricParameters, metrics: Sequence[MetricName]) -> Sequence[Answer]:
         """What the parameters are answered now, or as of the instant that they name.
 
         Raises `ParameterError`, `RecordsUnavailable`.
         """
-        known = self._known_then(store, parameters)
-        return known.read(lambda reading: reading.ask(self._question(reading, parameters), metrics))
+        return self._read(
+            parameters, lambda snapshot: snapshot.ask(self._question(snapshot, parameters), metrics)
+        )
 
     def explanation(
         self,
-        store: Store,
         parameters: MetricParameters,
         metric: MetricName,
         *,
@@ -49,84 +160,96 @@ class Reader:
         """
         # A window that ends now goes on being the first page's.
         now = datetime.now(UTC) if cursor is None else window_end(cursor)
-        known = self._known_then(store, parameters)
 
-        def act(reading: Reading) -> Explanation:
-            question = self._question(reading, parameters, now)
-            explained = reading.explain(
+        def act(snapshot: Snapshot) -> Explanation:
+            question = self._question(snapshot, parameters, now)
+            explained = snapshot.explain(
                 question, metric, limit=limit, after=cursor, only_left_out=only_left_out
             )
             plain = parameters.model_copy(update={"interval": None, "group_by": None, "compare": False})
-            moves = [
-                self._move(reading, plain, explained.answer, change, now)
-                for change in reading.setting_changes(self.organization)
+            impacts = [
+                self._impact(snapshot, plain, explained.answer, change, now)
+                for change in snapshot.setting_changes(self.organization)
             ]
-            moved_by = [move for move in moves if move.row_before != explained.answer.row]
+            moved_by = [impact for impact in impacts if impact.row_before != explained.answer.row]
             return replace(explained, moved_by=moved_by)
 
-        return known.read(act)
+        return self._read(parameters, act)
 
-    def _move(
-        self,
-        reading: Reading,
-        parameters: MetricParameters,
-        answer: Answer,
-        change: SettingChange,
-        now: datetime,
-    ) -> Move:
-        """A change of a setting, with what is answered under the one before."""
-        settings = change.undone(answer.question.settings)
-        question = parameters.question(self.organization, settings, now=now, visible=self.visible)
-        (before,) = reading.ask(question, [answer.metric], supposing=change.moves_facts)
-        return Move(change, before.row)
-
-    def profiles(self, store: Store, parameters: MetricParameters, metric: MetricName) -> Sequence[Answer]:
+    def profiles(self, parameters: MetricParameters, metric: MetricName) -> Sequence[Answer]:
         """One metric under the rules of each profile, in their order, from one state of the records.
 
         Raises `ParameterError`, `RecordsUnavailable`.
         """
 
-        def act(reading: Reading) -> Sequence[Answer]:
-            question = self._question(reading, parameters)
+        def act(snapshot: Snapshot) -> Sequence[Answer]:
+            question = self._question(snapshot, parameters)
             return [
                 answer
                 for profile in Profile
-                for answer in reading.ask(replace(question, profile=profile), [metric])
+                for answer in snapshot.ask(replace(question, profile=profile), [metric])
             ]
 
-        return self._known_then(store, parameters).read(act)
+        return self._read(parameters, act)
 
-    def quality(self, store: Store, parameters: MetricParameters) -> Sequence[RepositoryQuality]:
+    def quality(self, parameters: MetricParameters) -> Sequence[RepositoryQuality]:
         """What is missing in the records, by repository. Raises `ParameterError`, `RecordsUnavailable`."""
-        return store.read(lambda reading: reading.quality(self._question(reading, parameters)))
+        return self._read(parameters, lambda snapshot: snapshot.quality(self._question(snapshot, parameters)))
 
-    def deployment_receipt(
-        self, store: Store, deployment_id: str, happened_at: datetime | None
-    ) -> DeploymentReceipt:
+    def deployment_receipt(self, deployment_id: str, happened_at: datetime | None) -> DeploymentReceipt:
         """What a recorded deployment does; `happened_at` is when it finished, else began, None where unknown.
 
         Raises `RecordsUnavailable`.
         """
-        at = happened_at or datetime.now(UTC)
-        return store.read(
-            lambda reading: reading.deployment_receipt(self._plain_question(reading), deployment_id, at)
+        plain, at = MetricParameters(), happened_at or datetime.now(UTC)
+        return self._read(
+            plain,
+            lambda snapshot: snapshot.deployment_receipt(self._question(snapshot, plain), deployment_id, at),
         )
 
-    def incident_receipt(self, store: Store, incident_id: str) -> IncidentReceipt:
+    def incident_receipt(self, incident_id: str) -> IncidentReceipt:
         """What a recorded incident does. Raises `RecordsUnavailable`."""
-        return store.read(
-            lambda reading: reading.incident_receipt(self._plain_question(reading), incident_id)
+        plain = MetricParameters()
+        return self._read(
+            plain, lambda snapshot: snapshot.incident_receipt(self._question(snapshot, plain), incident_id)
         )
 
-    def _plain_question(self, reading: Reading) -> Question:
-        return self._question(reading, MetricParameters())
+    def views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
+        """The rows of each `metrics/sql/views/<name>.sql`, of one moment. Raises `RecordsUnavailable`."""
+        return self._read(
+            MetricParameters(),
+            lambda snapshot: {name: snapshot.view(name, self.organization) for name in names},
+        )
 
-    def _known_then(self, store: Store, parameters: MetricParameters) -> Store:
+    def _read(self, parameters: MetricParameters, act: Callable[[Snapshot], T]) -> T:
+        """What the act finds in the records as they are, or were at the instant that the parameters name."""
         known_at = parameters.known_at()
-        return store if known_at is None else store.at(self.organization, known_at)
+        store = self.store if known_at is None else self.store.at(self.organization, known_at)
+        return store.read(lambda cursor: act(Snapshot(cursor)))
 
     def _question(
-        self, reading: Reading, parameters: MetricParameters, now: datetime | None = None
+        self, snapshot: Snapshot, parameters: MetricParameters, now: datetime | None = None
     ) -> Question:
-        settings, now = reading.settings(self.organization), now or datetime.now(UTC)
+        settings, now = snapshot.settings(self.organization), now or datetime.now(UTC)
         return parameters.question(self.organization, settings, now=now, visible=self.visible)
+
+    def _impact(
+        self,
+        snapshot: Snapshot,
+        parameters: MetricParameters,
+        answer: Answer,
+        change: SettingChange,
+        now: datetime,
+    ) -> SettingImpact:
+        """A change of a setting, with what is answered under the one before."""
+        settings = change.undone(answer.question.settings)
+        question = parameters.question(self.organization, settings, now=now, visible=self.visible)
+        (before,) = snapshot.ask(question, [answer.metric], supposing=change.moves_facts)
+        return SettingImpact(change, before.row)
+
+
+_SETTINGS = """
+    select timezone, production_environments, failure_signals, attribution_gap_days, benchmark
+    from organization_settings
+    where organization = $organization
+"""

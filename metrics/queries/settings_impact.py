@@ -46,7 +46,7 @@ class SettingChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class SettingImpact:
     """A change of a setting that the number depends on, with what would be answered without it."""
 
     change: SettingChange

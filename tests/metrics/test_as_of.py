@@ -13,7 +13,7 @@ import metrics
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tests.conftest import Book, sqlite_url
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 
@@ -29,7 +29,7 @@ def rows(answers: Any) -> list[tuple[object, ...]]:
 
 def ask(book: Book, org: str, **asked: str) -> list[tuple[object, ...]]:
     parameters = MetricParameters.of({**ASKED, **asked})
-    return rows(Reader(org).answers(book.store, parameters, list(MetricName)))
+    return rows(Session(book.store, org).answers(parameters, list(MetricName)))
 
 
 @FEW_ROUNDS
@@ -54,8 +54,8 @@ def test_settings_and_the_default_window_are_those_of_then(book: Book) -> None:
     book.set(timezone="Europe/Berlin")
     then = datetime.now(UTC)
     book.set(timezone="Asia/Kolkata")
-    (answer,) = Reader("acme").answers(
-        book.store, MetricParameters.of({"as_of": then.isoformat()}), [MetricName.DEPLOYMENT_FREQUENCY]
+    (answer,) = Session(book.store, "acme").answers(
+        MetricParameters.of({"as_of": then.isoformat()}), [MetricName.DEPLOYMENT_FREQUENCY]
     )
     assert (answer.question.zone.key, answer.question.to_at) == ("Europe/Berlin", then)
     before_all = ask(book, "acme", as_of="2020-01-01T00:00:00Z")
@@ -81,8 +81,8 @@ def test_an_explanation_is_of_then_too(book: Book) -> None:
     book.delete(recorded.version.id)
     for as_of, count in ((None, 0), (then, 1)):
         given = {name: text for name, text in {**ASKED, "as_of": as_of}.items() if text is not None}
-        explained = Reader("acme").explanation(
-            book.store, MetricParameters.of(given), MetricName.CHANGE_FAILURE_RATE
+        explained = Session(book.store, "acme").explanation(
+            MetricParameters.of(given), MetricName.CHANGE_FAILURE_RATE
         )
         assert explained.rows.num_rows == count
 

@@ -18,6 +18,7 @@ from metrics.domain.errors import ParameterError
 from metrics.queries.explanation import Explanation
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Group, Question
+from metrics.queries.session import open_snapshot
 from tests.conftest import Book, now
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes
 
@@ -31,7 +32,7 @@ def explain(
 ) -> Explanation:
     given = {name.removesuffix("_"): value for name, value in asked.items()}
     after = given.pop("after", None)
-    with book.store.reading() as reading:
+    with open_snapshot(book.store) as reading:
         question = MetricParameters.of(given).question(org, reading.settings(org), now=now())
         return reading.explain(question, MetricName(metric), limit=limit, after=after)
 
@@ -286,7 +287,7 @@ def test_the_statements_say_what_ran(book: Book) -> None:
     book.deploy(version="v1", finished_at=AT(10))
     explained = explain(book, "change_failure_rate", **DAY)
     statements = explained.statements
-    with book.store.reading() as reading:
+    with open_snapshot(book.store) as reading:
         cursor = reading._cursor
         again = cursor.sql(statements.rows, params=statements.rows_parameters).to_arrow_table()
         cursor.execute(statements.answer, statements.answer_parameters)

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.engine.pulled_tables import PULLED
+from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
+from metrics.queries.session import open_snapshot
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents
-from tracker.records.engine import follow
 
 
 @ROUNDS
@@ -26,10 +27,14 @@ def test_a_store_that_followed_every_change_equals_a_rebuild(
     for (kind, what), follows in zip(made, follow_each, strict=False):
         organization.make(kind, what)
         if follows:
-            with book.store.reading():
+            with open_snapshot(book.store):
                 pass
     tables = (*PULLED, *FACTS)
-    with book.store.reading() as followed, Store(follow(book.url)) as anew, anew.reading() as rebuilt:
+    with (
+        open_snapshot(book.store) as followed,
+        Store(follow(book.url)) as anew,
+        open_snapshot(anew) as rebuilt,
+    ):
         assert followed.digests(tables) == rebuilt.digests(tables)
 
 
@@ -109,7 +114,7 @@ def test_an_incident_that_moves_takes_its_blame_with_it(book: Book) -> None:
     incident = book.report(started_at=at(12), deployment=first.version.id).version.id
 
     def culprits() -> list[tuple[str, str]]:
-        with book.store.reading() as reading:
+        with open_snapshot(book.store) as reading:
             return reading._cursor.execute("select culprit_id, method from remediations").fetchall()
 
     assert culprits() == [(first.version.id, "incident")]
@@ -126,7 +131,7 @@ def test_what_a_record_names_takes_effect_when_it_arrives(book: Book) -> None:
     book.report(started_at=at(10), repository_url=REPOSITORIES[0], service="web", deployment="run-1")
 
     def state() -> list[tuple[str, str]]:
-        with book.store.reading() as reading:
+        with open_snapshot(book.store) as reading:
             links = "select method, (select deployment_node_id from deployments where id = {}) from {}"
             return [
                 reading._cursor.execute(links.format(column, table)).fetchall()[0]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from metrics.queries.session import open_snapshot
 from tests.conftest import Book
 
 APRIL = {"from_": "2026-04-01", "to": "2026-05-01"}
@@ -60,10 +61,10 @@ def test_an_incident_that_is_closed_later_gets_a_recovery_time(book: Book) -> No
 def test_moving_the_window_by_a_day_moves_no_link(book: Book) -> None:
     deploy(book, 20, month="03")
     book.deploy(version="h", finished_at="2026-03-20T11:00:00Z", is_hotfix=True)
-    with book.store.reading() as reading:
+    with open_snapshot(book.store) as reading:
         before = reading.view("links", "acme").to_pylist()
     assert ask(book, "change_failure_rate", **MARCH).numerator == 1
     assert ask(book, "change_failure_rate", from_="2026-03-02", to="2026-04-02").numerator == 1
     assert ask(book, "change_failure_rate", from_="2026-03-02", to="2026-03-20T10:30:00Z").numerator == 1
-    with book.store.reading() as reading:
+    with open_snapshot(book.store) as reading:
         assert reading.view("links", "acme").to_pylist() == before

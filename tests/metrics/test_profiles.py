@@ -12,7 +12,7 @@ from metrics.definitions.catalog import MetricName
 from metrics.definitions.profiles import RULES, Profile
 from metrics.domain.errors import ParameterError
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Reader
+from metrics.queries.session import Session, open_snapshot
 from tests.conftest import Book
 from tests.metrics.changes import ROUNDS, START, Changes, changes
 
@@ -22,7 +22,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def recorded(book: Book, organization: str, table: str) -> list[Row]:
-    with book.store.reading() as reading:
+    with open_snapshot(book.store) as reading:
         found = reading._cursor.sql(f"from {table} where organization = $org", params={"org": organization})
         return list(found.to_arrow_table().to_pylist())
 
@@ -143,13 +143,13 @@ def test_all_profiles_answer_one_question_and_the_plain_one_follows_no_other_rul
     book.deploy(version="v1", finished_at="2026-03-02T10:00:00Z")
     book.deploy(version="v2", finished_at="2026-03-02T11:00:00Z", is_hotfix=True)
     parameters = MetricParameters.of({"from": "2026-03-02", "to": "2026-03-03", "group_by": "repository"})
-    reader, metric = Reader("acme"), MetricName.CHANGE_FAILURE_RATE
-    before = reader.answers(book.store, parameters, [metric])
-    answers = reader.profiles(book.store, parameters, metric)
+    session, metric = Session(book.store, "acme"), MetricName.CHANGE_FAILURE_RATE
+    before = session.answers(parameters, [metric])
+    answers = session.profiles(parameters, metric)
     assert [answer.question.profile for answer in answers] == list(Profile)
     assert [answer.row.value for answer in answers] == [0.5, 0, 0]
     assert [len(answer.groups) for answer in answers] == [1, 1, 1]
-    after = reader.answers(book.store, parameters, [metric])
+    after = session.answers(parameters, [metric])
     assert [answer.row for answer in after] == [answer.row for answer in before]
     with pytest.raises(ParameterError, match="profile"):
         MetricParameters.of({"profile": "gitlab"})

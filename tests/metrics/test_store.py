@@ -11,11 +11,12 @@ import pytest
 
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import RecordsUnavailable
+from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tests.conftest import Book, sqlite_url
-from tracker.records.engine import follow, write_transaction
+from tracker.records.engine import write_transaction
 
 WINDOW = {"from_": "2026-03-02", "to": "2026-03-03"}
 
@@ -105,8 +106,8 @@ def test_a_store_that_cannot_be_made_again_goes_on_once_it_can(
 
 def counted(book: Book) -> int:
     asked = {"from": WINDOW["from_"], "to": WINDOW["to"]}
-    (answer,) = Reader("acme").answers(
-        book.store, MetricParameters.of(asked), [MetricName.DEPLOYMENT_FREQUENCY]
+    (answer,) = Session(book.store, "acme").answers(
+        MetricParameters.of(asked), [MetricName.DEPLOYMENT_FREQUENCY]
     )
     return answer.row.deployments  # type: ignore[union-attr]
 

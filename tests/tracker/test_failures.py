@@ -154,7 +154,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from metrics.engine.store import Store
 from tests.conftest import Book
-from tracker.records.engine import follow, write_transaction
+from metrics.engine.record_databases import follow
+from tracker.records.engine import write_transaction
 from tracker.records.ledger import Author, KnownRepositories, Ledger
 
 folder = Path(sys.argv[1])

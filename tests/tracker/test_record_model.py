@@ -11,14 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from metrics.domain.errors import Contradiction, InvalidInput
 from metrics.engine.pulled_tables import PULLED
+from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
+from metrics.queries.session import open_snapshot
 from tests.conftest import Book
 from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
-from tracker.records.engine import follow
 from tracker.records.history import Action, entries, find_versions
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS
 from tracker.records.verification import verify_records
@@ -242,6 +243,10 @@ def test_records_history_and_answers_are_those_of_a_plain_model(book: Book) -> N
     )
     with book.engine.connect() as connection:
         assert [finding for finding in verify_records(connection) if not finding.holds] == []
-    with book.store.reading() as followed, Store(follow(book.url)) as anew, anew.reading() as rebuilt:
+    with (
+        open_snapshot(book.store) as followed,
+        Store(follow(book.url)) as anew,
+        open_snapshot(anew) as rebuilt,
+    ):
         tables = (*PULLED, *FACTS)
         assert followed.digests(tables) == rebuilt.digests(tables)

@@ -14,7 +14,7 @@ from metrics.api.documents import documents
 from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.queries.parameters import MetricParameters, QueryParameters, RepositoryPattern
 from metrics.queries.quality import RecordCounts
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.records.engine import UNAVAILABLE
@@ -80,7 +80,7 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
     with contextlib.suppress(*UNAVAILABLE):
         service.rejections.flush(service.engine)
     parameters = MetricParameters.of(asked.model_dump(by_alias=True, exclude_none=True))
-    found = Reader(caller.organization, caller.repositories).quality(service.store, parameters)
+    found = Session(service.store, caller.organization, caller.repositories).quality(parameters)
     since = to_microseconds(datetime.now(UTC) - timedelta(days=DAYS_KEPT))
     limits = (caller.repositories, asked.repository or None)
     refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)

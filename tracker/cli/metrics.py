@@ -12,12 +12,12 @@ from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.definitions.catalog import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.domain.settings import OrganizationSettings
+from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tracker.cli.common import migrated_database, organization_option
 from tracker.cli.terminal import print_answers, print_explanation, print_profiles
-from tracker.records.engine import follow
 from tracker.settings import Settings
 
 _QUESTION_OPTIONS = (
@@ -77,8 +77,8 @@ def metrics() -> None:
 def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -> None:
     """Show the metrics: all five, or those that are named."""
     wanted = [MetricName(name) for name in names] or list(MetricName)
-    with _asking(organization, given) as (parameters, reader, store):
-        answers = reader.answers(store, parameters, wanted)
+    with _session(organization, given) as (parameters, session):
+        answers = session.answers(parameters, wanted)
     if as_json:
         _print_json(summary_body(answers))
     else:
@@ -92,10 +92,8 @@ def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -
 @click.option("--left-out", is_flag=True, help="Only what is left out, and why.")
 def explain(name: str, organization: str, as_json: bool, limit: int, left_out: bool, **given: Any) -> None:
     """Show what made a metric: the rows counted, with their links, and the rows left out, with the reason."""
-    with _asking(organization, given) as (parameters, reader, store):
-        explained = reader.explanation(
-            store, parameters, MetricName(name), limit=limit, only_left_out=left_out
-        )
+    with _session(organization, given) as (parameters, session):
+        explained = session.explanation(parameters, MetricName(name), limit=limit, only_left_out=left_out)
     if as_json:
         _print_json(explanation_body(explained))
     else:
@@ -113,8 +111,8 @@ def profiles(name: str, organization: str, as_json: bool, **given: Any) -> None:
         if given[name_of_more] and not as_json:
             hint = f"--{name_of_more.replace('_', '-')}"
             raise click.BadParameter("is shown with --json alone", param_hint=hint)
-    with _asking(organization, given) as (parameters, reader, store):
-        answers = reader.profiles(store, parameters, MetricName(name))
+    with _session(organization, given) as (parameters, session):
+        answers = session.profiles(parameters, MetricName(name))
     if as_json:
         _print_json(profiles_body(answers))
     else:
@@ -122,7 +120,7 @@ def profiles(name: str, organization: str, as_json: bool, **given: Any) -> None:
 
 
 @contextmanager
-def _asking(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[MetricParameters, Reader, Store]]:
+def _session(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[MetricParameters, Session]]:
     with _naming_options():
         parameters = MetricParameters.of({name: value for name, value in given.items() if value is not None})
         # Before the database is looked for: what is wrong with the command line is said first.
@@ -130,7 +128,7 @@ def _asking(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metri
         settings = Settings()
         migrated_database(settings).dispose()
         with Store(follow(settings.record_database_url), settings.stores_dir) as store:
-            yield parameters, Reader(organization), store
+            yield parameters, Session(store, organization)
 
 
 def _print_json(body: object) -> None:

@@ -6,12 +6,13 @@ import rich_click as click
 from sqlalchemy import make_url
 
 from metrics.engine.pulled_tables import PULLED, RecordDatabase
+from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
+from metrics.queries.session import open_snapshot
 from tracker.cli.common import CommandFailed, migrated_database
 from tracker.records.backups import BackupError, back_up
 from tracker.records.backups import restore as put_back
-from tracker.records.engine import follow
 from tracker.records.verification import Finding, _finding, verify_records
 from tracker.settings import Settings
 
@@ -88,7 +89,7 @@ def _sqlite_file(settings: Settings) -> Path:
 def verify_store(store: Store, records: RecordDatabase) -> Finding:
     """Whether a store that has followed the records holds what one made anew from them does."""
     tables = (*PULLED, *FACTS)
-    with store.reading() as followed, Store(records) as rebuilt, rebuilt.reading() as anew:
+    with open_snapshot(store) as followed, Store(records) as rebuilt, open_snapshot(rebuilt) as anew:
         have, want = followed.digests(tables), anew.digests(tables)
     return _finding(
         "the store equals a rebuild",

@@ -23,7 +23,7 @@ from metrics.output.comparison import compare
 from metrics.output.notes import notes_on
 from metrics.queries.explanation import Explanation
 from metrics.queries.question import Answer, Point
-from metrics.queries.settings_impact import Move
+from metrics.queries.settings_impact import SettingImpact
 
 
 def print_answers(organization: str, answers: Sequence[Answer]) -> None:
@@ -199,7 +199,7 @@ def print_profiles(answers: Sequence[Answer]) -> None:
     Console().print(table)
 
 
-def _move_line(move: Move, answer: Answer) -> str:
+def _move_line(move: SettingImpact, answer: Answer) -> str:
     """A change of a setting in a sentence."""
     change = move.change
     return (

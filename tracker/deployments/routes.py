@@ -18,7 +18,7 @@ from metrics.domain.vocabulary import Status
 from metrics.queries.parameters import QueryParameters, require_label
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
@@ -144,8 +144,8 @@ class DeploymentsController(Controller):
                 return None
             facts = RecordedDeployment.from_row(row).facts
             at = instant_of(facts.started_at if facts.finished_at is None else facts.finished_at)
-            reader = Reader(caller.organization, caller.repositories)
-            return reader.deployment_receipt(service.store, deployment_id, at)
+            session = Session(service.store, caller.organization, caller.repositories)
+            return session.deployment_receipt(deployment_id, at)
 
         return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)
 

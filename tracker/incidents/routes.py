@@ -12,7 +12,7 @@ from metrics.domain.corrections import IncidentChange
 from metrics.domain.incidents import NewIncident
 from metrics.queries.parameters import QueryParameters
 from metrics.queries.receipts import IncidentReceipt
-from metrics.queries.session import Reader
+from metrics.queries.session import Session
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
@@ -79,8 +79,8 @@ class IncidentsController(Controller):
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
         def receipt_of(incident_id: str) -> IncidentReceipt:
-            reader = Reader(author.organization, request.user.repositories)
-            return reader.incident_receipt(service.store, incident_id)
+            session = Session(service.store, author.organization, request.user.repositories)
+            return session.incident_receipt(incident_id)
 
         return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)
 

@@ -5,13 +5,10 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError, TimeoutError
-
-if TYPE_CHECKING:
-    from metrics.engine.pulled_tables import RecordDatabase
 
 # What SQLAlchemy raises where the database is away, full, read-only or too busy, and not the statement wrong.
 UNAVAILABLE = (OperationalError, InterfaceError, InternalError, TimeoutError)
@@ -55,20 +52,6 @@ def connect(url: str) -> Engine:
     event.listen(engine, "begin", _begin_sqlite)
     _close_on_return_what_was_disposed(engine)
     return engine
-
-
-def follow(url: str) -> "RecordDatabase":
-    """The record database as the metrics follow it. Raises `DatabaseUrlError`."""
-    from metrics.engine.record_databases import (  # Arrow: nothing that a writer needs
-        PostgresRecords,
-        SqliteRecords,
-    )
-
-    parts = _database_url(url)
-    if parts.get_backend_name() == "postgresql":
-        return PostgresRecords(parts.set(drivername="postgresql").render_as_string(hide_password=False))
-    assert parts.database is not None
-    return SqliteRecords(Path(parts.database))
 
 
 class DatabaseUrlError(ValueError):

@@ -7,8 +7,8 @@ from typing import Any
 from metrics.definitions.catalog import MetricName
 from metrics.queries.explanation import Explanation
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Reader
-from metrics.queries.settings_impact import Move
+from metrics.queries.session import Session
+from metrics.queries.settings_impact import SettingImpact
 from tests.conftest import Book
 
 MARCH = {"from": "2026-03-01", "to": "2026-04-01"}
@@ -16,10 +16,10 @@ RATE = MetricName.CHANGE_FAILURE_RATE
 
 
 def explain(book: Book, metric: MetricName = RATE, **asked: Any) -> Explanation:
-    return Reader("acme").explanation(book.store, MetricParameters.of({**MARCH, **asked}), metric)
+    return Session(book.store, "acme").explanation(MetricParameters.of({**MARCH, **asked}), metric)
 
 
-def told(moves: Sequence[Move]) -> list[tuple[str, object, object, float | None]]:
+def told(moves: Sequence[SettingImpact]) -> list[tuple[str, object, object, float | None]]:
     """The setting, the value before, the value since, and the figure under the one before."""
     return [(one.change.setting, one.change.before, one.change.value, one.row_before.value) for one in moves]
 
