@@ -16,7 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds

@@ -17,13 +17,15 @@ import httpx
 import pytest
 
 from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
-from metrics.definitions.catalog import CATALOG, Definition, MetricName
-from metrics.definitions.profiles import RULES, Profile
+from metrics.definitions.base import Definition, MetricName, Profile
+from metrics.definitions.catalog import CATALOG
+from metrics.definitions.profiles import difference
 from metrics.domain.deployments import NewDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.settings import SettingsChange
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.parameters import MetricParameters
+from metrics.sql import macros_in
 from tests.server import clean_environment
 from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
@@ -152,14 +154,14 @@ def test_the_page_of_the_interface_names_every_field_parameter_scope_and_warning
     for parameters in ROUTE_PARAMETERS:
         assert {field.alias or name for name, field in parameters.model_fields.items()} <= words
     assert set(Scope) <= words
-    source = (PROJECT / "tracker" / "schemas" / "deployment_answers.py").read_text()
+    source = (PROJECT / "tracker" / "deployments" / "schemas.py").read_text()
     warnings = set(re.findall(r'Warning\(\s*"(\w+)"', source))
     assert "no_commits" in warnings <= words
 
 
 def test_every_route_with_parameters_is_among_those_that_are_looked_at() -> None:
     given = re.compile(r"operation_class=documents\((\w+)\)")
-    sources = [*(PROJECT / "tracker" / "routes").glob("*.py"), *(PROJECT / "metrics" / "api").glob("*.py")]
+    sources = [source for package in ("tracker", "metrics") for source in (PROJECT / package).rglob("*.py")]
     named = {name for source in sources for name in given.findall(source.read_text())}
     assert named <= {parameters.__name__ for parameters in ROUTE_PARAMETERS}
 
@@ -170,11 +172,15 @@ def test_the_page_of_the_interface_names_every_field_of_an_answer_and_every_reas
     documented = set(re.findall(r"`(\w+)`", pages))
     fields = {field.name for one in CATALOG.values() for field in dataclasses.fields(one.row)}
     assert fields - {"value", "reason", "numerator", "denominator", "mean", "p90"} <= documented
-    sql = "".join((PROJECT / "metrics" / "sql" / folder / f"{name}.sql").read_text() for folder, name in (
-        *(("asked", name) for name in ("deployments_left_out", "deployments_without_success", "causes_judged", "recoveries_explained")),
-        ("profiles/middleware", "recoveries_explained"),
-        *(("explain", name) for name in CATALOG),
-    ))  # fmt: skip
+    macros = [*macros_in("asked").items(), *macros_in("profiles/middleware").items()]
+    explaining = (
+        "deployments_left_out",
+        "deployments_without_success",
+        "causes_judged",
+        "recoveries_explained",
+    )
+    sql = "".join(text for name, text in macros if name in explaining)
+    sql += "".join(definition.explain_sql for definition in CATALOG.values())
     reasons = set(
         re.findall(r"(?:then|select|reason,) '(\w+)'|'(\w+)' as reason|^    '(\w+_\w+)',$", sql, re.MULTILINE)
     )
@@ -198,11 +204,12 @@ def test_the_page_of_a_metric_says_what_the_header_of_its_file_does(definition: 
 
 def test_the_page_of_the_profiles_has_every_difference() -> None:
     page = (PROJECT / "docs" / "profiles.md").read_text()
-    for profile, rules in RULES.items():
+    for profile in Profile:
         if profile is not Profile.DEFAULT:
             assert f"`{profile}`" in page
-            for metric, difference in rules.differences.items():
-                assert re.search(rf"^\| `{metric}` \|.* {re.escape(difference)} \|", page, re.MULTILINE)
+            for metric in MetricName:
+                said = re.escape(difference(profile, metric))
+                assert re.search(rf"^\| `{metric}` \|.* {said} \|", page, re.MULTILINE)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -1,6 +1,6 @@
 """The wiring: settings in, an application out. It decides nothing."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeGuard
 
@@ -31,11 +31,9 @@ from tracker.auth.callers import Authenticator, requires
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tokens import Scope, revoked_tokens
 from tracker.deployments.routes import DeploymentsController, StepsController
+from tracker.housekeeping import Housekeeping
 from tracker.incidents.routes import IncidentsController
-from tracker.integrations import iftrue, matatika, qovery
-from tracker.integrations.github.errors import render
-from tracker.integrations.github.events import github_body
-from tracker.integrations.github.routes import PREFIXES, GitHubController, know_repository
+from tracker.integrations import INTEGRATIONS
 from tracker.organizations.routes import RepositoriesController, SettingsController
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
@@ -50,10 +48,9 @@ from tracker.web.openapi import complete_document
 from tracker.web.paging import CallerRequest
 from tracker.web.problems import EXCEPTION_HANDLERS
 from tracker.web.state import RawRequest, Service
-from tracker.webhooks.dispatcher import Dispatcher, Render
-from tracker.webhooks.egress import read_networks
-from tracker.webhooks.payloads import standard_body
+from tracker.webhooks.dispatcher import Dispatcher
 from tracker.webhooks.routes import WebhooksController
+from tracker.webhooks.shapes import STANDARD
 from tracker.webhooks.subscriptions import SubscriberKind
 
 # Controllers: litestar takes the handlers of one path up together only where they are in one.
@@ -79,25 +76,33 @@ def create_app(settings: Settings) -> Litestar:
     """
     engine = connect(settings.record_database_url)
     require_head(engine)
-    ring = load_or_create_keys(settings)
-    authenticator = Authenticator(ring, revoked_tokens(engine))
-    store = Store(follow(settings.record_database_url), settings.stores_dir)
-    service = Service(settings, engine, Recorder(engine), authenticator, store)
-
+    authenticator = Authenticator(load_or_create_keys(settings), revoked_tokens(engine))
+    service = Service(
+        settings,
+        engine,
+        Recorder(engine),
+        authenticator,
+        store=Store(follow(settings.record_database_url), settings.stores_dir),
+        address=f"http://{settings.host}:{settings.port}",
+        error_shapes={k: shape for one in INTEGRATIONS for k, shape in one.error_shapes.items()},
+    )
     dispatcher = Dispatcher(
         engine,
         service.recorder,
-        _renders(lambda: settings.base_of(app.state.address)),
-        read_networks(settings.webhook_networks),
+        {SubscriberKind.STANDARD: STANDARD}
+        | {kind: shape for one in INTEGRATIONS for kind, shape in one.webhooks.items()},
+        # Not what a request says: subscribers call it with tokens of their own.
+        base_of=lambda: settings.base_of(service.address),
+        allowed=settings.webhook_networks,
     )
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with service.running(), dispatcher.running():
+        async with service.running(), Housekeeping(service).running(), dispatcher.running():
             yield
 
     app = Litestar(
-        [*ROUTES, *_sources(), _metrics(store)],
+        [*ROUTES, *(handler for one in INTEGRATIONS for handler in one.handlers), _metrics(service.store)],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
         before_request=_refuse_unknown_parameters,
@@ -116,13 +121,9 @@ def create_app(settings: Settings) -> Litestar:
         plugins=[RawBodies()],
         logging_config=None,
     )
-    app.state.address = f"http://{settings.host}:{settings.port}"
-    app.state.authenticator = authenticator
-    app.state.rejections = service.rejections
     app.state.service = service
-    app.state.error_shapes = _ERROR_SHAPES
     app.asgi_handler = Observation(app.asgi_handler)
-    report_lag(store.lag)
+    report_lag(service.store.lag)
     complete_document(app)
     return app
 
@@ -145,35 +146,6 @@ async def _name_all_methods(message: Message, scope: RequestScope) -> None:
         named = [route for route in routes if route.path_format == scope.get("path_template")]
         methods = {method for route in named if isinstance(route, HTTPRoute) for method in route.methods}
         MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(methods))
-
-
-def _sources() -> list[Router]:
-    """Other systems' interfaces, where their clients look for them."""
-    repositories = [
-        Router(prefix or "/", route_handlers=[GitHubController], before_request=know_repository)
-        for prefix in PREFIXES
-    ]
-    workspaces = Router("/", route_handlers=[iftrue.record, matatika.MatatikaController])
-    return [workspaces, qovery.qovery_router(), *repositories]
-
-
-# How failures are said under a path that begins so; elsewhere they are problem details.
-_ERROR_SHAPES = {
-    **dict.fromkeys(("/repos/", "/api/v3/"), render),
-    **dict.fromkeys(("/api/workspaces/", "/api/jobs/"), matatika.render),
-    "/job/": qovery.render,
-}
-
-
-def _renders(base: Callable[[], str]) -> Mapping[SubscriberKind, Render]:
-    """How an event is said to each kind of subscriber; `base` is where the service is found.
-
-    Whoever has asked for a deployment does not decide that: subscribers call it with tokens of their own.
-    """
-    return {
-        SubscriberKind.STANDARD: standard_body,
-        SubscriberKind.GITHUB: lambda event, organization: github_body(event, organization, base()),
-    }
 
 
 def _metrics(store: Store) -> Router:

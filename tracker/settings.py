@@ -4,10 +4,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from tracker.webhooks.egress import read_networks
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class SigningAlgorithm(StrEnum):
@@ -43,10 +41,8 @@ class DurationUnit(StrEnum):
     SECONDS = "seconds"
 
 
-def _networks(text: str) -> str:
-    """Networks as they are written. Raises `ValueError`."""
-    read_networks(text)
-    return text
+def _listed(text: object) -> object:
+    return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
 
 
 class Settings(BaseSettings):
@@ -82,8 +78,8 @@ class Settings(BaseSettings):
         DurationUnit.MINUTES,
         description="What iftrue's clients send as deployment_duration: minutes, as documented, or seconds.",
     )
-    webhook_networks: Annotated[str, AfterValidator(_networks)] = Field(
-        "",
+    webhook_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
         description="Private networks, comma-separated, where subscribers may be: 10.1.0.0/16, say.",
     )
     max_body_bytes: int = Field(

@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from litestar import Request, Response
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName, MetricRow, Profile
 from metrics.definitions.dora import attribution, level_of, overall_score, score_of
-from metrics.definitions.profiles import RULES, Profile
-from metrics.definitions.results import MetricRow
+from metrics.definitions.profiles import difference
 from metrics.domain.instants import midnight
 from metrics.output.comparison import compare
 from metrics.output.notes import is_settling, notes_on
@@ -103,7 +102,7 @@ def profiles_body(answers: Sequence[Answer]) -> Body:
     profiles = [
         {
             "profile": answer.question.profile,
-            "difference": RULES[answer.question.profile].differences[metric],
+            "difference": difference(answer.question.profile, metric),
             **_without(answer_body(answer), "metric", "unit", "from", "to", "tz", "as_of", "profile"),
         }
         for answer in answers

@@ -7,7 +7,7 @@ from litestar.openapi.spec import Operation, Parameter, Schema
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from metrics.queries.parameters import QueryParameters
+from metrics.wire.query_parameters import QueryParameters
 
 
 def documents(model: type[QueryParameters]) -> type[Operation]:

@@ -22,8 +22,7 @@ from metrics.api.answers import (
     table_response,
 )
 from metrics.api.documents import documents
-from metrics.definitions.catalog import MetricName
-from metrics.definitions.profiles import Profile
+from metrics.definitions.base import MetricName, Profile
 from metrics.output.tables import answer_table, profiles_table, summary_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session

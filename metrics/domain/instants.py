@@ -58,9 +58,9 @@ def read_date_or_instant(text: object, zone: ZoneInfo) -> datetime:
         day = date.fromisoformat(text)
     except ValueError:
         raise InstantError("is no date of the calendar") from None
-    if not 1970 < day.year < 9999:
-        raise InstantError("must be a date after 1970")
-    return midnight(day, zone)
+    if not 1970 <= day.year < 9999 or (begins_at := midnight(day, zone)) < EPOCH:
+        raise InstantError("must be a date from 1970 on")
+    return begins_at
 
 
 def is_date(text: str) -> bool:

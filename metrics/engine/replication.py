@@ -3,8 +3,8 @@
 import duckdb
 import pyarrow as pa
 
-from metrics.definitions.catalog import read_sql
 from metrics.engine.pulled_tables import PULLED, START, Position, RecordDatabase
+from metrics.sql import read_sql
 
 _CHANGES = (
     "changed_organizations",

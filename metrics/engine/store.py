@@ -11,47 +11,20 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Self, TypeVar
 
 import duckdb
 
 from metrics.definitions import profiles
-from metrics.definitions.catalog import CATALOG, read_sql, sql_files
+from metrics.definitions.catalog import CATALOG
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.replication import FACTS, catch_up, position_of
+from metrics.sql import read_sql, sql_files
 
 T = TypeVar("T")
 _MOST_PAST = 2
-_MACROS = (
-    "asked_cells",
-    "median_of",
-    "share_of",
-    "frequency_of",
-    "is_within",
-    "is_in_population",
-    "is_asked",
-    "group_of",
-    "may_see",
-    "median_bounds",
-    "deployments_in_reach",
-    "placed_incidents",
-    "incidents_in_reach",
-    "incident_causes",
-    "incident_verdicts",
-    "asked_deployments",
-    "asked_incidents",
-    "failure_causes",
-    "deployments_left_out",
-    "deployments_without_success",
-    "causes_judged",
-    "causes_left_out",
-    "group_names",
-    "recoveries",
-    "recoveries_explained",
-)
 
 
 class Store:
@@ -206,8 +179,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection
 
 
 def _creation() -> str:
-    schema = files("metrics").joinpath("sql", "schema.sql").read_text(encoding="utf-8")
-    return "\n".join([schema, *(read_sql("asked", macro) for macro in _MACROS), profiles.creation()])
+    schema = read_sql("", "schema")
+    return "\n".join([schema, profiles.creation()])
 
 
 def _fingerprint() -> str:

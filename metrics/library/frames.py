@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import polars as pl
 
-from metrics.definitions.catalog import VIEWS, MetricName
+from metrics.definitions.base import MetricName
+from metrics.definitions.catalog import VIEWS
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.record_databases import SqliteRecords, follow

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from metrics.definitions.catalog import CATALOG, Unit
+from metrics.definitions.base import Unit
+from metrics.definitions.catalog import CATALOG
 from metrics.output.tables import answer_table
 from metrics.queries.question import Answer
 

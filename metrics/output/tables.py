@@ -7,8 +7,8 @@ from typing import get_type_hints
 
 import pyarrow as pa
 
+from metrics.definitions.base import MetricRow
 from metrics.definitions.dora import level_of, score_of
-from metrics.definitions.results import MetricRow
 from metrics.domain.vocabulary import FailureSignal
 from metrics.output.notes import is_settling
 from metrics.queries.calendar import Window

@@ -10,9 +10,8 @@ from typing import Any
 
 import duckdb
 
-from metrics.definitions.catalog import Definition, MetricName
-from metrics.definitions.profiles import RULES, Profile, search_path
-from metrics.definitions.results import MetricRow
+from metrics.definitions.base import Definition, MetricRow, Profile, SignalUse
+from metrics.definitions.profiles import RULES, search_path
 from metrics.domain.errors import ParameterError
 from metrics.domain.instants import MICROSECOND
 from metrics.domain.repositories import RepositoryIdentity, matches_any
@@ -49,7 +48,7 @@ class QueryExecution:
         self._signals = self._rework_signals if self._rules.signals is None else self._rules.signals
         asked = _repository_keys(cursor, question.organization, question.repositories)
         self._visible = _repository_keys(cursor, question.organization, question.visible)
-        self._repositories = _both(asked, self._visible)
+        self._repositories = _intersect(asked, self._visible)
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -58,11 +57,11 @@ class QueryExecution:
         question = self.question
         return {"question": self._bound_question(*self._bounds(question.window), question.group_by)}
 
-    def bound_to(self, definition: Definition) -> dict[str, Any]:
+    def bound_to(self, definition: Definition[Any]) -> dict[str, Any]:
         """What a metric's statement is given for the whole window."""
         return self._bind(definition, [self.question.window], [None], None)
 
-    def answer(self, definition: Definition) -> Answer:
+    def answer(self, definition: Definition[Any]) -> Answer:
         """The metric's value, with the series, groups and comparison that are asked for."""
         question = self.question
         windows = [question.window, *self._series]
@@ -99,7 +98,7 @@ class QueryExecution:
 
     def _cells(
         self,
-        definition: Definition,
+        definition: Definition[Any],
         windows: Sequence[Window],
         group_names: Sequence[str | None],
         group_by: Dimension | None,
@@ -115,14 +114,14 @@ class QueryExecution:
         for row in found:
             del row["cell_index"]
         assert len(found) == len(windows) * len(group_names), "every metric gives one row for each cell"
-        is_rework = definition.name is MetricName.DEPLOYMENT_REWORK_RATE
-        signals = self._rework_signals if is_rework else self._signals
-        rows = [definition.row.read(row, signals) for row in found]
+        is_rework = definition.signal_use is SignalUse.REWORK
+        signals = [signal.value for signal in (self._rework_signals if is_rework else self._signals)]
+        rows = [definition.read(row, signals) for row in found]
         return [rows[index :: len(group_names)] for index in range(len(group_names))]
 
     def _bind(
         self,
-        definition: Definition,
+        definition: Definition[Any],
         windows: Sequence[Window],
         group_names: Sequence[str | None],
         group_by: Dimension | None,
@@ -232,7 +231,7 @@ def _repository_keys(
     return [key for key, host, path in known if matches_any(patterns, RepositoryIdentity(host, path, ""))]
 
 
-def _both(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:
+def _intersect(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:
     """What is asked for, as far as it may be seen; None where neither limits."""
     if visible is None:
         return asked

@@ -10,13 +10,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from metrics.definitions.catalog import CATALOG, MetricName, read_sql, sql_files
-from metrics.definitions.profiles import Profile, macros
+from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.catalog import CATALOG
+from metrics.definitions.profiles import macros
 from metrics.domain.errors import ParameterError
 from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.queries.execution import QueryExecution
 from metrics.queries.question import Answer, Question
 from metrics.queries.settings_impact import SettingImpact
+from metrics.sql import read_sql, sql_files
 from metrics.wire.cursors import read_cursor, write_cursor
 
 # Together unique: a commit is in a row for each deployment that names it.
@@ -73,7 +75,7 @@ def definition_version(name: MetricName, profile: Profile = Profile.DEFAULT) -> 
 
 def explain(
     cursor: duckdb.DuckDBPyConnection,
-    asking: QueryExecution,
+    execution: QueryExecution,
     name: MetricName,
     *,
     limit: int | None = None,
@@ -83,8 +85,8 @@ def explain(
     """A page of `limit` rows after a cursor; all rows where there is no limit. Raises `ParameterError`."""
     begins_at: Sequence[int | str] = _AFTER_COUNTED if only_left_out else _BEFORE_ALL
     if after is not None:
-        begins_at = _position(after, asking.question, name)
-    statement, parameters = read_sql("explain", name), asking.bound()
+        begins_at = _position(after, execution.question, name)
+    statement, parameters = CATALOG[name].explain_sql, execution.bound()
     cursor.execute(f"create temp table explained as {_ordered(name)}", parameters)
     counts = cursor.execute(_TOTALS).fetchall()
     window = {**dict(zip(_ORDER, begins_at, strict=True)), "most": None if limit is None else limit + 1}
@@ -94,36 +96,36 @@ def explain(
     if limit is not None and page.num_rows > limit:
         page = page.slice(0, limit)
         last = page.slice(limit - 1).to_pylist()[0]
-        next_cursor = write_cursor([*_window(asking.question), name, *(last[column] for column in _ORDER)])
+        next_cursor = write_cursor([*_window(execution.question), name, *(last[column] for column in _ORDER)])
     return Explanation(
-        answer=asking.answer(CATALOG[name]),
+        answer=execution.answer(CATALOG[name]),
         totals=[Total(*count) for count in counts],
-        rows=_displayed(page, asking),
+        rows=_displayed(page, execution),
         next_cursor=next_cursor,
         statements=Statements(
-            version=definition_version(name, asking.question.profile),
+            version=definition_version(name, execution.question.profile),
             answer=CATALOG[name].sql,
-            answer_parameters=asking.bound_to(CATALOG[name]),
+            answer_parameters=execution.bound_to(CATALOG[name]),
             rows=statement,
             rows_parameters=parameters,
-            macros=macros(asking.question.profile),
+            macros=macros(execution.question.profile),
         ),
     )
 
 
 def rows_about(
-    cursor: duckdb.DuckDBPyConnection, asking: QueryExecution, name: MetricName, deployment_id: str
+    cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: MetricName, deployment_id: str
 ) -> list[dict[str, Any]]:
     """The rows of the explanation that are about one deployment, as columns by name."""
     about_it = f"select * from ({_ordered(name)}) where deployment_id = $deployment_id"
-    found = cursor.sql(about_it, params={**asking.bound(), "deployment_id": deployment_id})
+    found = cursor.sql(about_it, params={**execution.bound(), "deployment_id": deployment_id})
     rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
     return rows
 
 
 def _ordered(name: MetricName) -> str:
     """The statement of all rows, with what they are ordered by."""
-    return _ORDERED.format(read_sql("explain", name))
+    return _ORDERED.format(CATALOG[name].explain_sql)
 
 
 def _window(question: Question) -> tuple[int, int]:
@@ -150,16 +152,16 @@ def _read(cursor: str) -> Sequence[int | str]:
     return read_cursor(cursor, int, int, str, int, int, str, str, str)
 
 
-def _displayed(page: pa.Table, asking: QueryExecution) -> pa.Table:
+def _displayed(page: pa.Table, execution: QueryExecution) -> pa.Table:
     """The rows with repositories and groups by the names that people know them by."""
-    names = asking.repository_names()
+    names = execution.repository_names()
     shown = {
         "repository": [names.get(key, key) for key in page["repository_key"].to_pylist()],
-        "group": asking.displayed(page["group_name"].to_pylist()),
+        "group": execution.displayed(page["group_name"].to_pylist()),
     }
     for old, new in (("repository_key", "repository"), ("group_name", "group")):
         page = page.set_column(page.column_names.index(old), new, pa.array(shown[new], pa.string()))
-    hidden = {"rank", "order_us", "order_id"} | ({"group"} if asking.question.group_by is None else set())
+    hidden = {"rank", "order_us", "order_id"} | ({"group"} if execution.question.group_by is None else set())
     return page.drop_columns(sorted(hidden))
 
 

@@ -1,114 +1,24 @@
-"""What a question may be asked with: parameters by name, from a query string or a command line.
+"""What a metric can be asked for, and the question that it makes."""
 
-One model says what a route takes. A parameter it does not know is refused, and so is one that is
-given twice where one value is asked for; every error names its parameter.
-"""
-
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, TypeVar, get_origin
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, Field
 
-from metrics.definitions.profiles import Profile
+from metrics.definitions.base import Profile
 from metrics.domain.benchmarks import report_years
 from metrics.domain.errors import ParameterError
-from metrics.domain.instants import midnight
+from metrics.domain.instants import InstantError, read_date_or_instant, read_instant
 from metrics.domain.settings import OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.calendar import Interval
 from metrics.queries.question import Dimension, Label, Question
-
-Model = TypeVar("Model", bound="QueryParameters")
-
-
-class QueryParameters(BaseModel):
-    """The base of every route's parameters. A field that is a tuple may be given several times."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    @classmethod
-    def read(cls: type[Model], pairs: Iterable[tuple[str, str]]) -> Model:
-        """The parameters of a query string, as decoded pairs. Raises `ParameterError`."""
-        repeatable = cls._repeatable()
-        given: dict[str, str | list[str]] = {}
-        for name, text in pairs:
-            if "\x00" in text:
-                raise ParameterError([(name, "must not hold a NUL character")])
-            if name in repeatable:
-                values = given.setdefault(name, [])
-                assert isinstance(values, list)
-                values.append(text)
-            elif name in given:
-                raise ParameterError([(name, "may be given once only")])
-            else:
-                given[name] = text
-        return cls.of(given)
-
-    @classmethod
-    def _repeatable(cls) -> frozenset[str]:
-        fields = cls.model_fields.items()
-        return frozenset(field.alias or name for name, field in fields if _is_repeatable(field))
-
-    @classmethod
-    def of(cls: type[Model], given: Mapping[str, Any]) -> Model:
-        """The parameters from values by name; one text stands for a tuple of one. Raises `ParameterError`."""
-        repeatable = cls._repeatable()
-        values = {
-            name: (value,) if name in repeatable and isinstance(value, str) else value
-            for name, value in given.items()
-        }
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise ParameterError(
-                (str(detail["loc"][0]) if detail["loc"] else "query", _wording(detail["type"], detail["msg"]))
-                for detail in error.errors(include_url=False)
-            ) from None
-
-
-def _wording(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "is not a parameter that is known here"
-    if kind == "literal_error":
-        return "is not for this: all are shown"
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    return message[:1].lower() + message[1:]
-
-
-def _is_repeatable(field: FieldInfo) -> bool:
-    return get_origin(field.annotation) is tuple
-
-
-def require_label(text: str) -> str:
-    if not text.partition(":")[0] or ":" not in text:
-        raise ValueError("must be key:value")
-    return text
-
-
-def require_repository(text: str) -> str:
-    if ("/" not in text.strip("/") and not text.endswith("*")) or "://" in text:
-        raise ValueError("must be owner/name or host/owner/name, either with a closing *")
-    return text
-
-
-def require_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-RepositoryPattern = Annotated[str, AfterValidator(require_repository)]
-Text = Annotated[str, AfterValidator(require_text)]
-
+from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text, require_label
 
 DEFAULT_WINDOW = timedelta(days=91)
 LONGEST_WINDOW = timedelta(days=50 * 366)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+ -]\d\d:\d\d)")
 
 
 class MetricParameters(QueryParameters):
@@ -123,8 +33,8 @@ class MetricParameters(QueryParameters):
     environment: tuple[Text, ...] = Field(
         (), description="Compared case-folded; default the production environments; repeatable."
     )
-    repository: tuple[RepositoryPattern, ...] = Field(
-        (), description="owner/name or host/owner/name, either with a closing *; repeatable."
+    repository: tuple[RepositoryText, ...] = Field(
+        (), description="name, owner/name or host/owner/name, each with a * at the end or none; repeatable."
     )
     service: tuple[str, ...] = Field((), description="Repeatable.")
     team: tuple[Text, ...] = Field(
@@ -151,9 +61,10 @@ class MetricParameters(QueryParameters):
         """The instant whose records are asked for; None for all there are. Raises `ParameterError`."""
         if self.as_of is None:
             return None
-        if _DATE.fullmatch(self.as_of):
-            raise ParameterError([("as_of", "must be an instant with a zone, as in 2026-03-02T10:00:00Z")])
-        return _instant("as_of", self.as_of, ZoneInfo("UTC"))
+        try:
+            return read_instant(self.as_of)
+        except InstantError as error:
+            raise ParameterError([("as_of", str(error))]) from None
 
     def question(
         self,
@@ -210,29 +121,10 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _instant(name: str, text: str, zone: ZoneInfo) -> datetime:
-    """An instant in UTC from a date, which means its local midnight, or from an instant with a zone."""
     try:
-        if _DATE.fullmatch(text):
-            day = date.fromisoformat(text)
-            _require_sane_year(name, day.year)
-            return midnight(day, zone)
-        if _INSTANT.fullmatch(text):
-            # In a query string, a plus that was not escaped arrives as a space.
-            instant = datetime.fromisoformat(text.upper().replace(" ", "+"))
-            _require_sane_year(name, instant.year)
-            return instant.astimezone(UTC)
-    except ParameterError:
-        raise
-    except ValueError:
-        pass
-    raise ParameterError(
-        [(name, "must be a date or an instant with a zone, as in 2026-03-02 or 2026-03-02T10:00:00Z")]
-    )
-
-
-def _require_sane_year(name: str, year: int) -> None:
-    if not 1970 <= year <= 9000:
-        raise ParameterError([(name, "must be between the years 1970 and 9000")])
+        return read_date_or_instant(text, zone)
+    except InstantError as error:
+        raise ParameterError([(name, str(error))]) from None
 
 
 def _signals(text: str) -> tuple[FailureSignal, ...]:

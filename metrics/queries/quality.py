@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from metrics.definitions.catalog import read_sql
 from metrics.queries.execution import QueryExecution
+from metrics.sql import read_sql
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,10 @@ class RepositoryQuality:
     counts: RecordCounts
 
 
-def quality_of(cursor: duckdb.DuckDBPyConnection, asking: QueryExecution) -> list[RepositoryQuality]:
+def quality_of(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution) -> list[RepositoryQuality]:
     """The quality of what a question is about, by repository."""
-    names = asking.repository_names()
-    bound = {**asking.bound(), "now": datetime.now(UTC)}
+    names = execution.repository_names()
+    bound = {**execution.bound(), "now": datetime.now(UTC)}
     found = cursor.execute(read_sql("quality", "repositories"), bound).fetchall()
     columns = [field.name for field in fields(RecordCounts)]
     return [

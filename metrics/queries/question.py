@@ -6,9 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from metrics.definitions.catalog import MetricName, Unit
-from metrics.definitions.profiles import Profile
-from metrics.definitions.results import MetricRow
+from metrics.definitions.base import MetricName, MetricRow, Profile, Unit
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.calendar import Interval, Window

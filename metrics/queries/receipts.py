@@ -7,11 +7,13 @@ from typing import Any
 
 import duckdb
 
-from metrics.definitions.catalog import MetricName, read_sql
+from metrics.definitions.base import MetricName
+from metrics.definitions.catalog import CATALOG
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.execution import QueryExecution
 from metrics.queries.explanation import rows_about
 from metrics.queries.question import Question
+from metrics.sql import read_sql
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -60,16 +62,16 @@ def deployment_receipt(
 ) -> DeploymentReceipt:
     """The receipt of a deployment that finished, or began, at an instant."""
     moment = replace(question, from_at=happened_at, to_at=happened_at + _INSTANT)
-    asking = QueryExecution(cursor, moment)
+    execution = QueryExecution(cursor, moment)
     entries, failed_by = [], []
     for name in MetricName:
         rows = [
             row
-            for row in rows_about(cursor, asking, name, deployment_id)
+            for row in rows_about(cursor, execution, name, deployment_id)
             if row["kind"] in ("deployment", "commit")
         ]
         entries.append(_entry(name, rows))
-        if name is MetricName.CHANGE_FAILURE_RATE:
+        if CATALOG[name].names_causes:
             failed_by = [cause for row in rows for cause in row["causes"] or ()]
     return DeploymentReceipt(entries, _repair(cursor, question, deployment_id), failed_by)
 

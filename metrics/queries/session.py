@@ -9,8 +9,8 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from metrics.definitions.catalog import CATALOG, MetricName, read_sql
-from metrics.definitions.profiles import Profile
+from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.catalog import CATALOG
 from metrics.domain.settings import OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
 from metrics.engine.store import Store
@@ -22,6 +22,7 @@ from metrics.queries.quality import RepositoryQuality, quality_of
 from metrics.queries.question import Answer, Question
 from metrics.queries.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
 from metrics.queries.settings_impact import SettingChange, SettingImpact, last_changes
+from metrics.sql import read_sql
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import duckdb
 
-from metrics.definitions.catalog import read_sql
-from metrics.definitions.results import MetricRow
+from metrics.definitions.base import MetricRow
 from metrics.domain.instants import from_microseconds
 from metrics.domain.settings import OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
+from metrics.sql import read_sql
 
 # What figures depend on, and how a column of `settings_versions` becomes a field of the settings.
 _READ: Mapping[str, Callable[[Any], object]] = {

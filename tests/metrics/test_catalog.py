@@ -6,16 +6,16 @@ from importlib.resources import files
 import duckdb
 import pytest
 
-from metrics.definitions.catalog import CATALOG, Definition, MetricName
+from metrics.definitions.base import Definition, MetricName
+from metrics.definitions.catalog import CATALOG
 from metrics.engine.store import Store
 from tests.conftest import Book
 
-SQL = files("metrics").joinpath("sql")
-
 
 def test_every_file_has_an_entry_and_every_entry_a_file() -> None:
-    names = {path.name.removesuffix(".sql") for path in SQL.joinpath("metrics").iterdir()}
-    assert names == set(CATALOG) == set(MetricName)
+    found = {path.name for path in files("metrics.definitions").iterdir() if path.name.endswith(".sql")}
+    assert found == {f"{name}.{ending}" for name in MetricName for ending in ("sql", "explain.sql")}
+    assert set(CATALOG) == set(MetricName)
 
 
 @pytest.mark.parametrize("definition", CATALOG.values(), ids=CATALOG.keys())

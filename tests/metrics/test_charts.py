@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import metrics
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.library.frames import Library
 
 WINDOW = {"from_": "2026-03-04", "to": "2026-04-01", "tz": "Europe/Berlin"}

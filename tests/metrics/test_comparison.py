@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from metrics.output.comparison import _counts_differ, _intervals_differ, _rates_differ, compare
+from metrics.definitions.statistics import counts_differ, intervals_differ, rates_differ
+from metrics.output.comparison import compare
 from tests.conftest import Book
 
 
@@ -18,7 +19,7 @@ from tests.conftest import Book
     ],
 )  # fmt: skip
 def test_counts_of_windows_of_equal_length(before: int, after: int, differ: bool | None) -> None:
-    assert _counts_differ(before, after) is differ
+    assert counts_differ(before, after) is differ
 
 
 @pytest.mark.parametrize(
@@ -31,14 +32,14 @@ def test_counts_of_windows_of_equal_length(before: int, after: int, differ: bool
     ],
 )  # fmt: skip
 def test_rates(before: tuple[int, int], after: tuple[int, int], differ: bool | None) -> None:
-    assert _rates_differ(before, after) is differ
-    assert _rates_differ(after, before) is differ
+    assert rates_differ(before, after) is differ
+    assert rates_differ(after, before) is differ
 
 
 def test_times_by_the_intervals_of_their_medians() -> None:
-    assert _intervals_differ((1, 2), (3, 4)) is _intervals_differ((3, 4), (1, 2)) is True
-    assert _intervals_differ((1, 3), (2, 4)) is False
-    assert _intervals_differ(None, (1, 2)) is None
+    assert intervals_differ((1, 2), (3, 4)) is intervals_differ((3, 4), (1, 2)) is True
+    assert intervals_differ((1, 3), (2, 4)) is False
+    assert intervals_differ(None, (1, 2)) is None
 
 
 def test_recoveries_are_compared_by_their_median_whatever_the_mean_does(book: Book) -> None:

@@ -6,17 +6,13 @@ from typing import Any
 
 import pytest
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName, MetricRow, Reason
+from metrics.definitions.change_failure_rate import ChangeFailureRate
+from metrics.definitions.deployment_frequency import DeploymentFrequency
+from metrics.definitions.deployment_rework_rate import DeploymentReworkRate
 from metrics.definitions.dora import level_of, overall_score, score_of
-from metrics.definitions.results import (
-    ChangeFailureRate,
-    DeploymentFrequency,
-    DeploymentReworkRate,
-    LeadTimeForChanges,
-    MeanTimeToRecover,
-    MetricRow,
-    Reason,
-)
+from metrics.definitions.lead_time_for_changes import LeadTimeForChanges
+from metrics.definitions.mean_time_to_recover import MeanTimeToRecover
 from metrics.domain.benchmarks import report_years
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

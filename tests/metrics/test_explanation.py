@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.definitions.catalog import MetricName
-from metrics.definitions.profiles import Profile
+from metrics.definitions.base import MetricName, Profile
 from metrics.domain.errors import ParameterError
 from metrics.queries.explanation import Explanation
 from metrics.queries.parameters import MetricParameters

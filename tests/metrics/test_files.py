@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metrics
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.domain.errors import InvalidRecords, RecordsUnavailable
 from metrics.library.frames import Library
 from tests.conftest import Book

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from tests.conftest import Book
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.definitions.catalog import MetricName
-from metrics.definitions.profiles import RULES, Profile
+from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.profiles import RULES
 from metrics.domain.errors import ParameterError
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session, open_snapshot

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from metrics.api.answers import answer_body
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.queries.calendar import Interval, buckets
 from tests.conftest import Book, sqlite_url

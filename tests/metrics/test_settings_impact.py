@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.queries.explanation import Explanation
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.record_databases import follow
 from metrics.engine.store import Store

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from litestar import Response
 
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from tests.server import deployment
 from tracker.web.answers import _with_receipt

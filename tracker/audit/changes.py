@@ -6,25 +6,25 @@ from datetime import datetime
 from typing import Any
 
 from litestar import Response, get
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy import Row, Table
 
 from metrics.api.documents import documents
 from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.domain.repositories import CanAccess, RepositoryIdentity
-from metrics.queries.parameters import QueryParameters
 from metrics.wire.cursors import read_cursor, write_cursor
+from metrics.wire.query_parameters import QueryParameters
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
-from tracker.organizations.service import settings_of
+from tracker.organizations.service import settings_of, zone_of
 from tracker.records.history import Action, Change, Recorded, entries, find_recorded
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.web.answers import PASSED_OVER
-from tracker.web.paging import CallerRequest, next_link
+from tracker.web.paging import CallerRequest, next_link, read_bound
 from tracker.web.state import Service
 
 PATH = "/api/v1/changes"
@@ -34,7 +34,7 @@ LARGEST_PAGE = 1_000
 class ChangesParameters(QueryParameters):
     """Which changes."""
 
-    since: AwareDatetime = Field(description="Only what was recorded after this instant.")
+    since: str = Field(description="Date or instant: only what was recorded after it.")
     limit: int = Field(100, ge=1, le=LARGEST_PAGE, description="Items a page.")
     cursor: str | None = Field(None, description="From the Link of the page before.")
 
@@ -82,15 +82,17 @@ _KINDS: Mapping[Table, tuple[str, Callable[[Row[Any]], Any]]] = {
 def list_changes(request: CallerRequest, service: Service) -> Response[ChangesAnswer]:
     """Everything that was recorded since an instant: what changed a figure since its `as_of`."""
     parameters = ChangesParameters.read(request.query_params.multi_items())
+    organization = request.user.organization
+    since = read_bound("since", parameters.since, lambda: zone_of(service.engine, organization))
     after = 0
     if parameters.cursor is not None:
         (position,) = read_cursor(parameters.cursor, int)
         after = int(position)
     found = find_recorded(
         service.engine,
-        request.user.organization,
+        organization,
         after=after,
-        recorded_after=to_microseconds(parameters.since),
+        recorded_after=to_microseconds(since),
         limit=parameters.limit + 1,
     )
     page = found[: parameters.limit]

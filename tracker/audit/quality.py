@@ -12,15 +12,17 @@ from sqlalchemy import Engine, func, select
 
 from metrics.api.documents import documents
 from metrics.domain.instants import from_microseconds, to_microseconds
-from metrics.queries.parameters import MetricParameters, QueryParameters, RepositoryPattern
+from metrics.queries.parameters import MetricParameters
 from metrics.queries.quality import RecordCounts
 from metrics.queries.session import Session
+from metrics.wire.query_parameters import QueryParameters, RepositoryText
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.tables import DEPLOYMENTS
+from tracker.retention import REJECTION_DAYS
 from tracker.web.paging import CallerRequest
-from tracker.web.rejections import DAYS_KEPT, MOST_KEPT, find_rejections
+from tracker.web.rejections import MOST_KEPT, find_rejections
 from tracker.web.state import Service
 
 PATH = "/api/v1/quality"
@@ -34,7 +36,7 @@ class QualityParameters(QueryParameters):
     to: str | None = Field(None, description="Date or instant, not included; default now.")
     tz: str | None = Field(None, description="IANA time zone of dates; default the organization's.")
     environment: tuple[str, ...] = Field((), description="Default: production environments; repeatable.")
-    repository: tuple[RepositoryPattern, ...] = Field((), description="Repeatable.")
+    repository: tuple[RepositoryText, ...] = Field((), description="Repeatable.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
         service.rejections.flush(service.engine)
     parameters = MetricParameters.of(asked.model_dump(by_alias=True, exclude_none=True))
     found = Session(service.store, caller.organization, caller.repositories).quality(parameters)
-    since = to_microseconds(datetime.now(UTC) - timedelta(days=DAYS_KEPT))
+    since = to_microseconds(datetime.now(UTC) - timedelta(days=REJECTION_DAYS))
     limits = (caller.repositories, asked.repository or None)
     refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)
     rejected = Counter(row.repository_key for row in refused)

@@ -115,7 +115,7 @@ def requires(*scopes: Scope, schemes: Collection[str] = BEARER) -> "Guard":
     """
 
     def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
-        authenticator: Authenticator = connection.app.state.authenticator
+        authenticator: Authenticator = connection.app.state.service.authenticator
         caller = authenticator.authenticate(connection.headers.get("Authorization"), schemes)
         if not caller.may(*scopes):
             wanted = " or ".join(scopes)

@@ -9,7 +9,7 @@ import msgspec
 import rich_click as click
 
 from metrics.api.answers import explanation_body, profiles_body, summary_body
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.domain.settings import OrganizationSettings
 from metrics.engine.record_databases import follow

@@ -1,24 +1,17 @@
 """Metrics in the terminal: tables, with small bars for a series."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 
-from metrics.definitions.catalog import CATALOG, MetricName, Unit
+from metrics.definitions.base import MetricRow, Unit, duration_text
+from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import attribution, level_of
-from metrics.definitions.profiles import RULES
-from metrics.definitions.results import (
-    ChangeFailureRate,
-    DeploymentFrequency,
-    DeploymentReworkRate,
-    LeadTimeForChanges,
-    MeanTimeToRecover,
-    MetricRow,
-)
+from metrics.definitions.profiles import difference
 from metrics.output.comparison import compare
 from metrics.output.notes import notes_on
 from metrics.queries.explanation import Explanation
@@ -68,7 +61,9 @@ def _print_groups(answers: Sequence[Answer]) -> None:
     table = Table(title=f"by {dimension}", title_justify="left")
     table.add_column(dimension.value, overflow="fold", min_width=10)
     for one in answers:
-        table.add_column("a day" if one.unit is Unit.PER_DAY else _SHORT_TITLES[one.metric], justify="right")
+        table.add_column(
+            "a day" if one.unit is Unit.PER_DAY else CATALOG[one.metric].short_title, justify="right"
+        )
     for groups in zip(*(one.groups for one in answers), strict=True):
         rows = [group.row for group in groups]
         values = [
@@ -90,7 +85,7 @@ def _print_series(answers: Sequence[Answer], title: str, series: Sequence[Sequen
     table = Table(title=title, title_justify="left")
     table.add_column("from")
     for one in answers:
-        table.add_column(_SHORT_TITLES[one.metric])
+        table.add_column(CATALOG[one.metric].short_title)
     for points in zip(*series, strict=True):
         start = f"{points[0].window.from_at.astimezone(zone):%Y-%m-%d}"
         cells = [_bar(point, one) for point, one in zip(points, answers, strict=True)]
@@ -108,13 +103,6 @@ def _bar(point: Point, answer: Answer) -> str:
 
 
 _LONGEST_BAR = 8
-_SHORT_TITLES = {
-    MetricName.DEPLOYMENT_FREQUENCY: "frequency",
-    MetricName.LEAD_TIME_FOR_CHANGES: "lead time",
-    MetricName.CHANGE_FAILURE_RATE: "failure rate",
-    MetricName.MEAN_TIME_TO_RECOVER: "recovery",
-    MetricName.DEPLOYMENT_REWORK_RATE: "rework rate",
-}
 
 
 def _value(row: MetricRow, unit: Unit) -> str:
@@ -127,37 +115,12 @@ def _value(row: MetricRow, unit: Unit) -> str:
         case Unit.RATIO:
             return f"{value:.1%}"
         case Unit.SECONDS:
-            return duration(value)
+            return duration_text(value)
 
 
 def _detail(answer: Answer) -> str:
-    match answer.row:
-        case DeploymentFrequency() as row:
-            weekly = row.median_days_per_week
-            typical = "" if weekly is None else f"; {weekly:g} days in a typical week"
-            return f"{row.deployments} deployments on {row.deployment_days} days{typical}"
-        case ChangeFailureRate() | DeploymentReworkRate() as row:
-            signals = ", ".join(f"{name} {count}" for name, count in row.by_signal.items() if count)
-            return f"{row.numerator} of {row.denominator}" + (f" ({signals})" if signals else "")
-        case MeanTimeToRecover() as row:
-            median = "" if row.median is None else f"median {duration(row.median)}; "
-            return f"{median}{row.recovered} recovered, {row.open} open"
-        case LeadTimeForChanges() as row:
-            coverage = "" if row.coverage is None else f"; {row.coverage:.0%} of deployments carry commits"
-            return f"{row.commits} commits{coverage}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: the two largest units."""
-    if seconds < 0:
-        return f"-{duration(-seconds)}"
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes = timedelta(seconds=round(seconds)) // timedelta(minutes=1)
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    detail: str = CATALOG[answer.metric].detail(answer.row)
+    return detail
 
 
 def print_explanation(organization: str, explained: Explanation) -> None:
@@ -194,8 +157,7 @@ def print_profiles(answers: Sequence[Answer]) -> None:
     table.add_column("what differs")
     for one in answers:
         profile = one.question.profile
-        difference = RULES[profile].differences[one.metric]
-        table.add_row(profile, _value(one.row, one.unit), _detail(one), difference)
+        table.add_row(profile, _value(one.row, one.unit), _detail(one), difference(profile, one.metric))
     Console().print(table)
 
 
@@ -219,7 +181,7 @@ def _explained_cells(row: dict[str, Any], zone: ZoneInfo) -> list[str]:
         _verdict(row),
         "" if happened_at is None else _local(happened_at, zone),
         _subject(row),
-        "" if seconds is None else duration(seconds),
+        "" if seconds is None else duration_text(seconds),
         _because(row, zone),
     ]
 

@@ -22,13 +22,13 @@ from tracker.deployments.service import (
 )
 from tracker.deployments.statuses import (
     OUTCOMES,
+    DeploymentStatus,
     Progress,
     State,
-    Told,
-    brought_about_by,
-    latest_told,
-    tell,
-    told_of,
+    latest_statuses,
+    record_status,
+    statuses_of,
+    versions_made_by_statuses,
 )
 from tracker.errors import Conflict, NotFound
 from tracker.records.ledger import Author, Ledger, repository_columns, repository_of
@@ -104,20 +104,22 @@ def list_requested(
     return _read(connection, wanted, connection.scalars(page).all()), total
 
 
-def statuses_of(connection: Connection, requested: Requested) -> list[Told]:
+def status_history(connection: Connection, requested: Requested) -> list[DeploymentStatus]:
     """What was told of a deployment, and how its record has changed otherwise; the latest first.
 
     A change of the record has its version's revision for a number.
     """
-    told = told_of(connection, requested.number)
-    brought_about = brought_about_by(connection, [requested.number])
+    statuses = statuses_of(connection, requested.number)
+    made_by_statuses = versions_made_by_statuses(connection, [requested.number])
     statement = select(DEPLOYMENTS).where(_RECORD.id == requested.deployment_id).order_by(_RECORD.revision)
     status = Status.IN_PROGRESS
     for row in connection.execute(statement):
         changed, status = row.status != status, Status(row.status)
-        if changed and row.revision not in brought_about:
-            told.append(Told.by_record(row.revision, status, row.recorded_by, row.recorded_at))
-    return sorted(told, key=lambda one: one.number, reverse=True)
+        if changed and row.revision not in made_by_statuses:
+            statuses.append(
+                DeploymentStatus.from_record(row.revision, status, row.recorded_by, row.recorded_at)
+            )
+    return sorted(statuses, key=lambda one: one.number, reverse=True)
 
 
 _RECORD, _REQUEST = DEPLOYMENTS.c, DEPLOYMENT_REQUESTS.c
@@ -175,17 +177,19 @@ def _read(connection: Connection, wanted: RequestFilter, numbers: Sequence[int])
             select(DEPLOYMENT_REQUESTS).where(*requests, _REQUEST.number.in_(numbers))
         )
     }
-    told = latest_told(connection, numbers)
+    statuses = latest_statuses(connection, numbers)
     return [
-        requested_of(recorded.get(number), asked.get(number), told.get(number))
+        requested_of(recorded.get(number), asked.get(number), statuses.get(number))
         for number in numbers
         if number in recorded or (number in asked and asked[number].deployment_id is None)
     ]
 
 
-def requested_of(recorded: RecordedDeployment | None, row: Row[Any] | None, told: Told | None) -> Requested:
+def requested_of(
+    recorded: RecordedDeployment | None, row: Row[Any] | None, status: DeploymentStatus | None
+) -> Requested:
     """A deployment out of its record, what was asked for, or both, and the last that was told of it."""
-    told_at = 0 if told is None else told.created_at
+    status_at = 0 if status is None else status.created_at
     if recorded is None:
         assert row is not None
         return Requested(
@@ -193,7 +197,7 @@ def requested_of(recorded: RecordedDeployment | None, row: Row[Any] | None, told
             request=_request_of_row(row),
             creator=row.recorded_by,
             created_at=row.recorded_at,
-            updated_at=max(row.recorded_at, told_at),
+            updated_at=max(row.recorded_at, status_at),
             deployment_id=None,
             status=None,
         )
@@ -203,7 +207,7 @@ def requested_of(recorded: RecordedDeployment | None, row: Row[Any] | None, told
         request=_request_of_record(recorded.facts) if row is None else _request_of_row(row),
         creator=version.recorded_by if row is None else row.recorded_by,
         created_at=version.created_at,
-        updated_at=max(version.recorded_at, told_at),
+        updated_at=max(version.recorded_at, status_at),
         deployment_id=version.id,
         status=recorded.facts.status,
     )
@@ -236,7 +240,7 @@ def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Reque
         sent = SentDeployment(_facts(wanted, author, ledger.now), frozenset())
         version = record_deployment(ledger, author, sent).deployment.version
         deployment_id, number = version.id, version.first_revision
-    columns = ledger.numbered(author)
+    columns = ledger.next_event_columns(author)
     row: dict[str, Any] = {
         **vars(wanted),
         **columns,
@@ -268,7 +272,7 @@ def _facts(wanted: Request, author: Author, now: int) -> DeploymentFacts:
 
 def report_progress(
     ledger: Ledger, author: Author, repository: RepositoryIdentity, number: int, progress: Progress
-) -> Told:
+) -> DeploymentStatus:
     """Keep a status, and let the record follow. Raises `NotFound`.
 
     The first `in_progress` is the record's start, a final state its outcome and its finish. The latest
@@ -280,17 +284,17 @@ def report_progress(
     if changes and requested.deployment_id is not None:
         revised = revise_deployment(ledger, author, requested.deployment_id, Correction(changes))
         version_revision = revised.version.revision
-    told = tell(ledger, author, number, progress, version_revision)
+    recorded = record_status(ledger, author, number, progress, version_revision)
     if progress.state is State.SUCCESS and progress.auto_inactive:
         _retire_others(ledger, author, requested)
-    return told
+    return recorded
 
 
 def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[str, Any]:
     """What a state changes in the record."""
     if progress.state is State.IN_PROGRESS and requested.status is Status.IN_PROGRESS:
-        told = told_of(ledger.connection, requested.number)
-        return {} if any(one.state is State.IN_PROGRESS for one in told) else {"started_at": ledger.now}
+        statuses = statuses_of(ledger.connection, requested.number)
+        return {} if any(one.state is State.IN_PROGRESS for one in statuses) else {"started_at": ledger.now}
     outcome = OUTCOMES.get(progress.state)
     if outcome is None or outcome is requested.status:
         return {}
@@ -321,14 +325,14 @@ def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
         )
     )
     for number in others.all():
-        tell(ledger, author, number, Progress(state=State.INACTIVE))
+        record_status(ledger, author, number, Progress(state=State.INACTIVE))
 
 
 def delete_requested(ledger: Ledger, author: Author, repository: RepositoryIdentity, number: int) -> None:
     """Close the record, and forget the request. Raises `NotFound`, and `Conflict` while it is active."""
     requested = find_requested(ledger.connection, author.organization, repository, number)
-    told = statuses_of(ledger.connection, requested)
-    if told and told[0].state is State.SUCCESS:
+    statuses = status_history(ledger.connection, requested)
+    if statuses and statuses[0].state is State.SUCCESS:
         raise Conflict("An active deployment cannot be deleted: tell that it is inactive first.")
     if requested.deployment_id is not None:
         delete_deployment(ledger, author, requested.deployment_id)

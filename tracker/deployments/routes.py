@@ -15,10 +15,10 @@ from metrics.domain.deployments import DeploymentFacts, NewDeployment
 from metrics.domain.fields import Body, Duration, Name
 from metrics.domain.instants import instant_of, now_microseconds
 from metrics.domain.vocabulary import Status
-from metrics.queries.parameters import QueryParameters, require_label
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
+from metrics.wire.query_parameters import QueryParameters, require_label
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
@@ -32,6 +32,7 @@ from tracker.deployments.service import (
 )
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
 from tracker.errors import NotFound
+from tracker.organizations.service import read_settings, zone_of
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
@@ -70,8 +71,10 @@ class RecordAnswer(DeploymentAnswer):
     receipt: DeploymentReceipt | UnsetType | None = UNSET
 
 
-def _warnings(service: Service, caller: Caller, facts: DeploymentFacts) -> tuple[Warning, ...]:
-    settings = service.settings_of(caller.organization)
+def _warnings(ledger: Ledger, organization: str, facts: DeploymentFacts) -> tuple[Warning, ...]:
+    settings = ledger.once(
+        f"settings of {organization}", lambda connection: read_settings(connection, organization)
+    )
     return tuple(warnings_of(facts, settings.production_environments))
 
 
@@ -92,19 +95,14 @@ class DeploymentListParameters(ListParameters, DeploymentFilterParameters):
 
 
 def deployment_filter(
-    request: CallerRequest, parameters: DeploymentFilterParameters, **page: Any
+    request: CallerRequest, service: Service, parameters: DeploymentFilterParameters, **page: Any
 ) -> DeploymentFilter:
-    """What the caller asks for, of what the caller may see."""
-    names = DeploymentFilterParameters.model_fields
-    given = {name: getattr(parameters, name) for name in names if name != "label"}
-    labels = [(label.name, label.text) for label in map(Label.read, parameters.label)]
-    return DeploymentFilter(
-        organization=request.user.organization,
-        visible=request.user.repositories,
-        label=labels,
-        **given,
-        **page,
-    )
+    """What the caller asks for, of what the caller may see. Raises `ParameterError`."""
+    organization = request.user.organization
+    given = {name: getattr(parameters, name) for name in DeploymentFilterParameters.model_fields}
+    given |= parameters.bounds(lambda: zone_of(service.engine, organization))
+    given["label"] = [(label.name, label.text) for label in map(Label.read, parameters.label)]
+    return DeploymentFilter(organization=organization, visible=request.user.repositories, **given, **page)
 
 
 class DeploymentsController(Controller):
@@ -126,14 +124,18 @@ class DeploymentsController(Controller):
         caller, author = request.user, author_of(request.user)
         sent = data.sent(triggered_by="api", now=now_microseconds())
         caller.require_write(sent.facts.repository)
+
+        def preview(ledger: Ledger) -> RecordAnswer:
+            facts = preview_deployment(ledger, author, sent)
+            answer = RecordAnswer.of_facts(facts, caller.organization)
+            return replace(answer, warnings=_warnings(ledger, caller.organization, facts))
+
         if parameters.dry_run:
-            facts = await service.recorder.record(lambda ledger: preview_deployment(ledger, author, sent))
-            dry = RecordAnswer.of_facts(facts, caller.organization)
-            return Response(replace(dry, warnings=_warnings(service, caller, facts)), status_code=200)
+            return Response(await service.recorder.record(preview), status_code=200)
 
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
             recording = record_deployment(ledger, author, sent, caller.can_access)
-            warnings = _warnings(service, caller, recording.deployment.facts)
+            warnings = _warnings(ledger, caller.organization, recording.deployment.facts)
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 
@@ -160,11 +162,13 @@ class DeploymentsController(Controller):
         """Finish or correct a deployment: a merge patch. What it was before stays in its history."""
         author, can_access = author_of(request.user), request.user.can_access
         correction = data.correction(now_microseconds())
-        revised = await service.recorder.record(
-            lambda ledger: revise_deployment(ledger, author, deployment_id, correction, can_access)
-        )
-        warnings = _warnings(service, request.user, revised.facts)
-        return replace(RecordAnswer.of(revised), warnings=warnings)
+
+        def act(ledger: Ledger) -> RecordAnswer:
+            revised = revise_deployment(ledger, author, deployment_id, correction, can_access)
+            warnings = _warnings(ledger, author.organization, revised.facts)
+            return replace(RecordAnswer.of(revised), warnings=warnings)
+
+        return await service.recorder.record(act)
 
     @delete(PATH + "/{deployment_id:str}", guards=[requires(Scope.ADMIN)])
     async def remove(self, deployment_id: FromPath[str], request: CallerRequest, service: Service) -> None:
@@ -212,7 +216,9 @@ class DeploymentsController(Controller):
     def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[DeploymentAnswer]]:
         """The organization's deployments, newest first."""
         parameters = DeploymentListParameters.read(request.query_params.multi_items())
-        wanted = deployment_filter(request, parameters, limit=parameters.limit, cursor=parameters.cursor)
+        wanted = deployment_filter(
+            request, service, parameters, limit=parameters.limit, cursor=parameters.cursor
+        )
         return page_answer(
             request,
             service.settings,

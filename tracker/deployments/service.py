@@ -118,7 +118,7 @@ def delete_deployment(
 ) -> None:
     """Close a deployment's last version: it is in no list and no metric any more. Raises `NotFound`."""
     current = _existing(ledger, author, deployment_id, can_access)
-    version = ledger.next_version(author, current.version).closed_at_birth()
+    version = ledger.next_version(author, current.version).as_deletion()
     ledger.supersede(DEPLOYMENTS, current.version, RecordedDeployment(version, current.facts).to_row())
 
 
@@ -186,8 +186,8 @@ def _current_by_natural_key(
     rows = ledger.connection.execute(
         select(DEPLOYMENTS).where(
             columns.organization == organization,
-            ledger.among(columns.repository_key, repository_keys),
-            ledger.among(columns.deployment_node_id, node_ids),
+            ledger.in_values(columns.repository_key, repository_keys),
+            ledger.in_values(columns.deployment_node_id, node_ids),
             columns.superseded_revision.is_(None),
         )
     )

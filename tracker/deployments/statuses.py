@@ -45,7 +45,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class DeploymentStatus:
     """What was told: by whom, when, under which number."""
 
     number: int
@@ -69,7 +69,7 @@ class Told:
         )
 
     @classmethod
-    def by_record(cls, number: int, status: Status, creator: str, at: int) -> Self:
+    def from_record(cls, number: int, status: Status, creator: str, at: int) -> Self:
         """What a record says that nobody has told of."""
         return cls(
             number=number,
@@ -82,12 +82,12 @@ class Told:
         )
 
 
-def tell(
+def record_status(
     ledger: Ledger, author: Author, number: int, progress: Progress, version_revision: int | None = None
-) -> Told:
+) -> DeploymentStatus:
     """Keep a status of the deployment with the number, and which version of the record it brought about."""
     row = {
-        **ledger.numbered(author),
+        **ledger.next_event_columns(author),
         "number": number,
         "version_revision": version_revision,
         "state": progress.state.value,
@@ -98,17 +98,17 @@ def tell(
     ledger.insert(DEPLOYMENT_STATUSES, row)
     columns = DEPLOYMENT_STATUSES.c
     written = select(DEPLOYMENT_STATUSES).where(columns.revision == row["revision"])
-    return Told.from_row(ledger.connection.execute(written).one())
+    return DeploymentStatus.from_row(ledger.connection.execute(written).one())
 
 
-def told_of(connection: Connection, number: int) -> list[Told]:
+def statuses_of(connection: Connection, number: int) -> list[DeploymentStatus]:
     """Every status of the deployment with the number, the latest first."""
     columns = DEPLOYMENT_STATUSES.c
     statement = select(DEPLOYMENT_STATUSES).where(columns.number == number).order_by(columns.revision.desc())
-    return [Told.from_row(row) for row in connection.execute(statement)]
+    return [DeploymentStatus.from_row(row) for row in connection.execute(statement)]
 
 
-def brought_about_by(connection: Connection, numbers: Sequence[int]) -> frozenset[int]:
+def versions_made_by_statuses(connection: Connection, numbers: Sequence[int]) -> frozenset[int]:
     """The versions of the deployments with these numbers that a status has brought about."""
     columns = DEPLOYMENT_STATUSES.c
     statement = select(columns.version_revision).where(
@@ -117,9 +117,9 @@ def brought_about_by(connection: Connection, numbers: Sequence[int]) -> frozense
     return frozenset(connection.scalars(statement))
 
 
-def latest_told(connection: Connection, numbers: Sequence[int]) -> dict[int, Told]:
+def latest_statuses(connection: Connection, numbers: Sequence[int]) -> dict[int, DeploymentStatus]:
     """The last status of each deployment that has one, by its number."""
     columns = DEPLOYMENT_STATUSES.c
     last = select(func.max(columns.revision)).where(columns.number.in_(numbers)).group_by(columns.number)
     rows = connection.execute(select(DEPLOYMENT_STATUSES).where(columns.revision.in_(last)))
-    return {row.number: Told.from_row(row) for row in rows}
+    return {row.number: DeploymentStatus.from_row(row) for row in rows}

@@ -10,15 +10,16 @@ from pydantic import Field
 from metrics.api.documents import documents
 from metrics.domain.corrections import IncidentChange
 from metrics.domain.incidents import NewIncident
-from metrics.queries.parameters import QueryParameters
 from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Session
+from metrics.wire.query_parameters import QueryParameters
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
 from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
+from tracker.organizations.service import zone_of
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
@@ -134,9 +135,9 @@ class IncidentsController(Controller):
     def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[IncidentAnswer]]:
         """The organization's incidents, the latest to start first."""
         parameters = IncidentListParameters.read(request.query_params.multi_items())
-        wanted = IncidentFilter(
-            organization=request.user.organization, visible=request.user.repositories, **dict(parameters)
-        )
+        organization = request.user.organization
+        given = dict(parameters) | parameters.bounds(lambda: zone_of(service.engine, organization))
+        wanted = IncidentFilter(organization=organization, visible=request.user.repositories, **given)
         return page_answer(
             request,
             service.settings,

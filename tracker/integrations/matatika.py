@@ -17,6 +17,7 @@ from metrics.domain.instants import from_microseconds
 from tracker.auth.callers import NO_SCHEME, requires
 from tracker.auth.tokens import Scope
 from tracker.errors import Unauthenticated
+from tracker.integrations.base import Integration
 from tracker.integrations.pushes import NoJob, read_push
 from tracker.integrations.workspaces import profile_of, reached_job, reached_workspace
 from tracker.jobs.logs import Line, read_lines
@@ -244,3 +245,10 @@ def render(failure: Failure, path: str) -> Response[Any]:
     return Response(
         body, status_code=failure.status, media_type="application/json", headers=dict(failure.headers)
     )
+
+
+INTEGRATION = Integration(
+    name="matatika",
+    handlers=[MatatikaController],
+    error_shapes=dict.fromkeys(("/api/workspaces/", "/api/jobs/"), render),
+)

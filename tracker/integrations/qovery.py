@@ -16,6 +16,7 @@ from metrics.domain.instants import instant_of
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.steps import QUEUEING, steps_of
+from tracker.integrations.base import Integration
 from tracker.integrations.workspaces import profile_of, reached_workspace
 from tracker.jobs.queue import Job, JobStatus, Standing, request_job, standing_of, stop_all
 from tracker.jobs.workspaces import Workspace, note_event
@@ -108,11 +109,6 @@ def read_status(job_id: FromPath[str], request: CallerRequest, service: Service)
         return status_answer(connection, job_id, request.user)
 
 
-def qovery_router() -> Router:
-    """Both calls, under the address of a job."""
-    return Router("/job/{job_id:str}", route_handlers=[deploy, read_status], include_in_schema=False)
-
-
 def _event(request: CallerRequest) -> Event:
     name = request.query_params.get("forceEvent", Event.START)
     if name not in set(Event):
@@ -192,3 +188,11 @@ def render(failure: Failure, path: str) -> Response[Any]:
     return Response(
         body, status_code=failure.status, media_type="application/json", headers=dict(failure.headers)
     )
+
+
+# Both calls, under the address of a job.
+INTEGRATION = Integration(
+    name="qovery",
+    handlers=[Router("/job/{job_id:str}", route_handlers=[deploy, read_status], include_in_schema=False)],
+    error_shapes={"/job/": render},
+)

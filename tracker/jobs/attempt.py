@@ -78,7 +78,7 @@ class Attempt:
     holder: Holder
     job: Job
     workspace: Workspace
-    place: Path
+    folder: Path
     _steps: list[Step] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
     _rest: bytes = b""
@@ -122,7 +122,7 @@ class Attempt:
         wanted = self.job.commit_id or self.workspace.branch
         self._say(f"Checking out {wanted} of {self.workspace.repository.path}.")
         started = time.monotonic()
-        checkout = Checkout(self.place / "checkout", self._still_mine)
+        checkout = Checkout(self.folder / "checkout", self._still_mine)
         wanted_commit = self.job.commit_id if self.job.image_tag is None else None
         try:
             commit_id = checkout.get(self.workspace.clone_url, self.workspace.branch, wanted_commit)
@@ -138,7 +138,7 @@ class Attempt:
 
     def _run_command(self) -> int:
         started, status = time.monotonic(), StepStatus.ERROR
-        command, folder = ("/bin/sh", "-c", self.workspace.command), self.place / "checkout"
+        command, folder = ("/bin/sh", "-c", self.workspace.command), self.folder / "checkout"
         try:
             with (
                 ProcessGroup.start(command, folder, self._environment()) as group,
@@ -274,7 +274,7 @@ class Attempt:
         self._held_until = held_until
         return done
 
-    def _finally(self, act: Act[None]) -> None:
+    def _commit_eventually(self, act: Act[None]) -> None:
         """Do it, however long the database is away. Raises `LeaseLost` where the job is another's by then."""
         while True:
             try:
@@ -294,7 +294,7 @@ class Attempt:
             self._end(JobStatus.ERROR, exit_code)
         else:
             self._say("It failed, and is tried again unless it is to be stopped.")
-            self._finally(lambda ledger: retry_job(ledger, self.job, exit_code, self._steps))
+            self._commit_eventually(lambda ledger: retry_job(ledger, self.job, exit_code, self._steps))
 
     def give_up(self, why: str) -> None:
         """End a job that the runner itself cannot carry out. Raises `LeaseLost`."""
@@ -302,7 +302,7 @@ class Attempt:
         self._end(JobStatus.ERROR)
 
     def _end(self, status: JobStatus, exit_code: int | None = None) -> None:
-        self._finally(lambda ledger: end_job(ledger, self.job, status, exit_code, self._steps))
+        self._commit_eventually(lambda ledger: end_job(ledger, self.job, status, exit_code, self._steps))
 
     def _environment(self) -> Mapping[str, str]:
         """What the command finds: little of the runner's own, and nothing of the service's settings."""

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.jobs.tables import JOB_LINES, JOBS
 from tracker.records.engine import write_transaction
+from tracker.retention import JOB_LOG_DAYS
 
-DAYS_KEPT = 90
 LONGEST_LINE = 8_000
 MOST_LINES = 1_000_000
 _LINES_AT_ONCE = 5_000
@@ -66,7 +66,7 @@ def read_lines(engine: Engine, job_id: str, sequence: int, end: int) -> Iterator
 
 def forget_old_logs(engine: Engine, now: int) -> int:
     """Remove the logs of jobs that have been over for long; returns how many lines."""
-    ended_before = now - DAYS_KEPT * DAY_MICROSECONDS
+    ended_before = now - JOB_LOG_DAYS * DAY_MICROSECONDS
     old = select(JOBS.c.id).where(JOBS.c.ended_at < ended_before, JOBS.c.lines > 0)
     with engine.connect() as connection:
         job_ids = connection.scalars(old).all()

@@ -89,8 +89,8 @@ class Runner:
         log.info("job taken", attempt=job.attempt, losses=job.losses)
         with self.holder.engine.connect() as connection:
             workspace = find_workspace(connection, job.workspace_id)
-        place = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self.folder))
-        attempt = Attempt(self.holder, job, workspace, place)
+        checkout = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self.folder))
+        attempt = Attempt(self.holder, job, workspace, checkout)
         try:
             try:
                 attempt.run()
@@ -104,4 +104,4 @@ class Runner:
         else:
             log.info("job over")
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(checkout, ignore_errors=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     Connection,
@@ -26,12 +27,10 @@ def read_settings(connection: Connection, organization: str) -> OrganizationSett
     return OrganizationSettings() if row is None else settings_of(row)
 
 
-def read_all_settings(connection: Connection) -> Mapping[str, OrganizationSettings]:
-    """The settings of every organization that has set something."""
-    rows = connection.execute(
-        select(ORGANIZATION_SETTINGS).where(ORGANIZATION_SETTINGS.c.superseded_revision.is_(None))
-    )
-    return {row.organization: settings_of(row) for row in rows}
+def zone_of(engine: Engine, organization: str) -> ZoneInfo:
+    """The time zone that the organization has set."""
+    with engine.connect() as connection:
+        return ZoneInfo(read_settings(connection, organization).timezone)
 
 
 def change_settings(ledger: Ledger, author: Author, changes: Mapping[str, Any]) -> OrganizationSettings:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from operator import itemgetter
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import psycopg
 from msgspec.json import encode as encode_json
@@ -29,6 +29,7 @@ from uuid_utils import uuid7
 from metrics.domain.repositories import RepositoryIdentity
 from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED
 
+T = TypeVar("T")
 _FEWEST_TO_COPY = 50
 
 RepositoryName = tuple[str, str, str]
@@ -96,7 +97,7 @@ class Version:
         """The version columns of a row."""
         return cls(**{name: columns[name] for name in _VERSION_COLUMNS})
 
-    def closed_at_birth(self) -> Self:
+    def as_deletion(self) -> Self:
         """The version as a deletion: it stands in the history and is never current."""
         return replace(self, superseded_revision=self.revision)
 
@@ -148,6 +149,7 @@ class Ledger:
             known_repositories.names.clear()
         self._known_repositories = known_repositories
         self._new_repositories: set[RepositoryName] = set()
+        self._read_once: dict[str, Any] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -178,7 +180,7 @@ class Ledger:
             token_id=author.token_id,
         )
 
-    def numbered(self, author: Author) -> dict[str, object]:
+    def next_event_columns(self, author: Author) -> dict[str, object]:
         """The next revision, with who and when, as the columns of what is never changed."""
         return {
             "revision": self._next_revision(),
@@ -194,7 +196,14 @@ class Ledger:
         self.flush()
         return self._connection
 
-    def among(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+    def once(self, name: str, read: Callable[[Connection], T]) -> T:
+        """What the first act of the transaction that asks for it reads; for what no act of it changes."""
+        if name not in self._read_once:
+            self._read_once[name] = read(self._connection)
+        found: T = self._read_once[name]
+        return found
+
+    def in_values(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
         """Whether the column is one of the values, which may be a thousand."""
         if self._connection.dialect.name == "sqlite":
             return column.in_(sorted(values))
@@ -305,6 +314,5 @@ def repository_of(columns: RowMapping) -> RepositoryIdentity | None:
     )
 
 
-T = TypeVar("T")
 Act = Callable[[Ledger], T]
 """Something to record. It decides first and writes last: raising a `Refusal`, it has written nothing."""

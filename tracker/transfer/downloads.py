@@ -46,7 +46,7 @@ def export_deployments(request: CallerRequest, service: Service) -> Stream:
     """
     parameters = ExportParameters.read(request.query_params.multi_items())
     wanted = asked_format(request, parameters.format)
-    query = select_deployments(deployment_filter(request, parameters))
+    query = select_deployments(deployment_filter(request, service, parameters))
     file = tempfile.TemporaryFile()  # noqa: SIM115  # `_read` closes it
     # Written whole before the first byte is sent: a reader that is slow holds a file and no connection,
     # and a database that fails in the middle is answered as such.

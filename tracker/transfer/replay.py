@@ -140,7 +140,7 @@ class Replay:
         if self._keeps_times and line.recorded_at is not None:
             version = replace(version, recorded_at=to_microseconds(line.recorded_at))
         if line.deleted:
-            version = version.closed_at_birth()
+            version = version.as_deletion()
         row = {**vars(version), **content.columns}
         if versions:
             ledger.supersede(content.table, Version.from_columns(versions[-1]._mapping), row)

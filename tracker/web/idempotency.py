@@ -15,9 +15,9 @@ from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.errors import KeyReused, KeyUnderWay
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Act, Ledger
+from tracker.retention import IDEMPOTENCY_KEY_DAYS
 from tracker.web.tables import IDEMPOTENCY_KEYS
 
-DAYS_KEPT = 30
 LONGEST_KEY = 255
 
 
@@ -99,7 +99,7 @@ class KeysUnderWay:
 
 def forget_old_keys(engine: Engine, now: int) -> int:
     """Remove keys beyond the thirty days for which they hold; returns how many. `now` in microseconds."""
-    before = now - DAYS_KEPT * DAY_MICROSECONDS
+    before = now - IDEMPOTENCY_KEY_DAYS * DAY_MICROSECONDS
     with write_transaction(engine) as connection:
         return connection.execute(
             delete(IDEMPOTENCY_KEYS).where(IDEMPOTENCY_KEYS.c.created_at < before)

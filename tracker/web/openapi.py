@@ -18,7 +18,7 @@ from litestar.openapi.spec import (
 from msgspec import UNSET
 
 from metrics.api.endpoints import PATH as METRICS_PATH
-from metrics.definitions.catalog import MetricName
+from metrics.definitions.base import MetricName
 from metrics.wire.table_files import TableFormat
 from tracker.deployments import routes as deployments
 from tracker.incidents import routes as incidents

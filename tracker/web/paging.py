@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from litestar import Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy import Row
 
-from metrics.queries.parameters import QueryParameters, RepositoryPattern, Text
+from metrics.domain.errors import ParameterError
+from metrics.domain.instants import InstantError, is_date, read_date_or_instant, read_instant
+from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text
 from tracker.auth.callers import Caller
 from tracker.records.pages import Page
 from tracker.settings import Settings
@@ -23,13 +27,28 @@ CallerRequest = Request[Caller, Any, Any]
 class FilterParameters(QueryParameters):
     """What a list or an export holds."""
 
-    repository: tuple[RepositoryPattern, ...] = Field(
-        (), description="owner/name or host/owner/name, either with a closing *; repeatable."
+    repository: tuple[RepositoryText, ...] = Field(
+        (), description="name, owner/name or host/owner/name, each with a * at the end or none; repeatable."
     )
     service: tuple[str, ...] = Field((), description="Repeatable.")
     environment: tuple[Text, ...] = Field((), description="Compared case-folded; repeatable.")
-    from_: AwareDatetime | None = Field(None, alias="from", description="From this instant on.")
-    to: AwareDatetime | None = Field(None, description="Before this instant.")
+    from_: str | None = Field(None, alias="from", description="Date or instant, from which on.")
+    to: str | None = Field(None, description="Date or instant, not included.")
+
+    def bounds(self, zone: Callable[[], ZoneInfo]) -> dict[str, datetime | None]:
+        """`from_` and `to` as instants; a date means its midnight in the zone. Raises `ParameterError`."""
+        return {
+            "from_": None if self.from_ is None else read_bound("from", self.from_, zone),
+            "to": None if self.to is None else read_bound("to", self.to, zone),
+        }
+
+
+def read_bound(name: str, text: str, zone: Callable[[], ZoneInfo]) -> datetime:
+    """An instant, or the midnight of a date in the zone. Raises `ParameterError`."""
+    try:
+        return read_date_or_instant(text, zone()) if is_date(text) else read_instant(text)
+    except InstantError as error:
+        raise ParameterError([(name, str(error))]) from None
 
 
 class ListParameters(FilterParameters):

@@ -74,7 +74,7 @@ def problem_details(failure: Failure, _: str) -> Response[ProblemDetails]:
 
 def _respond(request: AnyRequest, failure: Failure) -> Response[Any]:
     """The failure in the shape of the interface that the path belongs to."""
-    shapes: Mapping[str, Shape] = request.app.state.error_shapes
+    shapes: Mapping[str, Shape] = request.app.state.service.error_shapes
     path = request.url.path
     shape = next((shape for prefix, shape in shapes.items() if path.startswith(prefix)), problem_details)
     return shape(failure, path)
@@ -106,7 +106,7 @@ def _note_rejection(request: AnyRequest, refusal: Refusal) -> None:
     if request.method != "POST" or not isinstance(caller, Caller) or isinstance(refusal, Unavailable):
         return
     fields = "; ".join(f"{error.pointer} {error.detail}" for error in refusal.errors)
-    request.app.state.rejections.add(
+    request.app.state.service.rejections.add(
         Rejection(
             organization=caller.organization,
             rejected_at=now_microseconds(),

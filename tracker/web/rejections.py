@@ -17,9 +17,9 @@ from metrics.domain.instants import DAY_MICROSECONDS
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.records.engine import write_transaction
 from tracker.records.pages import names_repository
+from tracker.retention import REJECTION_DAYS
 from tracker.web.tables import REJECTIONS
 
-DAYS_KEPT = 14
 MOST_KEPT = 1_000
 """Of one organization."""
 _MOST_WAITING = 5_000
@@ -117,7 +117,7 @@ def find_rejections(
 def forget_old_rejections(engine: Engine, now: int) -> None:
     """Remove what is beyond the two weeks. `now` in microseconds."""
     with write_transaction(engine) as connection:
-        before = now - DAYS_KEPT * DAY_MICROSECONDS
+        before = now - REJECTION_DAYS * DAY_MICROSECONDS
         connection.execute(delete(REJECTIONS).where(REJECTIONS.c.rejected_at < before))
 
 

@@ -32,7 +32,7 @@ def _calm_garbage_collection() -> None:
 
 async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
     port = _listenable_port(host, port)
-    app.state.address = f"http://{host}:{port}"
+    app.state.service.address = f"http://{host}:{port}"
     server = Server(
         app,
         address=host,

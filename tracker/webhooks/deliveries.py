@@ -25,9 +25,9 @@ from tracker.errors import NotFound
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Ledger
 from tracker.records.pages import Page
+from tracker.retention import DELIVERY_DAYS
 from tracker.webhooks.tables import DELIVERIES, WEBHOOKS
 
-DAYS_KEPT = 30
 _MOST_ATTEMPTS_KEPT = 50
 
 
@@ -54,7 +54,7 @@ class Attempt:
 class NewDelivery:
     """An event as a subscriber is to read it."""
 
-    place: int
+    sequence: int
     subject: str
     event: str
     action: str
@@ -99,7 +99,7 @@ def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int
         earlier.c.webhook_id == columns.webhook_id,
         earlier.c.subject == columns.subject,
         earlier.c.state == DeliveryState.PENDING.value,
-        earlier.c.place < columns.place,
+        earlier.c.sequence < columns.sequence,
     )
     return connection.execute(
         select(DELIVERIES)
@@ -109,7 +109,7 @@ def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int
             columns.next_attempt_at <= now,
             ~is_blocked,
         )
-        .order_by(columns.next_attempt_at, columns.place)
+        .order_by(columns.next_attempt_at, columns.sequence)
         .limit(limit)
     ).all()
 
@@ -189,7 +189,7 @@ def forget_old_deliveries(engine: Engine, now: int) -> int:
     columns = DELIVERIES.c
     old = and_(
         columns.state != DeliveryState.PENDING.value,
-        columns.pending_since < now - DAYS_KEPT * DAY_MICROSECONDS,
+        columns.pending_since < now - DELIVERY_DAYS * DAY_MICROSECONDS,
     )
     with write_transaction(engine) as connection:
         return connection.execute(delete(DELIVERIES).where(old)).rowcount
@@ -204,7 +204,7 @@ def list_deliveries(
     if state:
         statement = statement.where(columns.state.in_(state))
     if cursor is not None:
-        statement = statement.where(columns.place < read_cursor(cursor, int)[0])
-    rows = connection.execute(statement.order_by(columns.place.desc()).limit(limit + 1)).all()
+        statement = statement.where(columns.sequence < read_cursor(cursor, int)[0])
+    rows = connection.execute(statement.order_by(columns.sequence.desc()).limit(limit + 1)).all()
     more = len(rows) > limit
-    return Page(rows[:limit], write_cursor([rows[limit - 1].place]) if more else None)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].sequence]) if more else None)

@@ -31,9 +31,10 @@ from tracker.webhooks.deliveries import (
     settle,
 )
 from tracker.webhooks.egress import Network
-from tracker.webhooks.events import Event, read_events
+from tracker.webhooks.events import read_events
 from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
-from tracker.webhooks.sender import Parcel, Reply, send
+from tracker.webhooks.sender import DeliveryResult, OutgoingWebhook, send
+from tracker.webhooks.shapes import WebhookShape
 from tracker.webhooks.subscriptions import SubscriberKind, Subscription, disable, enabled_subscriptions
 
 T = TypeVar("T")
@@ -48,9 +49,6 @@ _LOOK_SECONDS, _SHORTEST_LOOK_SECONDS = 1.0, 0.05
 _COLLECT_SECONDS, _MOST_PENDING = 0.2, 10_000
 _log = structlog.get_logger("tracker.webhooks")
 
-Render = Callable[[Event, str], str | None]
-"""An event of an organization as a body; None where a subscriber of the kind is not told of it."""
-
 
 def _now() -> int:
     return now_microseconds()
@@ -62,7 +60,9 @@ class Dispatcher:
 
     engine: Engine
     recorder: Recorder
-    renders: Mapping[SubscriberKind, Render]
+    shapes: Mapping[SubscriberKind, WebhookShape]
+    base_of: Callable[[], str] = str
+    """Where subscribers find the service, as a base URL."""
     allowed: Sequence[Network] = ()
     clock: Callable[[], int] = _now
     holder: str = field(default_factory=lambda: str(uuid4()))
@@ -171,12 +171,16 @@ class Dispatcher:
         if count_pending(connection, subscription.id) >= _MOST_PENDING:
             return [], after
         page = read_events(connection, subscription.organization, after, _EVENTS_AT_ONCE)
-        render = self.renders[subscription.kind]
+        render = self.shapes[subscription.kind].render
         found = []
         for event in page.events:
-            body = render(event, subscription.organization) if event.kind in subscription.events else None
+            body = (
+                render(event, subscription.organization, self.base_of())
+                if event.kind in subscription.events
+                else None
+            )
             if body is not None:
-                found.append(NewDelivery(event.place, event.subject, event.kind, event.action, body))
+                found.append(NewDelivery(event.sequence, event.subject, event.kind, event.action, body))
         return found, page.position
 
     async def _send_due(self, subscription: Subscription) -> None:
@@ -196,17 +200,17 @@ class Dispatcher:
 
     async def _deliver(self, subscription: Subscription, row: Row[Any], key: tuple[str, str]) -> None:
         try:
-            parcel = Parcel(
+            outgoing = OutgoingWebhook(
                 id=row.id,
                 url=subscription.url,
-                kind=subscription.kind,
                 secret=subscription.secret,
                 event=row.event,
                 body=row.body,
+                headers_of=self.shapes[subscription.kind].headers_of,
             )
             at = self.clock()
-            reply = await send(parcel, self.allowed)
-            await self._settle(subscription, row, at, reply)
+            result = await send(outgoing, self.allowed)
+            await self._settle(subscription, row, at, result)
         except SQLAlchemyError as failure:
             # It stays pending, and goes out again under the same id.
             _log.warning("a delivery cannot be noted", delivery=row.id, failure=_reason(failure))
@@ -214,20 +218,22 @@ class Dispatcher:
             del self._under_way[key]
             self._wake.set()
 
-    async def _settle(self, subscription: Subscription, row: Row[Any], at: int, reply: Reply) -> None:
-        attempt = Attempt(at, round(reply.seconds, 3), reply.status, reply.error)
-        if reply.is_taken:
+    async def _settle(
+        self, subscription: Subscription, row: Row[Any], at: int, result: DeliveryResult
+    ) -> None:
+        attempt = Attempt(at, round(result.seconds, 3), result.status, result.error)
+        if result.is_taken:
             state, next_at = DeliveryState.DELIVERED, 0
         else:
             # Those of an earlier delivery that was asked for again say nothing of this one.
             tries = [one["at"] for one in row.attempts if one["at"] >= row.pending_since]
-            next_at = self.clock() + round(retry_seconds(len(tries) + 1, reply.retry_after) * SECOND)
+            next_at = self.clock() + round(retry_seconds(len(tries) + 1, result.retry_after) * SECOND)
             has_time = next_at - min([at, *tries]) < GIVE_UP_SECONDS * SECOND
             state = DeliveryState.PENDING if has_time else DeliveryState.GIVEN_UP
 
         def act(ledger: Ledger) -> None:
             settle(ledger, row.id, attempt, state, next_at)
-            if reply.status == _GONE:
+            if result.status == _GONE:
                 disable(ledger, subscription, "it answered 410 Gone")
 
         await self.recorder.record(act)

@@ -24,11 +24,6 @@ class AddressRefused(Exception):
     """Nothing was sent: the name means an address that may not be called, or nothing."""
 
 
-def read_networks(text: str) -> tuple[Network, ...]:
-    """Networks out of a comma-separated list. Raises `ValueError`."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
 class Unresolvable(AddressRefused):
     """The name means nothing, just now."""
 

@@ -13,17 +13,17 @@ from sqlalchemy import Connection, Row, Table, func, select
 from metrics.domain.instants import DAY_MICROSECONDS
 from tracker.deployments.requests import Requested, requested_of
 from tracker.deployments.service import RecordedDeployment
-from tracker.deployments.statuses import Told, brought_about_by
+from tracker.deployments.statuses import DeploymentStatus, versions_made_by_statuses
 from tracker.incidents.service import RecordedIncident
 from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, INCIDENTS, NUMBERED
 
 # A version makes two events at most.
-_PLACES_A_REVISION = 2
+_SEQUENCES_A_REVISION = 2
 _HISTORY_MICROSECONDS = DAY_MICROSECONDS
 
 
 class EventKind(StrEnum):
-    """What subscribers can be told of."""
+    """What subscribers can be status of."""
 
     DEPLOYMENT = "deployment"
     DEPLOYMENT_STATUS = "deployment_status"
@@ -40,13 +40,13 @@ class EventAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened. `place` rises from event to event; `subject` is what it happened to.
+    """Something that happened. `sequence` rises from event to event; `subject` is what it happened to.
 
-    A deployment's events have `requested`, and its `record` where there is one; its status `told` too; an
+    A deployment's events have `requested`, and its `record` where there is one; its status `status` too; an
     incident's have `incident`.
     """
 
-    place: int
+    sequence: int
     subject: str
     kind: EventKind
     action: EventAction
@@ -54,7 +54,7 @@ class Event:
     author: str
     requested: Requested | None = None
     record: RecordedDeployment | None = None
-    told: Told | None = None
+    status: DeploymentStatus | None = None
     incident: RecordedIncident | None = None
 
 
@@ -92,7 +92,7 @@ def read_events(connection: Connection, organization: str, after: int, limit: in
         *_of_requests(known[DEPLOYMENT_REQUESTS]),
         *_of_statuses(connection, known[DEPLOYMENT_STATUSES]),
     ]
-    return EventPage(sorted(events, key=lambda event: event.place), position)
+    return EventPage(sorted(events, key=lambda event: event.sequence), position)
 
 
 def _rows_after(
@@ -110,21 +110,21 @@ def _rows_after(
 def _of_deployments(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Event]:
     requests = _requests_of(connection, [row.first_revision for row in rows])
     before = _statuses_before(connection, rows)
-    by_told = brought_about_by(connection, [row.first_revision for row in rows])
+    made_by_statuses = versions_made_by_statuses(connection, [row.first_revision for row in rows])
     for row in rows:
         record = RecordedDeployment.from_row(row)
         # What a status brought about is the status's to tell.
-        if row.revision in by_told or _is_history(row, row.finished_at):
+        if row.revision in made_by_statuses or _is_history(row, row.finished_at):
             continue
         requested = requested_of(record, requests.get(row.first_revision), None)
         for part, (kind, action) in enumerate(_changes(row, before.get(row.revision))):
-            told = None
+            status = None
             if kind is EventKind.DEPLOYMENT_STATUS:
-                told = Told.by_record(
+                status = DeploymentStatus.from_record(
                     row.revision, record.facts.status, record.version.recorded_by, row.recorded_at
                 )
             yield Event(
-                place=row.revision * _PLACES_A_REVISION + part,
+                sequence=row.revision * _SEQUENCES_A_REVISION + part,
                 subject=_subject(row.first_revision),
                 kind=kind,
                 action=action,
@@ -132,7 +132,7 @@ def _of_deployments(connection: Connection, rows: Sequence[Row[Any]]) -> Iterato
                 author=record.version.recorded_by,
                 requested=requested,
                 record=record,
-                told=told,
+                status=status,
             )
 
 
@@ -155,7 +155,7 @@ def _of_incidents(rows: Iterable[Row[Any]]) -> Iterator[Event]:
         if not _is_history(row, row.resolved_at):
             is_first = row.revision == row.first_revision
             yield Event(
-                place=row.revision * _PLACES_A_REVISION,
+                sequence=row.revision * _SEQUENCES_A_REVISION,
                 subject=row.id,
                 kind=EventKind.INCIDENT,
                 action=EventAction.CREATED if is_first else EventAction.UPDATED,
@@ -170,7 +170,7 @@ def _of_requests(rows: Iterable[Row[Any]]) -> Iterator[Event]:
     for row in rows:
         if row.deployment_id is None:
             yield Event(
-                place=row.revision * _PLACES_A_REVISION,
+                sequence=row.revision * _SEQUENCES_A_REVISION,
                 subject=_subject(row.number),
                 kind=EventKind.DEPLOYMENT,
                 action=EventAction.CREATED,
@@ -190,20 +190,20 @@ def _of_statuses(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[E
     versions = connection.execute(history).all()
     for row in rows:
         request = requests.get(row.number)
-        # The record as it was when the status was told.
+        # The record as it was when the status was status.
         then = [one for one in versions if one.first_revision == row.number and one.revision < row.revision]
         record = RecordedDeployment.from_row(then[-1]) if then else None
-        told = Told.from_row(row)
+        status = DeploymentStatus.from_row(row)
         yield Event(
-            place=row.revision * _PLACES_A_REVISION,
+            sequence=row.revision * _SEQUENCES_A_REVISION,
             subject=_subject(row.number),
             kind=EventKind.DEPLOYMENT_STATUS,
             action=EventAction.CREATED,
             occurred_at=row.recorded_at,
             author=row.recorded_by,
-            requested=requested_of(record, request, told),
+            requested=requested_of(record, request, status),
             record=record,
-            told=told,
+            status=status,
         )
 
 

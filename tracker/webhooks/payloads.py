@@ -27,15 +27,15 @@ def standard_body(event: Event, organization: str) -> str:
             "auto_merge": request.auto_merge,
             "required_contexts": request.required_contexts,
         }
-    if event.told is not None:
-        told = event.told
+    if event.status is not None:
+        status = event.status
         data["status"] = {
-            "number": told.number,
-            "state": told.state,
-            "description": told.description,
-            "log_url": told.log_url,
-            "environment_url": told.environment_url,
-            "created_at": from_microseconds(told.created_at),
+            "number": status.number,
+            "state": status.state,
+            "description": status.description,
+            "log_url": status.log_url,
+            "environment_url": status.environment_url,
+            "created_at": from_microseconds(status.created_at),
         }
     if event.incident is not None:
         data["incident"] = IncidentAnswer.of(event.incident)

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from metrics.api.documents import documents
 from metrics.domain.errors import InvalidInput
-from metrics.queries.parameters import QueryParameters
+from metrics.wire.query_parameters import QueryParameters
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import Conflict
@@ -18,7 +18,7 @@ from tracker.records.ledger import Ledger
 from tracker.web.paging import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
 from tracker.web.state import Service, author_of
 from tracker.webhooks.deliveries import DeliveryState, find_delivery, list_deliveries, redeliver
-from tracker.webhooks.egress import AddressRefused, Unresolvable, permitted_address, read_networks
+from tracker.webhooks.egress import AddressRefused, Unresolvable, permitted_address
 from tracker.webhooks.schemas import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange
 from tracker.webhooks.subscriptions import (
     Subscription,
@@ -155,7 +155,7 @@ async def _require_permitted(url: str, service: Service) -> None:
     """Raises `InvalidRequest` where the address is one that is never called."""
     parts = urlsplit(url)
     try:
-        allowed = read_networks(service.settings.webhook_networks)
+        allowed = service.settings.webhook_networks
         await permitted_address(parts.hostname or "", parts.port or 443, allowed)
     except Unresolvable:
         return  # it may be, by the time there is something to tell

@@ -1,11 +1,9 @@
 """One try to hand an event over: signed, to an address that may be called, and never redirected."""
 
 import asyncio
-import hashlib
-import hmac
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,27 +13,31 @@ import httpx
 from standardwebhooks import Webhook as Signer
 
 from tracker.webhooks.egress import AddressRefused, Network, permitted_address
-from tracker.webhooks.subscriptions import SubscriberKind, signing_key
+from tracker.webhooks.subscriptions import signing_key
 
 MOST_SECONDS = 15.0
 _CONNECT_SECONDS = 5.0
 _PORTS = {"http": 80, "https": 443}
 
 
+HeadersOf = Callable[["OutgoingWebhook"], Mapping[str, str]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class OutgoingWebhook:
     """An event, ready to go to a subscriber."""
 
     id: str
     url: str
-    kind: SubscriberKind
     secret: str
     event: str
     body: str
+    headers_of: HeadersOf
+    """The headers that its kind of subscriber wants beside those of Standard Webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class DeliveryResult:
     """What came of a try: a status, or the error that stood in its way."""
 
     seconds: float
@@ -49,28 +51,28 @@ class Reply:
         return self.error is None
 
 
-async def send(parcel: Parcel, allowed: Sequence[Network]) -> Reply:
+async def send(outgoing: OutgoingWebhook, allowed: Sequence[Network]) -> DeliveryResult:
     """Try once. Whatever goes wrong on the way is in the reply."""
     started = time.monotonic()
     try:
         async with asyncio.timeout(MOST_SECONDS):
-            status, headers = await _post(parcel, allowed)
+            status, headers = await _post(outgoing, allowed)
     except AddressRefused as refusal:
-        return Reply(time.monotonic() - started, error=f"nothing was sent: {refusal}")
+        return DeliveryResult(time.monotonic() - started, error=f"nothing was sent: {refusal}")
     except TimeoutError:
-        return Reply(time.monotonic() - started, error=f"no answer within {MOST_SECONDS:g} seconds")
+        return DeliveryResult(time.monotonic() - started, error=f"no answer within {MOST_SECONDS:g} seconds")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as failure:
         error = f"{type(failure).__name__}: {failure}".rstrip(": ")
-        return Reply(time.monotonic() - started, error=error)
-    return Reply(
+        return DeliveryResult(time.monotonic() - started, error=error)
+    return DeliveryResult(
         time.monotonic() - started, status, _refusal(status, headers), _seconds(headers.get("Retry-After"))
     )
 
 
-async def _post(parcel: Parcel, allowed: Sequence[Network]) -> tuple[int, httpx.Headers]:
-    url = httpx.URL(parcel.url)
+async def _post(outgoing: OutgoingWebhook, allowed: Sequence[Network]) -> tuple[int, httpx.Headers]:
+    url = httpx.URL(outgoing.url)
     address = await permitted_address(url.host, url.port or _PORTS[url.scheme], allowed)
-    headers = {"Host": url.netloc.decode(), **_headers(parcel)}
+    headers = {"Host": url.netloc.decode(), **_headers(outgoing)}
     # A connection for itself: one that is kept is found again by its address, whatever the name was.
     limits = httpx.Limits(max_keepalive_connections=0)
     async with (
@@ -84,7 +86,7 @@ async def _post(parcel: Parcel, allowed: Sequence[Network]) -> tuple[int, httpx.
         client.stream(
             "POST",
             url.copy_with(host=address),
-            content=parcel.body.encode(),
+            content=outgoing.body.encode(),
             headers=headers,
             extensions={"sni_hostname": url.host},
         ) as response,
@@ -99,23 +101,16 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _headers(parcel: Parcel) -> Mapping[str, str]:
+def _headers(outgoing: OutgoingWebhook) -> Mapping[str, str]:
     now = datetime.now(UTC)
-    headers = {
+    return {
         "Content-Type": "application/json",
         "User-Agent": "tracker-webhooks",
-        "webhook-id": parcel.id,
+        "webhook-id": outgoing.id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(signing_key(parcel.secret)).sign(parcel.id, now, parcel.body),
+        "webhook-signature": Signer(signing_key(outgoing.secret)).sign(outgoing.id, now, outgoing.body),
+        **outgoing.headers_of(outgoing),
     }
-    if parcel.kind is SubscriberKind.GITHUB:
-        digest = hmac.new(parcel.secret.encode(), parcel.body.encode(), hashlib.sha256).hexdigest()
-        headers |= {
-            "X-GitHub-Event": parcel.event,
-            "X-GitHub-Delivery": parcel.id.removeprefix("msg_"),
-            "X-Hub-Signature-256": f"sha256={digest}",
-        }
-    return headers
 
 
 def _refusal(status: int, headers: httpx.Headers) -> str | None:

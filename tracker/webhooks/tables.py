@@ -28,16 +28,16 @@ class Webhook(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """An event on its way to a subscriber. Those about one subject go out in the order of `place`."""
+    """An event on its way to a subscriber. Those about one subject go out in the order of `sequence`."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
-        UniqueConstraint("webhook_id", "place"),
+        UniqueConstraint("webhook_id", "sequence"),
         Index(
             "ix_webhook_deliveries_pending",
             "webhook_id",
             "subject",
-            "place",
+            "sequence",
             sqlite_where=_PENDING,
             postgresql_where=_PENDING,
         ),
@@ -45,7 +45,7 @@ class Delivery(SQLModel, table=True):
             "ix_webhook_deliveries_due",
             "webhook_id",
             "next_attempt_at",
-            "place",
+            "sequence",
             sqlite_where=_PENDING,
             postgresql_where=_PENDING,
         ),
@@ -53,7 +53,7 @@ class Delivery(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     webhook_id: str
-    place: int = Field(sa_type=BigInteger)
+    sequence: int = Field(sa_type=BigInteger)
     subject: str
     event: str
     action: str

@@ -18,7 +18,7 @@ finished as (
         status = 'success' as succeeded,
         started_at,
         finished_at,
-        is_rollback as said_rollback,
+        is_rollback as flagged_rollback,
         stream,
         commit_id,
         deployment_node_id,
@@ -74,7 +74,7 @@ replacements as (
         coalesce(release = previous_release, false) as is_redeployment
     from releases
 ),
-nexts as (
+next_successes as (
     select
         id,
         min(case when succeeded then finished_at end) over (
@@ -111,14 +111,14 @@ select
     case when finished.release is not null then replacements.earlier_position end as redeploys_position,
     coalesce(replacements.is_redeployment, false) as is_redeployment,
     finished.succeeded and coalesce(
-        finished.said_rollback,
+        finished.flagged_rollback,
         finished.release is not null
         and replacements.previous_release is not null
         and replacements.first_position < replacements.previous_first_position,
         false
     ) as is_rollback,
-    nexts.next_success_at
+    next_successes.next_success_at
 from finished
 left join replacements using (id)
-join nexts using (id)
+join next_successes using (id)
 order by finished.organization, finished.finished_at, finished.first_revision

@@ -26,8 +26,8 @@ named as (
         finished.id as deployment_id,
         finished.finished_at,
         finished.first_revision,
-        1 as rung,
-        0 as fit
+        1 as rule_rank,
+        0 as match_score
     from linkable
     join finished_deployments as finished on
         finished.organization = linkable.organization
@@ -61,17 +61,16 @@ named as (
         and finished.commit_id = linkable.commit_id
         and finished.under_way_at <= linkable.started_at
     where
-        case
-            when linkable.environment_key is not null then finished.environment_key = linkable.environment_key
-            else list_contains(linkable.production_environments, finished.environment_key)
-        end
+        list_contains(
+            environments_of(linkable.environment_key, linkable.production_environments), finished.environment_key
+        )
 ),
 explicit_links as (
     select incident_id, deployment_id
     from named
     qualify row_number() over (
         partition by incident_id
-        order by rung, fit desc, finished_at desc, first_revision desc
+        order by rule_rank, match_score desc, finished_at desc, first_revision desc
     ) = 1
 ),
 under_way as (
@@ -88,10 +87,9 @@ under_way as (
     where
         finished.succeeded
         and linkable.id not in (select incident_id from explicit_links)
-        and case
-            when linkable.environment_key is not null then finished.environment_key = linkable.environment_key
-            else list_contains(linkable.production_environments, finished.environment_key)
-        end
+        and list_contains(
+            environments_of(linkable.environment_key, linkable.production_environments), finished.environment_key
+        )
     qualify row_number() over (
         partition by linkable.id
         order by finished.finished_at desc, finished.first_revision desc

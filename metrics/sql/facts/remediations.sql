@@ -21,7 +21,7 @@ repairs as (
                 case when finished_deployments.is_fix then 'fix' end
             ],
             lambda signal: signal is not null
-        ) as said_signals
+        ) as flagged_signals
     from finished_deployments
     join settings using (organization)
     where
@@ -33,7 +33,7 @@ repairs as (
             or finished_deployments.is_rollback or finished_deployments.remediates is not null
         )
 ),
-beside as (
+stream_deployments as (
     select * from finished_deployments
     where stream in (select stream from changed_streams)
 ),
@@ -43,8 +43,8 @@ named as (
         target.id as culprit_id,
         target.finished_at,
         target.first_revision,
-        1 as rung,
-        0 as fit
+        1 as rule_rank,
+        0 as match_score
     from repairs
     join finished_deployments as target on
         target.organization = repairs.organization
@@ -77,7 +77,7 @@ named as (
         3,
         0
     from repairs
-    join beside as target on
+    join stream_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service = repairs.service
@@ -90,13 +90,13 @@ explicit_culprits as (
     from named
     qualify row_number() over (
         partition by id
-        order by rung, fit desc, finished_at desc, first_revision desc
+        order by rule_rank, match_score desc, finished_at desc, first_revision desc
     ) = 1
 ),
 rolled_back as (
     select repairs.id, target.id as culprit_id
     from repairs
-    join beside as target on
+    join stream_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service = repairs.service
@@ -107,7 +107,7 @@ rolled_back as (
 impaired as (
     select repairs.id, target.id as culprit_id
     from repairs
-    join beside as target on
+    join stream_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service = repairs.service
@@ -130,7 +130,7 @@ select
     repairs.organization,
     repairs.stream,
     repairs.finished_at,
-    case when len(repairs.said_signals) = 0 then ['hotfix'] else repairs.said_signals end as signals,
+    case when len(repairs.flagged_signals) = 0 then ['hotfix'] else repairs.flagged_signals end as signals,
     case
         when explicit_culprits.id is not null then explicit_culprits.culprit_id
         when rolled_back.id is not null then rolled_back.culprit_id

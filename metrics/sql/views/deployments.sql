@@ -9,7 +9,7 @@ select
     finished_deployments.service,
     finished_deployments.environment_key as environment,
     finished_deployments.branch,
-    coalesce(finished_deployments.team, repository_teams.team) as team,
+    team_of(finished_deployments.team, repository_teams.team) as team,
     finished_deployments.labels,
     finished_deployments.deployment_node_id,
     finished_deployments.commit_id,

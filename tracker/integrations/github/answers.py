@@ -8,7 +8,7 @@ from urllib.parse import quote
 from metrics.domain.instants import from_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from tracker.deployments.requests import Requested
-from tracker.deployments.statuses import Told
+from tracker.deployments.statuses import DeploymentStatus
 
 Answer = Mapping[str, object]
 # What git itself says for a commit that is not known.
@@ -42,23 +42,23 @@ def deployment_answer(requested: Requested, base: str) -> Answer:
     }
 
 
-def status_answer(told: Told, requested: Requested, base: str) -> Answer:
+def status_answer(status: DeploymentStatus, requested: Requested, base: str) -> Answer:
     """A status of a deployment."""
     repository_url = _repository_url(requested.request.repository, base)
     deployment_url = f"{repository_url}/deployments/{requested.number}"
     return {
-        "url": f"{deployment_url}/statuses/{told.number}",
-        "id": told.number,
-        "node_id": _node_id("DeploymentStatus", told.number),
-        "state": told.state,
-        "creator": user_answer(told.creator, base),
-        "description": told.description,
+        "url": f"{deployment_url}/statuses/{status.number}",
+        "id": status.number,
+        "node_id": _node_id("DeploymentStatus", status.number),
+        "state": status.state,
+        "creator": user_answer(status.creator, base),
+        "description": status.description,
         "environment": requested.request.environment,
-        "target_url": told.log_url,
-        "log_url": told.log_url,
-        "environment_url": told.environment_url,
-        "created_at": _time(told.created_at),
-        "updated_at": _time(told.created_at),
+        "target_url": status.log_url,
+        "log_url": status.log_url,
+        "environment_url": status.environment_url,
+        "created_at": _time(status.created_at),
+        "updated_at": _time(status.created_at),
         "deployment_url": deployment_url,
         "repository_url": repository_url,
         "performed_via_github_app": None,

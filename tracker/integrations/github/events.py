@@ -1,5 +1,9 @@
 """Events as GitHub sends them to its webhooks."""
 
+import hashlib
+import hmac
+from collections.abc import Mapping
+
 import msgspec
 
 from tracker.integrations.github.answers import (
@@ -9,6 +13,7 @@ from tracker.integrations.github.answers import (
     user_answer,
 )
 from tracker.webhooks.events import Event, EventAction
+from tracker.webhooks.sender import OutgoingWebhook
 
 
 def github_body(event: Event, organization: str, base: str) -> str | None:
@@ -24,11 +29,21 @@ def github_body(event: Event, organization: str, base: str) -> str | None:
             "required_contexts": requested.request.required_contexts,
         },
     }
-    if event.told is not None:
-        body["deployment_status"] = status_answer(event.told, requested, base)
+    if event.status is not None:
+        body["deployment_status"] = status_answer(event.status, requested, base)
     body |= {
         "repository": repository_answer(requested.request.repository, base),
         "sender": user_answer(event.author, base),
         "organization": {"login": organization},
     }
     return msgspec.json.encode(body).decode()
+
+
+def github_headers(outgoing: OutgoingWebhook) -> Mapping[str, str]:
+    """What GitHub's receivers look for, with its signature."""
+    digest = hmac.new(outgoing.secret.encode(), outgoing.body.encode(), hashlib.sha256).hexdigest()
+    return {
+        "X-GitHub-Event": outgoing.event,
+        "X-GitHub-Delivery": outgoing.id.removeprefix("msg_"),
+        "X-Hub-Signature-256": f"sha256={digest}",
+    }

@@ -22,7 +22,7 @@ from tracker.deployments.requests import (
     list_requested,
     report_progress,
     request_deployment,
-    statuses_of,
+    status_history,
 )
 from tracker.errors import NotFound
 from tracker.integrations.github.answers import Answer, deployment_answer, repository_answer, status_answer
@@ -123,9 +123,9 @@ class GitHubController(Controller):
         author, repository, progress = author_of(request.user), request.state.repository, data.progress()
 
         def act(ledger: Ledger) -> Answer:
-            told = report_progress(ledger, author, repository, number, progress)
+            status = report_progress(ledger, author, repository, number, progress)
             requested = find_requested(ledger.connection, author.organization, repository, number)
-            return status_answer(told, requested, base)
+            return status_answer(status, requested, base)
 
         base = _base(request, service)
         answer = await service.recorder.record(act)
@@ -135,12 +135,14 @@ class GitHubController(Controller):
     def list_statuses(
         self, number: FromPath[int], request: CallerRequest, service: Service
     ) -> Response[list[Answer]]:
-        """What was told of a deployment, the latest first."""
+        """What was status of a deployment, the latest first."""
         base, (page, size) = _base(request, service), _page(request.query_params)
 
         def act(connection: Connection) -> list[Answer]:
             requested = _find(connection, request, number)
-            return [status_answer(told, requested, base) for told in statuses_of(connection, requested)]
+            return [
+                status_answer(status, requested, base) for status in status_history(connection, requested)
+            ]
 
         answers = _reading(service, act)
         shown = answers[(page - 1) * size : page * size]
@@ -155,9 +157,9 @@ class GitHubController(Controller):
 
         def act(connection: Connection) -> Answer:
             requested = _find(connection, request, number)
-            for told in statuses_of(connection, requested):
-                if told.number == status:
-                    return status_answer(told, requested, base)
+            for one in status_history(connection, requested):
+                if one.number == status:
+                    return status_answer(one, requested, base)
             raise NotFound(f"There is no status {status}.")
 
         return _reading(service, act)

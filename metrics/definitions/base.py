@@ -1,0 +1,172 @@
+"""What every metric's definition says, and the words that definitions are written in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+
+class Unit(StrEnum):
+    """What a value is counted in."""
+
+    PER_DAY = "per day"
+    RATIO = "ratio"
+    SECONDS = "seconds"
+
+
+class MetricName(StrEnum):
+    """The metrics, in the order in which a summary shows them."""
+
+    DEPLOYMENT_FREQUENCY = "deployment_frequency"
+    LEAD_TIME_FOR_CHANGES = "lead_time_for_changes"
+    CHANGE_FAILURE_RATE = "change_failure_rate"
+    MEAN_TIME_TO_RECOVER = "mean_time_to_recover"
+    DEPLOYMENT_REWORK_RATE = "deployment_rework_rate"
+
+
+class Reason(StrEnum):
+    """Why a value cannot be computed; the first that holds."""
+
+    NO_DEPLOYMENTS = "no_deployments"
+    NO_FAILURES = "no_failures"
+    NONE_RECOVERED = "none_recovered"
+    NO_COMMITS = "no_commits"
+
+
+class Profile(StrEnum):
+    """Whose rules a question is answered by."""
+
+    DEFAULT = "default"
+    DEVLAKE = "devlake"
+    MIDDLEWARE = "middleware"
+
+
+class SignalUse(StrEnum):
+    """What the signals of an answer say of a deployment: that it failed, or that it was a repair."""
+
+    FAILURE = "failure"
+    REWORK = "rework"
+
+
+class MetricRow(Protocol):
+    """What a metric answers for one window: a frozen dataclass, each rate with its counts."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def reason(self) -> Reason | None: ...
+
+
+Row = TypeVar("Row", bound=MetricRow)
+Columns = Mapping[str, Any]
+"""One row of a metric's SQL file, by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What has to be known beside a number: a code for programs and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Definition(Generic[Row]):
+    """A metric. Its SQL stands beside the module: `<name>.sql` counts, `<name>.explain.sql` shows the rows.
+
+    `read` makes a row of one line of the SQL, given the signals that count. `typical` is the value that a
+    change or a level goes by; `differ` says whether it changed by more than chance, None where there is too
+    little to tell.
+    """
+
+    name: MetricName
+    title: str
+    short_title: str
+    unit: Unit
+    row: type[Row]
+    parameters: Sequence[str]
+    columns: Sequence[str]
+    read: Callable[[Columns, Sequence[str]], Row]
+    typical: Callable[[Row], float | None]
+    differ: Callable[[Row, Row], bool | None]
+    detail: Callable[[Row], str]
+    """The counts behind the value, in a few words."""
+    score: Callable[[float], float]
+    """The Quick Check's score, 0 to 10, of what `judged` gives."""
+    differences: Mapping[Profile, str]
+    """What differs by another profile's rules, a sentence each."""
+    typical_title: str | None = None
+    """How `typical` is called where it is not the value."""
+    judged: Callable[[Row], float | None] | None = None
+    """What levels and scores go by, where it is not `typical`."""
+    meets: Callable[[float, Any], bool] = field(
+        default=lambda judged, bound: bound is None or judged <= bound
+    )
+    """Whether what is judged is within a tier's bound."""
+    signal_use: SignalUse = SignalUse.FAILURE
+    is_about_failures: bool = False
+    """Whether a window that ended just now can still change much, as failures take time to show."""
+    names_causes: bool = False
+    """Whether its explanation names what each failed deployment has failed by."""
+    notes: Callable[[Row], Sequence[Note]] = field(default=lambda _: ())
+
+    def judge(self, row: Row) -> float | None:
+        """What levels and scores go by."""
+        return self.typical(row) if self.judged is None else self.judged(row)
+
+    @cached_property
+    def sql(self) -> str:
+        """The statement that counts, for each cell: a window of a group."""
+        return self._read_file("sql")
+
+    @cached_property
+    def explain_sql(self) -> str:
+        """The statement that gives the rows behind the count."""
+        return self._read_file("explain.sql")
+
+    def _read_file(self, ending: str) -> str:
+        return files("metrics.definitions").joinpath(f"{self.name}.{ending}").read_text(encoding="utf-8")
+
+
+def bounds_of(found: list[float] | None) -> tuple[float, float] | None:
+    """An interval out of a list of two."""
+    return None if found is None else (found[0], found[1])
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as a person says them: the two largest units."""
+    if seconds < 0:
+        return f"-{duration_text(-seconds)}"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes = timedelta(seconds=round(seconds)) // timedelta(minutes=1)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+_HOUR, _DAY, _WEEK = 3_600, 86_400, 7 * 86_400
+_MONTH = 365.25 * _DAY / 12
+# The Quick Check's answers for a time, from six down to two.
+_TIME_ANSWERS = (_HOUR, _DAY, _WEEK, _MONTH, 6 * _MONTH)
+
+
+def score_of_answer(answer: int) -> float:
+    """The Quick Check's score of its answers, 1 the worst to 6 the best."""
+    return (answer - 1) / 5 * 10
+
+
+def score_of_time(seconds: float) -> float:
+    """The Quick Check's score of a time."""
+    return score_of_answer(6 - sum(seconds >= bound for bound in _TIME_ANSWERS))
+
+
+def score_of_share(share: float) -> float:
+    """The Quick Check's score of a rate: the less the better."""
+    return 10 - 10 * min(max(share, 0), 1)

@@ -1,0 +1,56 @@
+-- lead_time_for_changes: how long a change takes from being written to being in production. docs/metrics/lead_time_for_changes.md.
+-- unit: seconds, finished_at of the first successful deployment of the stream that carries the commit
+--   minus committed_at; median, mean and p90 over commits.
+-- window: [from, to), by that deployment's finished_at.
+-- empty: null when there is no commit.
+-- One row for each cell, a window of a group.
+-- A commit newer than its deployment is a clock error: left out, and counted in negative_lead_times.
+-- `coverage` is the share of successful deployments that carry any commit.
+with
+cells as (
+    select * from asked_cells($windows::time_window[], $groups::varchar[])
+),
+shipped as (
+    select cells.cell_index, deployments.id, deployments.carries_commits
+    from cells
+    join asked_deployments($question::question) as deployments on
+        is_in_cell(cells, deployments.finished_at, deployments.group_name)
+    where deployments.succeeded
+),
+coverages as (
+    select
+        cell_index,
+        count(*) as deployments,
+        count(*) filter (where carries_commits) as covered
+    from shipped
+    group by cell_index
+),
+lead_times as (
+    select
+        shipped.cell_index,
+        median_of(case when commits.lead_seconds >= 0 then commits.lead_seconds end) as value,
+        avg(commits.lead_seconds) filter (where commits.lead_seconds >= 0) as mean,
+        quantile_cont(commits.lead_seconds, 0.9) filter (where commits.lead_seconds >= 0) as p90,
+        count(*) filter (where commits.lead_seconds >= 0) as commits,
+        count(*) filter (where commits.lead_seconds < 0) as negative_lead_times,
+        list(commits.lead_seconds order by commits.lead_seconds)
+            filter (where commits.lead_seconds >= 0) as ordered_seconds
+    from shipped
+    join carried_commits as commits on commits.deployment_id = shipped.id
+    group by shipped.cell_index
+)
+select
+    cells.cell_index,
+    lead_times.value,
+    median_bounds(lead_times.ordered_seconds, median_ranks.lower_rank) as median_interval95,
+    lead_times.mean,
+    lead_times.p90,
+    coalesce(lead_times.commits, 0) as commits,
+    coverages.covered / nullif(coverages.deployments, 0) as coverage,
+    coalesce(lead_times.negative_lead_times, 0) as negative_lead_times,
+    coalesce(coverages.deployments, 0) as deployments
+from cells
+left join coverages using (cell_index)
+left join lead_times using (cell_index)
+left join median_ranks on median_ranks.n = lead_times.commits
+order by cells.cell_index

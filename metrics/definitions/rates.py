@@ -1,0 +1,28 @@
+"""What the metrics that are rates have in common."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from metrics.definitions.statistics import rates_differ
+
+
+class Rate(Protocol):
+    """A share of something, with its counts."""
+
+    @property
+    def numerator(self) -> int: ...
+    @property
+    def denominator(self) -> int: ...
+    @property
+    def by_signal(self) -> Mapping[str, int]: ...
+
+
+def differ_by_more_than_chance(before: Rate, after: Rate) -> bool | None:
+    """Whether two rates differ by more than chance would bring about; None where one is of nothing."""
+    return rates_differ((before.numerator, before.denominator), (after.numerator, after.denominator))
+
+
+def rate_detail(row: Rate) -> str:
+    """The counts behind a rate, with those by signal."""
+    signals = ", ".join(f"{name} {count}" for name, count in row.by_signal.items() if count)
+    return f"{row.numerator} of {row.denominator}" + (f" ({signals})" if signals else "")

@@ -1,0 +1,74 @@
+"""What the service does beside answering: taking up keys and revocations, writing down what was refused, and
+removing what is kept for some time only.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from metrics.domain.instants import now_microseconds
+from tracker.auth.keys import KeyRingError, load_keys
+from tracker.auth.tokens import revoked_tokens
+from tracker.jobs.logs import forget_old_logs
+from tracker.web.idempotency import forget_old_keys
+from tracker.web.rejections import forget_old_rejections
+from tracker.web.state import Service
+from tracker.webhooks.deliveries import forget_old_deliveries
+
+# A revocation or a new key is honoured within this time, and well within the five seconds promised.
+REFRESH_SECONDS = 2.0
+CLEAN_UP_SECONDS = 3_600.0
+_log = structlog.get_logger("tracker")
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """The chores of a running service."""
+
+    service: Service
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The chores, again and again as long as the service serves."""
+        chores = [
+            asyncio.create_task(self._repeat(self.refresh, REFRESH_SECONDS)),
+            asyncio.create_task(self._repeat(self.keep_rejections, REFRESH_SECONDS)),
+            asyncio.create_task(self._repeat(self.clean_up, CLEAN_UP_SECONDS)),
+        ]
+        try:
+            yield
+        finally:
+            for chore in chores:
+                chore.cancel()
+            with contextlib.suppress(SQLAlchemyError):
+                await asyncio.to_thread(self.keep_rejections)
+
+    def refresh(self) -> None:
+        """Take up keys and revocations as they now are."""
+        service = self.service
+        service.authenticator.reload(load_keys(service.settings), revoked_tokens(service.engine))
+
+    def keep_rejections(self) -> None:
+        """Write down what was refused since the last time."""
+        self.service.rejections.flush(self.service.engine)
+
+    def clean_up(self) -> None:
+        """Remove what is kept for some time only, as `tracker.retention` has it."""
+        engine, now = self.service.engine, now_microseconds()
+        for forget in (forget_old_keys, forget_old_rejections, forget_old_deliveries, forget_old_logs):
+            forget(engine, now)
+
+    async def _repeat(self, chore: Callable[[], None], every_seconds: float) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(chore)
+            except (SQLAlchemyError, KeyRingError) as failure:
+                # While the database or the key ring cannot be read, what was known before stays in force.
+                _log.warning(
+                    "could not be done, will be tried again", act=chore.__name__, failure=str(failure)
+                )
+            await asyncio.sleep(every_seconds)

@@ -1,0 +1,8 @@
+"""What is kept for some time only, and for how many days. docs/operations.md has the same table."""
+
+IDEMPOTENCY_KEY_DAYS = 30
+REJECTION_DAYS = 14
+DELIVERY_DAYS = 30
+"""Of an event, after it was delivered, given up or dropped."""
+JOB_LOG_DAYS = 90
+"""After the end of the job."""
