@@ -48,6 +48,7 @@ from tracker.web.openapi import complete_document
 from tracker.web.paging import CallerRequest
 from tracker.web.problems import EXCEPTION_HANDLERS
 from tracker.web.state import RawRequest, Service
+from tracker.webhooks.collector import Collector
 from tracker.webhooks.dispatcher import Dispatcher
 from tracker.webhooks.routes import WebhooksController
 from tracker.webhooks.shapes import STANDARD
@@ -86,15 +87,12 @@ def create_app(settings: Settings) -> Litestar:
         address=f"http://{settings.host}:{settings.port}",
         error_shapes={k: shape for one in INTEGRATIONS for k, shape in one.error_shapes.items()},
     )
-    dispatcher = Dispatcher(
-        engine,
-        service.recorder,
-        {SubscriberKind.STANDARD: STANDARD}
-        | {kind: shape for one in INTEGRATIONS for kind, shape in one.webhooks.items()},
-        # Not what a request says: subscribers call it with tokens of their own.
-        base_of=lambda: settings.base_of(service.address),
-        allowed=settings.webhook_networks,
-    )
+    shapes = {SubscriberKind.STANDARD: STANDARD}
+    for integration in INTEGRATIONS:
+        shapes |= integration.webhooks
+    # Not what a request says: subscribers call the service with tokens of their own.
+    collector = Collector(engine, service.recorder, shapes, lambda: settings.base_of(service.address))
+    dispatcher = Dispatcher(engine, service.recorder, collector, settings.webhook_networks)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

@@ -36,6 +36,11 @@ class OrganizationSettings:
 DEFAULT_SETTINGS = OrganizationSettings()
 
 
+def settings_bound(settings: OrganizationSettings) -> dict[str, Any]:
+    """What figures depend on of the settings, as SQL binds it."""
+    return {name: value for name, value in asdict(settings).items() if name != "benchmark"}
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)

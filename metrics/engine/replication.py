@@ -1,8 +1,12 @@
 """Follows the record database: pulls every row with a newer revision, and keeps the facts up."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import duckdb
 import pyarrow as pa
 
+from metrics.domain.settings import DEFAULT_SETTINGS, settings_bound
 from metrics.engine.pulled_tables import PULLED, START, Position, RecordDatabase
 from metrics.sql import read_sql
 
@@ -85,7 +89,8 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
 
 def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
     """Work out the facts again of what changed, and of nothing else; each step builds on those before."""
-    _work_out(store, "settings", "organization in (select organization from changed_organizations)")
+    changed = "organization in (select organization from changed_organizations)"
+    _work_out(store, "settings", changed, settings_bound(DEFAULT_SETTINGS))
     store.execute(read_sql("changes", "settings"))
     _work_out(store, "finished_deployments", _OF_CHANGED_STREAMS)
     _work_out(store, "carried_commits", _OF_CHANGED_STREAMS)
@@ -98,6 +103,8 @@ def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
         store.execute(f"delete from {table}")
 
 
-def _work_out(store: duckdb.DuckDBPyConnection, fact: str, changed: str) -> None:
+def _work_out(
+    store: duckdb.DuckDBPyConnection, fact: str, changed: str, bound: Mapping[str, Any] | None = None
+) -> None:
     store.execute(f"delete from {fact} where {changed}")
-    store.execute(f"insert into {fact} by name {read_sql('facts', fact)}")
+    store.execute(f"insert into {fact} by name {read_sql('facts', fact)}", bound)

@@ -19,6 +19,7 @@ import duckdb
 from metrics.definitions import profiles
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.settings import DEFAULT_SETTINGS
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.replication import FACTS, catch_up, position_of
 from metrics.sql import read_sql, sql_files
@@ -187,6 +188,7 @@ def _fingerprint() -> str:
     """What the store's content depends on, beside the records: the definitions and DuckDB's version."""
     texts = [
         duckdb.__version__,
+        repr(DEFAULT_SETTINGS),
         _creation(),
         *(read_sql("records", file) for file in sql_files("records")),
         *(read_sql("changes", file) for file in sql_files("changes")),

@@ -18,6 +18,7 @@ from metrics.domain.repositories import RepositoryIdentity, matches_any
 from metrics.domain.vocabulary import FailureSignal, environment_key
 from metrics.queries.calendar import Window, buckets, local_days
 from metrics.queries.question import Answer, Dimension, Group, Point, Question
+from metrics.sql import read_sql
 
 
 @contextmanager
@@ -177,7 +178,10 @@ class QueryExecution:
         question = self.question
         if question.group_by is None:
             return []
-        names = [row[0] for row in self._cursor.execute(_GROUP_NAMES, self.bound()).fetchall()]
+        names = [
+            row[0]
+            for row in self._cursor.execute(read_sql("queries", "group_names"), self.bound()).fetchall()
+        ]
         if len(names) * (1 + len(self._series)) > _MOST_CELLS:
             detail = f"gives {len(names)} groups, too many for this interval: ask for less at once"
             raise ParameterError([("group_by", detail)])
@@ -192,25 +196,13 @@ class QueryExecution:
 
     def repository_names(self) -> Mapping[str, str]:
         """Of every repository key the path, with the host where two hosts have the same path."""
-        known = self._cursor.execute(_REPOSITORY_PATHS, {"organization": self.question.organization})
-        paths: dict[str, str] = dict(known.fetchall())
-        counts = Counter(path.casefold() for path in paths.values())
-        return {key: path if counts[path.casefold()] == 1 else key for key, path in paths.items()}
+        known = _repositories(self._cursor, self.question.organization)
+        counts = Counter(repository.path.casefold() for repository in known)
+        return {one.key: one.shown if counts[one.path.casefold()] == 1 else one.key for one in known}
 
 
 _MOST_BUCKETS = 5_000
 _MOST_CELLS = 100_000
-_GROUP_NAMES = """
-    select group_name
-    from group_names($question::question)
-    order by group_name nulls last
-"""
-_REPOSITORY_PATHS = """
-    select distinct repository_key, repository
-    from repositories
-    where organization = $organization and service = ''
-    order by repository_key
-"""
 
 
 def _repository_keys(
@@ -219,16 +211,13 @@ def _repository_keys(
     """The repositories that the patterns mean; None where there are no patterns."""
     if patterns is None:
         return None
-    known = cursor.execute(
-        """
-        select distinct repository_key, repository_host, repository
-        from repositories
-        where organization = $organization
-        order by repository_key
-        """,
-        {"organization": organization},
-    ).fetchall()
-    return [key for key, host, path in known if matches_any(patterns, RepositoryIdentity(host, path, ""))]
+    known = _repositories(cursor, organization)
+    return [repository.key for repository in known if matches_any(patterns, repository)]
+
+
+def _repositories(cursor: duckdb.DuckDBPyConnection, organization: str) -> list[RepositoryIdentity]:
+    found = cursor.execute(read_sql("queries", "repositories"), {"organization": organization}).fetchall()
+    return [RepositoryIdentity(host, path, "") for _, host, path in found]
 
 
 def _intersect(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:

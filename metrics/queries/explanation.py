@@ -88,9 +88,9 @@ def explain(
         begins_at = _position(after, execution.question, name)
     statement, parameters = CATALOG[name].explain_sql, execution.bound()
     cursor.execute(f"create temp table explained as {_ordered(name)}", parameters)
-    counts = cursor.execute(_TOTALS).fetchall()
+    counts = cursor.execute(read_sql("queries", "explained_totals")).fetchall()
     window = {**dict(zip(_ORDER, begins_at, strict=True)), "most": None if limit is None else limit + 1}
-    page = cursor.sql(_PAGE, params=window).to_arrow_table()
+    page = cursor.sql(read_sql("queries", "explained_page"), params=window).to_arrow_table()
     cursor.execute("drop table explained")
     next_cursor = None
     if limit is not None and page.num_rows > limit:
@@ -125,7 +125,7 @@ def rows_about(
 
 def _ordered(name: MetricName) -> str:
     """The statement of all rows, with what they are ordered by."""
-    return _ORDERED.format(CATALOG[name].explain_sql)
+    return read_sql("queries", "explained").replace("{rows}", CATALOG[name].explain_sql)
 
 
 def _window(question: Question) -> tuple[int, int]:
@@ -163,32 +163,3 @@ def _displayed(page: pa.Table, execution: QueryExecution) -> pa.Table:
         page = page.set_column(page.column_names.index(old), new, pa.array(shown[new], pa.string()))
     hidden = {"rank", "order_us", "order_id"} | ({"group"} if execution.question.group_by is None else set())
     return page.drop_columns(sorted(hidden))
-
-
-# What has not begun to happen comes last.
-_ORDERED = """
-    with explained_rows as ({})
-    select
-        explained_rows.* rename (environment_key as environment),
-        deployments.commit_id,
-        deployments.version,
-        deployments.deployment_node_id,
-        (not explained_rows.counted)::bigint as rank,
-        coalesce(epoch_us(explained_rows.happened_at), 9_223_372_036_854_775_807) as order_us,
-        coalesce(explained_rows.deployment_id, '') as order_id
-    from explained_rows
-    left join deployments on deployments.id = explained_rows.deployment_id
-"""
-_TOTALS = """
-    select kind, reason, count(*)
-    from explained
-    group by counted, kind, reason
-    order by counted desc, kind, reason
-"""
-_PAGE = """
-    select *
-    from explained
-    where (rank, order_us, kind, id, order_id) > ($rank, $order_us, $kind, $id, $order_id)
-    order by rank, order_us, kind, id, order_id
-    limit $most
-"""

@@ -36,7 +36,9 @@ class Snapshot:
     def settings(self, organization: str) -> OrganizationSettings:
         """What the organization has set; the defaults where that is nothing."""
         # All rows of the one: a result that is not fetched to its end is in the way of the next question.
-        found = self._cursor.execute(_SETTINGS, {"organization": organization}).fetchall()
+        found = self._cursor.execute(
+            read_sql("queries", "settings"), {"organization": organization}
+        ).fetchall()
         if not found:
             return OrganizationSettings()
         ((timezone, production_environments, failure_signals, gap_days, benchmark),) = found
@@ -247,10 +249,3 @@ class Session:
         question = parameters.question(self.organization, settings, now=now, visible=self.visible)
         (before,) = snapshot.ask(question, [answer.metric], supposing=change.moves_facts)
         return SettingImpact(change, before.row)
-
-
-_SETTINGS = """
-    select timezone, production_environments, failure_signals, attribution_gap_days, benchmark
-    from organization_settings
-    where organization = $organization
-"""

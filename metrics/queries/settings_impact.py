@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ import duckdb
 
 from metrics.definitions.base import MetricRow
 from metrics.domain.instants import from_microseconds
-from metrics.domain.settings import OrganizationSettings
+from metrics.domain.settings import OrganizationSettings, settings_bound
 from metrics.domain.vocabulary import FailureSignal
 from metrics.sql import read_sql
 
@@ -55,7 +55,9 @@ class SettingImpact:
 
 def last_changes(cursor: duckdb.DuckDBPyConnection, organization: str) -> Sequence[SettingChange]:
     """Of every setting that figures depend on and that was ever changed, the last change."""
-    found = cursor.execute(_VERSIONS, {"organization": organization}).fetchall()
+    found = cursor.execute(
+        read_sql("queries", "settings_versions"), {"organization": organization}
+    ).fetchall()
     changes: dict[str, SettingChange] = {}
     held: Mapping[str, object] = {
         field.name: field.default for field in fields(OrganizationSettings) if field.name in _READ
@@ -76,9 +78,9 @@ def supposing(
     cursor: duckdb.DuckDBPyConnection, organization: str, settings: OrganizationSettings
 ) -> Iterator[None]:
     """Has the cursor see an organization's links and culprits as they would be under other settings."""
-    given = asdict(settings)
-    del given["benchmark"]
-    cursor.execute(read_sql("changes", "supposed"), {"organization": organization, **given})
+    cursor.execute(
+        read_sql("changes", "supposed"), {"organization": organization, **settings_bound(settings)}
+    )
     try:
         for table, statement in _SUPPOSED.items():
             bound = {"organization": organization} if "$organization" in statement else None
@@ -98,9 +100,3 @@ _SUPPOSED = {
     "incident_links": read_sql("facts", "incident_links"),
     "remediations": read_sql("facts", "remediations"),
 }
-_VERSIONS = f"""
-    select epoch_us(recorded_at), recorded_by, {", ".join(_READ)}
-    from settings_versions
-    where organization = $organization
-    order by revision
-"""

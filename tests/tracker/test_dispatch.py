@@ -15,7 +15,8 @@ from tests.conftest import Book
 from tests.server import Server, deployment
 from tests.subscriber import Heard, Subscriber
 from tracker.records.ledger import Author
-from tracker.webhooks import dispatcher as dispatch
+from tracker.webhooks import collector
+from tracker.webhooks.collector import Collector
 from tracker.webhooks.dispatcher import LEASE_SECONDS, Dispatcher
 from tracker.webhooks.egress import is_permitted
 from tracker.webhooks.events import EventKind, read_events
@@ -40,7 +41,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests look again at once."""
-    monkeypatch.setattr(dispatch, "_COLLECT_SECONDS", 0.0)
+    monkeypatch.setattr(collector, "_COLLECT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -66,7 +67,8 @@ def listen(book: Book, url: str, events: Sequence[EventKind] = tuple(EventKind))
 
 def dispatcher(book: Book, clock: Clock, allowed: Any = LOOPBACK) -> Dispatcher:
     shapes = {SubscriberKind.STANDARD: STANDARD}
-    return Dispatcher(book.engine, book.recorder, shapes, allowed=allowed, clock=clock)
+    collecting = Collector(book.engine, book.recorder, shapes, lambda: "http://127.0.0.1")
+    return Dispatcher(book.engine, book.recorder, collecting, allowed, clock)
 
 
 def run(act: Callable[[], Awaitable[None]]) -> None:
@@ -268,12 +270,12 @@ def test_what_is_committed_while_events_are_read_is_told_the_next_time(book: Boo
 def test_a_fault_with_one_subscriber_holds_up_no_other(told: Book) -> None:
     async def act() -> None:
         sender = dispatcher(told, Clock())
-        shape = sender.shapes[SubscriberKind.STANDARD]
+        shape = sender.collector.shapes[SubscriberKind.STANDARD]
 
         def fault(*_: object) -> str:
             raise KeyError("fault")
 
-        sender.shapes = {SubscriberKind.GITHUB: WebhookShape(fault), SubscriberKind.STANDARD: shape}
+        sender.collector.shapes = {SubscriberKind.GITHUB: WebhookShape(fault), SubscriberKind.STANDARD: shape}
         assert await sender.look()
         await sender.settled()
 

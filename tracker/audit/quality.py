@@ -19,7 +19,7 @@ from metrics.wire.query_parameters import QueryParameters, RepositoryText
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.records.engine import UNAVAILABLE
-from tracker.records.tables import DEPLOYMENTS
+from tracker.records.tables import DEPLOYMENTS, current
 from tracker.retention import REJECTION_DAYS
 from tracker.web.paging import CallerRequest
 from tracker.web.rejections import MOST_KEPT, find_rejections
@@ -118,7 +118,7 @@ def _last_recorded(engine: Engine, organization: str) -> Mapping[str | None, dat
     columns = DEPLOYMENTS.c
     query = (
         select(columns.repository_key, func.max(columns.recorded_at))
-        .where(columns.organization == organization, columns.superseded_revision.is_(None))
+        .where(current(columns, organization))
         .group_by(columns.repository_key)
     )
     with engine.connect() as connection:

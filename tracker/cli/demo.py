@@ -25,7 +25,7 @@ from tracker.records.engine import connect
 from tracker.records.ledger import Author, Ledger
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
-from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
+from tracker.records.tables import DEPLOYMENTS, REPOSITORIES, current
 from tracker.settings import Settings
 from tracker.transfer.export import export_lines
 
@@ -75,9 +75,7 @@ def demo(organization: str, seed: int, file: Path | None) -> None:
 def _has_own_records(connection: Connection, organization: str) -> bool:
     columns = DEPLOYMENTS.c
     own = or_(columns.deployment_node_id.is_(None), columns.deployment_node_id.not_like(f"{NODE_PREFIX}%"))
-    query = select(columns.revision).where(
-        columns.organization == organization, columns.superseded_revision.is_(None), own
-    )
+    query = select(columns.revision).where(current(columns, organization), own)
     return connection.execute(query.limit(1)).first() is not None
 
 
@@ -126,7 +124,7 @@ def _settle(ledger: Ledger, author: Author) -> None:
     columns = REPOSITORIES.c
     rows = ledger.connection.execute(
         select(columns.id, columns.repository_path, columns.service).where(
-            columns.organization == author.organization, columns.superseded_revision.is_(None)
+            current(columns, author.organization)
         )
     ).all()
     for row in rows:

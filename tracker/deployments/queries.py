@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from tracker.records.pages import ListFilter, Page, _filtered, _page
-from tracker.records.tables import DEPLOYMENTS, REPOSITORIES
+from tracker.records.tables import DEPLOYMENTS, REPOSITORIES, current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +62,9 @@ def _of_teams(query: Select[Any], teams: Sequence[str]) -> Select[Any]:
         query = query.outerjoin(
             row,
             and_(
-                row.c.organization == columns.organization,
+                current(row.c, columns.organization),
                 row.c.repository_key == columns.repository_key,
                 row.c.service == name,
-                row.c.superseded_revision.is_(None),
             ),
         )
     return query.where(func.coalesce(columns.team, service.c.team, repository.c.team).in_(teams))

@@ -32,7 +32,7 @@ from tracker.deployments.statuses import (
 )
 from tracker.errors import Conflict, NotFound
 from tracker.records.ledger import Author, Ledger, repository_columns, repository_of
-from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS
+from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, current
 
 DEPLOY_TASK = "deploy"
 
@@ -130,9 +130,8 @@ def _of_repository(wanted: RequestFilter) -> tuple[list[ColumnElement[bool]], li
     organization, key = wanted.organization, wanted.repository.key
     return (
         [
-            _RECORD.organization == organization,
+            current(_RECORD, organization),
             _RECORD.repository_key == key,
-            _RECORD.superseded_revision.is_(None),
         ],
         [
             _REQUEST.organization == organization,

@@ -19,7 +19,7 @@ from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters, require_label
-from tracker.auth.callers import Caller, requires
+from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
 from tracker.deployments.schemas import DeploymentAnswer, Warning, warnings_of
@@ -31,9 +31,8 @@ from tracker.deployments.service import (
     revise_deployment,
 )
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
-from tracker.errors import NotFound
 from tracker.organizations.service import read_settings, zone_of
-from tracker.records.history import entries, find_versions
+from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
 from tracker.records.tables import DEPLOYMENTS
@@ -52,6 +51,7 @@ from tracker.web.paging import (
     page_answer,
 )
 from tracker.web.state import Service, author_of
+from tracker.web.visible import load_visible, load_visible_history
 
 PATH = "/api/v1/deployments"
 
@@ -185,11 +185,7 @@ class DeploymentsController(Controller):
         self, deployment_id: FromPath[str], request: CallerRequest, service: Service
     ) -> HistoryAnswer[DeploymentAnswer]:
         """Every version of a deployment, the first one first, with who changed what; deleted ones too."""
-        what = f"There is no deployment {deployment_id}."
-        rows = find_versions(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
-        if not rows:
-            raise NotFound(what)
-        request.user.require_read(RecordedDeployment.from_row(rows[-1]).facts.repository, what)
+        rows = load_visible_history(service.engine, request.user, DEPLOYMENTS, deployment_id)
         return history_answer(
             entries(rows, lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)), PASSED_OVER)
         )
@@ -199,13 +195,8 @@ class DeploymentsController(Controller):
         self, deployment_id: FromPath[str], request: CallerRequest, service: Service
     ) -> DeploymentAnswer:
         """One deployment, as it now is."""
-        what = f"There is no deployment {deployment_id}."
-        row = find(service.engine, DEPLOYMENTS, request.user.organization, deployment_id)
-        if row is None:
-            raise NotFound(what)
-        recorded = RecordedDeployment.from_row(row)
-        request.user.require_read(recorded.facts.repository, what)
-        return DeploymentAnswer.of(recorded)
+        row = load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
+        return DeploymentAnswer.of(RecordedDeployment.from_row(row))
 
     @get(
         PATH,
@@ -265,7 +256,7 @@ class StepsController(Controller):
         """Say what a deployment's time went into, in place of what was said before."""
         author = author_of(request.user)
         steps = [Step(one.step_name, one.status, one.duration_sec) for one in data.steps]
-        _require(service, request.user, deployment_id)
+        load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
 
         def act(ledger: Ledger) -> StepsAnswer:
             report_steps(ledger, author, deployment_id, steps)
@@ -280,15 +271,6 @@ class StepsController(Controller):
     )
     def read(self, deployment_id: FromPath[str], request: CallerRequest, service: Service) -> StepsAnswer:
         """The steps of a deployment; none where nobody has reported any."""
-        _require(service, request.user, deployment_id)
+        load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
         with service.engine.connect() as connection:
             return StepsAnswer(steps_of(connection, deployment_id))
-
-
-def _require(service: Service, caller: Caller, deployment_id: str) -> None:
-    """Raises `NotFound` where there is no such deployment, for this caller."""
-    what = f"There is no deployment {deployment_id}."
-    row = find(service.engine, DEPLOYMENTS, caller.organization, deployment_id)
-    if row is None:
-        raise NotFound(what)
-    caller.require_read(RecordedDeployment.from_row(row).facts.repository, what)

@@ -90,7 +90,7 @@ class DeploymentAnswer:
         return cls(
             id=id,
             organization=organization,
-            repository=facts.repository_path,
+            repository=facts.repository.shown,
             repository_url=facts.repository_url,
             service=facts.service,
             environment=facts.environment,

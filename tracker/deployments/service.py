@@ -14,7 +14,7 @@ from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.vocabulary import Status
 from tracker.errors import InsufficientScope, NotFound
 from tracker.records.ledger import Author, Ledger, Version
-from tracker.records.tables import DEPLOYMENTS
+from tracker.records.tables import DEPLOYMENTS, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,7 @@ def _current_row(ledger: Ledger, organization: str, deployment_id: str) -> Row[A
     return ledger.connection.execute(
         select(DEPLOYMENTS).where(
             columns.id == deployment_id,
-            columns.organization == organization,
-            columns.superseded_revision.is_(None),
+            current(columns, organization),
         )
     ).first()
 
@@ -180,15 +179,14 @@ def _current_by_natural_key(
     keys = {one.facts.natural_key for one in sent} - {None}
     if not keys:
         return {}
-    node_ids = {key[3] for key in keys if key is not None}
-    repository_keys = {key[0] for key in keys if key is not None}
+    node_ids = {key.deployment_node_id for key in keys if key is not None}
+    repository_keys = {key.repository_key for key in keys if key is not None}
     columns = DEPLOYMENTS.c
     rows = ledger.connection.execute(
         select(DEPLOYMENTS).where(
-            columns.organization == organization,
+            current(columns, organization),
             ledger.in_values(columns.repository_key, repository_keys),
             ledger.in_values(columns.deployment_node_id, node_ids),
-            columns.superseded_revision.is_(None),
         )
     )
     recorded = (RecordedDeployment.from_row(row) for row in rows)

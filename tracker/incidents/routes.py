@@ -15,14 +15,12 @@ from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.errors import NotFound
 from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
 from tracker.organizations.service import zone_of
-from tracker.records.history import entries, find_versions
+from tracker.records.history import entries
 from tracker.records.ledger import Ledger
-from tracker.records.pages import find
 from tracker.records.tables import INCIDENTS
 from tracker.web.answers import (
     PASSED_OVER,
@@ -33,6 +31,7 @@ from tracker.web.answers import (
 )
 from tracker.web.paging import CallerRequest, ListAnswer, ListParameters, page_answer
 from tracker.web.state import Service, author_of
+from tracker.web.visible import load_visible, load_visible_history
 
 PATH = "/api/v1/incidents"
 _READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ)
@@ -103,25 +102,15 @@ class IncidentsController(Controller):
     @get(PATH + "/{incident_id:str}", guards=[_READERS], sync_to_thread=True)
     def read(self, incident_id: FromPath[str], request: CallerRequest, service: Service) -> IncidentAnswer:
         """One incident, as it now is."""
-        what = f"There is no incident {incident_id}."
-        row = find(service.engine, INCIDENTS, request.user.organization, incident_id)
-        if row is None:
-            raise NotFound(what)
-        recorded = RecordedIncident.from_row(row)
-        request.user.require_read(recorded.facts.repository, what)
-        return IncidentAnswer.of(recorded)
+        row = load_visible(service.engine, request.user, INCIDENTS, incident_id)
+        return IncidentAnswer.of(RecordedIncident.from_row(row))
 
     @get(PATH + "/{incident_id:str}/history", guards=[_READERS], sync_to_thread=True)
     def history(
         self, incident_id: FromPath[str], request: CallerRequest, service: Service
     ) -> HistoryAnswer[IncidentAnswer]:
         """Every version of an incident, the first one first, with who changed what."""
-        what = f"There is no incident {incident_id}."
-        rows = find_versions(service.engine, INCIDENTS, request.user.organization, incident_id)
-        if not rows:
-            raise NotFound(what)
-        for row in rows:
-            request.user.require_read(RecordedIncident.from_row(row).facts.repository, what)
+        rows = load_visible_history(service.engine, request.user, INCIDENTS, incident_id)
         return history_answer(
             entries(rows, lambda row: IncidentAnswer.of(RecordedIncident.from_row(row)), PASSED_OVER)
         )

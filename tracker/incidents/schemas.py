@@ -42,7 +42,7 @@ class IncidentAnswer:
             started_at=from_microseconds(facts.started_at),
             resolved_at=instant_of(facts.resolved_at),
             environment=facts.environment,
-            repository=None if facts.repository is None else facts.repository.path,
+            repository=None if facts.repository is None else facts.repository.shown,
             repository_url=None if facts.repository is None else facts.repository.url,
             service=facts.service,
             deployment=facts.deployment,

@@ -12,7 +12,7 @@ from metrics.domain.repositories import CanAccess, allow_all
 from tracker.deployments.service import require_reach_of_named
 from tracker.errors import InsufficientScope, NotFound
 from tracker.records.ledger import Author, Ledger, Version, repository_columns, repository_of
-from tracker.records.tables import INCIDENTS
+from tracker.records.tables import INCIDENTS, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,8 @@ def _ensure_repository(ledger: Ledger, author: Author, facts: IncidentFacts) -> 
 def _current(ledger: Ledger, author: Author, condition: ColumnElement[bool]) -> RecordedIncident | None:
     row = ledger.connection.execute(
         select(INCIDENTS).where(
-            INCIDENTS.c.organization == author.organization,
+            current(INCIDENTS.c, author.organization),
             condition,
-            INCIDENTS.c.superseded_revision.is_(None),
         )
     ).first()
     return None if row is None else RecordedIncident.from_row(row)

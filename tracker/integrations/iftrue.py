@@ -25,7 +25,7 @@ from tracker.auth.tokens import Scope
 from tracker.deployments.service import RecordedDeployment, record_deployment, revise_deployment
 from tracker.integrations.base import Integration
 from tracker.records.ledger import Author, Ledger
-from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES
+from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS, REPOSITORIES, current
 from tracker.settings import DurationUnit
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service, author_of
@@ -169,13 +169,12 @@ def _in_progress(ledger: Ledger, author: Author, sent: SentDeployment) -> str | 
     found: str | None = ledger.connection.scalar(
         select(columns.id)
         .where(
-            columns.organization == author.organization,
+            current(columns, author.organization),
             columns.repository_key == facts.repository_key,
             columns.service == facts.service,
             columns.environment_key == facts.environment_key,
             columns.deployment_node_id.is_not_distinct_from(facts.deployment_node_id),
             columns.status == Status.IN_PROGRESS.value,
-            columns.superseded_revision.is_(None),
             *same,
         )
         .order_by(columns.revision.desc())
@@ -228,10 +227,9 @@ def _organization_id(ledger: Ledger, organization: str) -> str:
 def _repository_id(ledger: Ledger, recorded: RecordedDeployment) -> str:
     columns: Any = REPOSITORIES.c
     found = select(columns.id).where(
-        columns.organization == recorded.version.organization,
+        current(columns, recorded.version.organization),
         columns.repository_key == recorded.facts.repository_key,
         columns.service == "",
-        columns.superseded_revision.is_(None),
     )
     return str(ledger.connection.execute(found).scalar_one())
 

@@ -23,7 +23,7 @@ from tracker.errors import Conflict, NotFound
 from tracker.jobs.tables import JOBS, WORKSPACES
 from tracker.jobs.workspaces import Workspace, find_workspace
 from tracker.records.ledger import Author, Ledger
-from tracker.records.tables import DEPLOYMENTS
+from tracker.records.tables import DEPLOYMENTS, current
 
 MOST_LOSSES = 3
 
@@ -184,12 +184,11 @@ def deployed_commit(connection: Connection, workspace: Workspace) -> str | None:
     found: str | None = connection.scalar(
         select(columns.commit_id)
         .where(
-            columns.organization == workspace.organization,
+            current(columns, workspace.organization),
             columns.repository_key == workspace.repository.key,
             columns.service == workspace.service,
             columns.environment_key == environment_key(workspace.environment),
             columns.status == Status.SUCCESS.value,
-            columns.superseded_revision.is_(None),
         )
         .order_by(columns.finished_at.desc())
         .limit(1)

@@ -17,7 +17,8 @@ import structlog
 
 from metrics.domain.instants import now_microseconds
 from tracker.errors import NotFound
-from tracker.jobs.attempt import Attempt, Holder, LeaseLost
+from tracker.jobs.attempt import Attempt, Holder
+from tracker.jobs.lease_keeper import LeaseLost
 from tracker.jobs.queue import Job, claim_job, find_job
 from tracker.jobs.workspaces import find_workspace
 from tracker.records.engine import UNAVAILABLE

@@ -18,7 +18,7 @@ from metrics.domain.vocabulary import FailureSignal
 from tracker.errors import NotFound
 from tracker.records.ledger import Author, Ledger, Version, repository_of
 from tracker.records.pages import names_repository
-from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES
+from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES, current
 
 
 def read_settings(connection: Connection, organization: str) -> OrganizationSettings:
@@ -57,9 +57,7 @@ def _record_settings(
 
 def _settings_row(connection: Connection, organization: str) -> Row[Any] | None:
     columns = ORGANIZATION_SETTINGS.c
-    return connection.execute(
-        select(ORGANIZATION_SETTINGS).where(columns.id == organization, columns.superseded_revision.is_(None))
-    ).first()
+    return connection.execute(select(ORGANIZATION_SETTINGS).where(current(columns, organization))).first()
 
 
 def settings_columns(settings: OrganizationSettings) -> dict[str, object]:
@@ -98,8 +96,7 @@ def set_team(
     row = ledger.connection.execute(
         select(REPOSITORIES).where(
             columns.id == repository_id,
-            columns.organization == author.organization,
-            columns.superseded_revision.is_(None),
+            current(columns, author.organization),
         )
     ).first()
     if row is None or not can_access(repository_of(row._mapping)):
@@ -107,18 +104,16 @@ def set_team(
     before = dict(row._mapping)
     if before["team"] == team:
         return before
-    current = Version.from_columns(row._mapping)
-    after = {**before, **vars(ledger.next_version(author, current)), "team": team}
-    ledger.supersede(REPOSITORIES, current, after)
+    version = Version.from_columns(row._mapping)
+    after = {**before, **vars(ledger.next_version(author, version)), "team": team}
+    ledger.supersede(REPOSITORIES, version, after)
     return after
 
 
 def list_repositories(engine: Engine, organization: str, visible: Sequence[str] | None) -> Sequence[Row[Any]]:
     """Every repository and service that a record has named, by path."""
     columns = REPOSITORIES.c
-    query = select(REPOSITORIES).where(
-        columns.organization == organization, columns.superseded_revision.is_(None)
-    )
+    query = select(REPOSITORIES).where(current(columns, organization))
     if visible is not None:
         query = query.where(names_repository(REPOSITORIES, visible))
     with engine.connect() as connection:

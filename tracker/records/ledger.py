@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils import uuid7
 
 from metrics.domain.repositories import RepositoryIdentity
-from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED
+from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED, current
 
 T = TypeVar("T")
 _FEWEST_TO_COPY = 50
@@ -257,10 +257,9 @@ class Ledger:
     def _ensure_repository(self, author: Author, identity: RepositoryIdentity, service: str) -> None:
         found = self.connection.execute(
             select(REPOSITORIES.c.revision).where(
-                REPOSITORIES.c.organization == author.organization,
+                current(REPOSITORIES.c, author.organization),
                 REPOSITORIES.c.repository_key == identity.key,
                 REPOSITORIES.c.service == service,
-                REPOSITORIES.c.superseded_revision.is_(None),
             )
         ).first()
         if found is None:

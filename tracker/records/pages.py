@@ -23,6 +23,7 @@ from metrics.domain.instants import to_microseconds
 from metrics.domain.repositories import parse_patterns
 from metrics.domain.vocabulary import environment_key
 from metrics.wire.cursors import read_cursor, write_cursor
+from tracker.records.tables import current
 
 T = TypeVar("T")
 
@@ -57,8 +58,7 @@ def find(engine: Engine, table: Table, organization: str, record_id: str) -> Row
         return connection.execute(
             select(table).where(
                 columns.id == record_id,
-                columns.organization == organization,
-                columns.superseded_revision.is_(None),
+                current(columns, organization),
             )
         ).first()
 
@@ -81,7 +81,7 @@ def _filtered(
     query: Select[Any], table: Table, ordered_by: ColumnElement[int], wanted: ListFilter
 ) -> Select[Any]:
     columns = table.c
-    query = query.where(columns.organization == wanted.organization, columns.superseded_revision.is_(None))
+    query = query.where(current(columns, wanted.organization))
     if wanted.visible is not None:
         query = query.where(names_repository(table, wanted.visible))
     if wanted.repository:

@@ -8,7 +8,18 @@ those with `superseded_revision is null`, and unique keys hold over those alone.
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnCollection,
+    ColumnElement,
+    Index,
+    Integer,
+    Table,
+    and_,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT
@@ -16,6 +27,7 @@ from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT
 # SQLite keeps a table in the order of an INTEGER primary key, and only of that.
 Revision = BigInteger().with_variant(Integer, "sqlite")
 _CURRENT = text("superseded_revision is null")
+Columns = ColumnCollection[str, Any]
 
 
 class Version(SQLModel):
@@ -225,6 +237,19 @@ DEPLOYMENT_STATUSES = table(DeploymentStatus)
 
 DEPLOYMENT_STEPS = table(DeploymentSteps)
 LEASES = table(Lease)
+
+
+def current(columns: Columns, organization: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a row is an organization's current version of something."""
+    return and_(columns.organization == organization, is_current(columns))
+
+
+def is_current(columns: Columns) -> ColumnElement[bool]:
+    """Whether a row is the current version of something: not superseded, and not deleted."""
+    condition: ColumnElement[bool] = columns.superseded_revision.is_(None)
+    return condition
+
+
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
 NUMBERED = (*VERSIONED, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)
 """The tables that share one sequence of revisions."""

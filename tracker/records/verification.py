@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, and_, func, literal, or_, select, union_all
 
+from metrics.domain.deployments import NaturalKey
 from metrics.domain.vocabulary import Status
-from tracker.records.tables import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, NUMBERED, REPOSITORIES, VERSIONED, is_current
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _broken_chains(connection: Connection, table: Table) -> Iterator[str]:
 
 
 _UNIQUE_KEYS = {
-    DEPLOYMENTS: ("organization", "repository_key", "service", "environment_key", "deployment_node_id"),
+    DEPLOYMENTS: ("organization", *NaturalKey._fields),
     INCIDENTS: ("organization", "key"),
     REPOSITORIES: ("organization", "repository_key", "service"),
 }
@@ -95,7 +96,7 @@ def _doubled_keys(connection: Connection, table: Table, key: tuple[str, ...]) ->
     columns = [table.c[name] for name in key]
     doubled = (
         select(*columns)
-        .where(table.c.superseded_revision.is_(None), columns[-1].is_not(None))
+        .where(is_current(table.c), columns[-1].is_not(None))
         .group_by(*columns)
         .having(func.count(literal(1)) > 1)
     )

@@ -10,7 +10,14 @@ from sqlalchemy import Connection, Row, Table, select
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
 from tracker.records.ledger import Version
-from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, VERSIONED
+from tracker.records.tables import (
+    DEPLOYMENTS,
+    INCIDENTS,
+    ORGANIZATION_SETTINGS,
+    REPOSITORIES,
+    VERSIONED,
+    is_current,
+)
 from tracker.transfer.schemas import LineType, deployment_fields, incident_fields, version_fields
 
 _ROWS_AT_ONCE = 1_000
@@ -38,7 +45,7 @@ def _rows(
     order = columns.revision if all_versions else columns.first_revision
     query = select(table).where(columns.organization == organization).order_by(order)
     if not all_versions:
-        query = query.where(columns.superseded_revision.is_(None))
+        query = query.where(is_current(columns))
     for row in connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)):
         yield row._mapping[order], table.name, row
 

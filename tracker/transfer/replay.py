@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, Table, select
 
+from metrics.domain.deployments import NaturalKey
 from metrics.domain.errors import Contradiction, FieldError, InvalidInput, Refusal
 from metrics.domain.instants import now_microseconds, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
@@ -16,7 +17,7 @@ from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
 from tracker.organizations.service import settings_columns
 from tracker.records.ledger import Author, Ledger, Version, repository_columns
-from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES
+from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, current
 from tracker.transfer.ndjson import Tally
 from tracker.transfer.schemas import (
     EXPORTED,
@@ -223,15 +224,14 @@ def _require_free(ledger: Ledger, content: _Content, line: ExportedLine, organiz
         return
     names: tuple[str, ...]
     if isinstance(line, ExportedDeployment) and line.deployment_node_id is not None:
-        names = ("repository_key", "service", "environment_key", "deployment_node_id")
+        names = NaturalKey._fields
     elif isinstance(line, ExportedIncident) and line.key is not None:
         names = ("key",)
     else:
         return
     taken = ledger.connection.execute(
         select(columns.id).where(
-            columns.organization == organization,
-            columns.superseded_revision.is_(None),
+            current(columns, organization),
             *(columns[name] == content.columns[name] for name in names),
         )
     ).first()

@@ -6,52 +6,38 @@ step, so that another goes on where it was.
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.instants import now_microseconds
 from tracker.records.leases import release, take
 from tracker.records.ledger import Ledger
 from tracker.records.recorder import Recorder
+from tracker.webhooks.collector import Collector, read
 from tracker.webhooks.deliveries import (
     Attempt,
     DeliveryState,
-    NewDelivery,
-    count_pending,
     due_deliveries,
-    enqueue,
     settle,
 )
 from tracker.webhooks.egress import Network
-from tracker.webhooks.events import read_events
 from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
 from tracker.webhooks.sender import DeliveryResult, OutgoingWebhook, send
-from tracker.webhooks.shapes import WebhookShape
-from tracker.webhooks.subscriptions import SubscriberKind, Subscription, disable, enabled_subscriptions
-
-T = TypeVar("T")
+from tracker.webhooks.subscriptions import Subscription, disable, enabled_subscriptions
 
 LEASE_SECONDS, RENEW_SECONDS = 15, 5
 _LEASE = "webhooks"
-_EVENTS_AT_ONCE = 200
 _SENT_AT_ONCE = 8
-_REVISIONS_UNNOTED = 1_000
 _GONE = 410
 _LOOK_SECONDS, _SHORTEST_LOOK_SECONDS = 1.0, 0.05
-_COLLECT_SECONDS, _MOST_PENDING = 0.2, 10_000
 _log = structlog.get_logger("tracker.webhooks")
-
-
-def _now() -> int:
-    return now_microseconds()
 
 
 @dataclass(slots=True)
@@ -60,15 +46,11 @@ class Dispatcher:
 
     engine: Engine
     recorder: Recorder
-    shapes: Mapping[SubscriberKind, WebhookShape]
-    base_of: Callable[[], str] = str
-    """Where subscribers find the service, as a base URL."""
+    collector: Collector
     allowed: Sequence[Network] = ()
-    clock: Callable[[], int] = _now
+    clock: Callable[[], int] = now_microseconds
     holder: str = field(default_factory=lambda: str(uuid4()))
     _leased_until: int = 0
-    _positions: dict[str, int] = field(default_factory=dict)
-    _collected_at: dict[str, float] = field(default_factory=dict)
     _under_way: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -107,12 +89,13 @@ class Dispatcher:
 
     async def look(self) -> bool:
         """Put on their way what has happened, and send what is due; whether there is anybody to tell."""
-        subscriptions = await self._read(enabled_subscriptions)
+        subscriptions = await read(self.engine, enabled_subscriptions)
         if not subscriptions or not await self._has_lease():
             return False
         for subscription in subscriptions:
             try:
-                await self._collect(subscription)
+                if await self.collector.collect(subscription):
+                    self._wake.set()
                 await self._send_due(subscription)
             except SQLAlchemyError:
                 raise
@@ -133,64 +116,15 @@ class Dispatcher:
             self._leased_until = until if has_it else 0
         return self._leased_until > now
 
-    async def _collect(self, subscription: Subscription) -> None:
-        """Put some of a subscriber's events on their way, few enough for recording not to notice.
-
-        What is not collected yet is in the records, and waits there as safely.
-        """
-        now = time.monotonic()
-        if now - self._collected_at.get(subscription.id, 0.0) < _COLLECT_SECONDS:
-            return
-        self._collected_at[subscription.id] = now
-        position = max(subscription.position, self._positions.get(subscription.id, 0))
-        while True:
-            deliveries, reached = await self._read(
-                lambda connection, after=position: self._deliveries(connection, subscription, after)
-            )
-            # A position that only passes by what is no news is written down now and then.
-            if deliveries or reached - subscription.position > _REVISIONS_UNNOTED:
-                await self._enqueue(subscription, deliveries, reached)
-            self._positions[subscription.id] = reached
-            if deliveries:
-                self._wake.set()  # there may be more
-            if deliveries or reached == position:
-                return
-            position = reached
-
-    async def _enqueue(
-        self, subscription: Subscription, deliveries: Sequence[NewDelivery], position: int
-    ) -> None:
-        def act(ledger: Ledger) -> None:
-            enqueue(ledger, subscription.id, deliveries, position=position)
-
-        await self.recorder.record(act)
-
-    def _deliveries(
-        self, connection: Connection, subscription: Subscription, after: int
-    ) -> tuple[list[NewDelivery], int]:
-        if count_pending(connection, subscription.id) >= _MOST_PENDING:
-            return [], after
-        page = read_events(connection, subscription.organization, after, _EVENTS_AT_ONCE)
-        render = self.shapes[subscription.kind].render
-        found = []
-        for event in page.events:
-            body = (
-                render(event, subscription.organization, self.base_of())
-                if event.kind in subscription.events
-                else None
-            )
-            if body is not None:
-                found.append(NewDelivery(event.sequence, event.subject, event.kind, event.action, body))
-        return found, page.position
-
     async def _send_due(self, subscription: Subscription) -> None:
         free = _SENT_AT_ONCE - sum(webhook_id == subscription.id for webhook_id, _ in self._under_way)
         if free <= 0:
             return
         now = self.clock()
-        due = await self._read(
+        due = await read(
+            self.engine,
             # What is under way is due as well, until it is settled.
-            lambda connection: due_deliveries(connection, subscription.id, now, _SENT_AT_ONCE + free)
+            lambda connection: due_deliveries(connection, subscription.id, now, _SENT_AT_ONCE + free),
         )
         for row in due:
             key = (subscription.id, row.subject)
@@ -206,7 +140,7 @@ class Dispatcher:
                 secret=subscription.secret,
                 event=row.event,
                 body=row.body,
-                headers_of=self.shapes[subscription.kind].headers_of,
+                headers_of=self.collector.shapes[subscription.kind].headers_of,
             )
             at = self.clock()
             result = await send(outgoing, self.allowed)
@@ -237,13 +171,6 @@ class Dispatcher:
                 disable(ledger, subscription, "it answered 410 Gone")
 
         await self.recorder.record(act)
-
-    async def _read(self, act: Callable[..., T]) -> T:
-        def reading() -> T:
-            with self.engine.connect() as connection:
-                return act(connection)
-
-        return await asyncio.to_thread(reading)
 
 
 def _reason(failure: SQLAlchemyError) -> str:

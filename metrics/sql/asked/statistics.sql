@@ -21,7 +21,7 @@ create or replace macro median_bounds(ordered_values, known_rank) as (
         [
             coalesce(
                 known_rank,
-                floor((len(ordered_values) - 1.959963984540054 * sqrt(len(ordered_values))) / 2)
+                floor((len(ordered_values) - z95() * sqrt(len(ordered_values))) / 2)
             )::bigint
         ],
         lambda place: case
