@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: serve test test-later check bench clean
+.PHONY: help serve test test-later coverage check bench clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
 	@$(BIN)/tracker serve
@@ -20,9 +23,16 @@ test-later: $(VENV)/.develop ## run all tests with the clock moved on, by a day,
 	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
 	done
 
-check: $(VENV)/.develop ## lint, types, architecture
+coverage: $(VENV)/.develop ## run all tests and measure how much of the code they run
+	@$(BIN)/coverage erase
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=
+	@$(BIN)/coverage report --skip-covered
+
+check: $(VENV)/.develop ## lint, spelling, SQL, types, architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
+	@$(BIN)/sqlfluff lint --disable-progress-bar metrics
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@echo "All checks passed."
@@ -39,7 +49,7 @@ $(BIN)/python:
 
 $(VENV)/.serve: $(BIN)/python $(REQUIREMENTS)
 	@echo "Installing into $(VENV) …"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[service]'
 	@touch $@
 
 $(VENV)/.develop: $(BIN)/python $(REQUIREMENTS)

@@ -1,22 +1,29 @@
 """Query parameters in the OpenAPI document, out of the models that read them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from metrics.wire.query_parameters import QueryParameters
 
 
-def documents(model: type[QueryParameters]) -> type[Operation]:
-    """The OpenAPI operation of a route that reads its query with this model."""
+def documents(model: type[QueryParameters], **choices: Sequence[str]) -> type[Operation]:
+    """The OpenAPI operation of a route that reads its query with this model.
+
+    `choices` are what a parameter of the path can be.
+    """
     parameters = [_document(name, field, model) for name, field in model.model_fields.items()]
 
     @dataclass
     class DocumentedOperation(Operation):
         def __post_init__(self) -> None:
+            for parameter in self.parameters or []:
+                if isinstance(parameter, Parameter) and parameter.name in choices:
+                    parameter.schema = Schema(type=OpenAPIType.STRING, enum=list(choices[parameter.name]))
             self.parameters = [*(self.parameters or []), *parameters]
 
     return DocumentedOperation

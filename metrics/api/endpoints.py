@@ -4,13 +4,13 @@ Whoever wires the router in says who may ask: it provides the `session`, and gua
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import Dependencies, Guard
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from metrics.api.answers import (
     Format,
@@ -32,6 +32,9 @@ AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
 PATH = "/api/v1/metrics"
 LARGEST_PAGE = 10_000
+_NAMES = {"name": list(MetricName)}
+# The answer can also be a table, by `format` or `Accept`: for the OpenAPI document.
+_TABLES = {"tables": True}
 
 
 class AnswerParameters(MetricParameters):
@@ -43,7 +46,14 @@ class AnswerParameters(MetricParameters):
 class ProfilesParameters(AnswerParameters):
     """What a comparison of all profiles takes."""
 
-    profile: Literal[Profile.DEFAULT] = Field(Profile.DEFAULT, description="All are shown, whichever.")
+    profile: Profile = Field(Profile.DEFAULT, description="Is not for this: all are shown.")
+
+    @field_validator("profile")
+    @classmethod
+    def _none_other(cls, profile: Profile) -> Profile:
+        if profile is not Profile.DEFAULT:
+            raise ValueError("is not for this: all are shown")
+        return profile
 
 
 class ExplainParameters(AnswerParameters):
@@ -54,7 +64,7 @@ class ExplainParameters(AnswerParameters):
     left_out: bool = Field(False, description="Only the rows that are left out.")
 
 
-@get("/", operation_class=documents(AnswerParameters), sync_to_thread=True)
+@get("/", operation_class=documents(AnswerParameters), sync_to_thread=True, opt=_TABLES)
 def summary(request: AnyRequest, session: Session) -> AnyResponse:
     """All five metrics from one state of the records, and the score over them."""
     parameters = AnswerParameters.read(request.query_params.multi_items())
@@ -65,7 +75,7 @@ def summary(request: AnyRequest, session: Session) -> AnyResponse:
     return table_response(summary_table(answers), "metrics", TableFormat(wanted))
 
 
-@get("/{name:str}", operation_class=documents(AnswerParameters), sync_to_thread=True)
+@get("/{name:str}", operation_class=documents(AnswerParameters, **_NAMES), sync_to_thread=True, opt=_TABLES)
 def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """One metric."""
     known = _known(name)
@@ -77,7 +87,12 @@ def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRes
     return table_response(answer_table(answered), known, TableFormat(wanted))
 
 
-@get("/{name:str}/explain", operation_class=documents(ExplainParameters), sync_to_thread=True)
+@get(
+    "/{name:str}/explain",
+    operation_class=documents(ExplainParameters, **_NAMES),
+    sync_to_thread=True,
+    opt=_TABLES,
+)
 def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """The rows that made a metric's number, those left out with the reason, and the SQL; a page at a time."""
     known = _known(name)
@@ -98,7 +113,12 @@ def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRe
     return response
 
 
-@get("/{name:str}/profiles", operation_class=documents(ProfilesParameters), sync_to_thread=True)
+@get(
+    "/{name:str}/profiles",
+    operation_class=documents(ProfilesParameters, **_NAMES),
+    sync_to_thread=True,
+    opt=_TABLES,
+)
 def profiles(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """A metric by the rules of each profile, side by side, with what differs."""
     known = _known(name)

@@ -125,7 +125,9 @@ def rows_about(
 
 def _ordered(name: MetricName) -> str:
     """The statement of all rows, with what they are ordered by."""
-    return read_sql("queries", "explained").replace("{rows}", CATALOG[name].explain_sql)
+    return read_sql("queries", "explained").replace(
+        "from rows_behind_the_metric", f"from ({CATALOG[name].explain_sql})"
+    )
 
 
 def _window(question: Question) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The OpenAPI document: what schemathesis makes out of it finds nothing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_schemathesis_finds_nothing(server: Server, organization: str, tmp_path:
             "--no-color",
         ],
         cwd=tmp_path,
-        env=clean_environment() | {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent)},
+        env=clean_environment() | {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))},
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,7 @@ from tracker.settings import Settings
 CLI_SUBJECT = "cli"
 
 
-class CommandFailed(Exception):
+class CommandFailed(click.ClickException):
     """The command cannot do what it was asked to; the message is the one line to show."""
 
 

@@ -5,14 +5,6 @@ from importlib import import_module
 from typing import Any
 
 import rich_click as click
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
-
-from metrics.domain.errors import Refusal
-from tracker.auth.keys import KeyRingError
-from tracker.cli.common import CommandFailed
-from tracker.records.engine import DatabaseUrlError
-from tracker.records.migrations import SchemaError
 
 click.rich_click.TEXT_MARKUP = "rich"
 
@@ -70,13 +62,19 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as failure:
         _fail(failure.format_message(), failure.exit_code)
-    except (Refusal, KeyRingError, DatabaseUrlError, SchemaError, CommandFailed, OSError) as failure:
+    except OSError as failure:
         _fail(str(failure))
-    except DBAPIError as failure:
-        _fail(f"the record database cannot be used: {failure.orig}")
-    except ValidationError as failure:
-        first = failure.errors(include_url=False)[0]
-        _fail(f"TRACKER_{str(first['loc'][0]).upper()}: {first['msg']}")
+    except ModuleNotFoundError as failure:
+        if failure.name is None or failure.name.partition(".")[0] in ("tracker", "metrics"):
+            raise
+        _fail(f"this command needs more than is installed ({failure.name}): pip install 'shiptally[service]'")
+    except Exception as failure:
+        from tracker.cli.failures import message_of  # what it knows is not there without the service
+
+        message = message_of(failure)
+        if message is None:
+            raise
+        _fail(message)
 
 
 def _fail(message: str, exit_code: int = EXIT_FAILED) -> None:

@@ -112,6 +112,7 @@ class DeploymentsController(Controller):
         PATH,
         guards=[requires(Scope.DEPLOYMENTS_WRITE)],
         operation_class=documents(RecordParameters),
+        opt={"keyed": True, "answers": {200: "Known already, or a dry run."}},
     )
     async def record(
         self, data: JSONBody[NewDeployment], request: CallerRequest, service: Service

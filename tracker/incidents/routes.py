@@ -63,6 +63,7 @@ class IncidentsController(Controller):
         PATH,
         guards=[requires(Scope.DEPLOYMENTS_WRITE)],
         operation_class=documents(ReportParameters),
+        opt={"keyed": True, "answers": {200: "Known already."}},
     )
     async def report(
         self, data: JSONBody[NewIncident], request: CallerRequest, service: Service

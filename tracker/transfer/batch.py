@@ -49,6 +49,8 @@ class BatchAnswer:
     guards=[requires(Scope.DEPLOYMENTS_WRITE)],
     request_max_body_size=None,
     operation_class=BatchOperation,
+    status_code=200,
+    opt={"answers": {207: "Some lines were not recorded; `errors` names them."}},
 )
 async def record_batch(request: CallerRequest, service: Service) -> Response[BatchAnswer]:
     """Record history: 200 when all lines were good, else 207. Good lines are kept either way.

@@ -37,6 +37,7 @@ class ExportParameters(DeploymentFilterParameters):
     PATH,
     guards=[requires(Scope.DEPLOYMENTS_READ)],
     operation_class=documents(ExportParameters),
+    opt={"tables": True},
     sync_to_thread=True,
 )
 def export_deployments(request: CallerRequest, service: Service) -> Stream:

@@ -51,7 +51,7 @@ class HealthController(Controller):
     def alive_head(self) -> None:
         """The process answers."""
 
-    @get("/readyz")
+    @get("/readyz", opt={"answers": {503: "Not ready, and why."}})
     async def ready(self, service: Service) -> Response[Health]:
         """The record database answers, and its schema is the one this program was written for."""
         health = await asyncio.to_thread(_readiness, service)

@@ -1,4 +1,12 @@
-"""The OpenAPI document beyond what the framework reads off the handlers: who may ask, and every refusal."""
+"""The OpenAPI document beyond what the framework reads off the handlers: who may ask, and every refusal.
+
+What a handler refuses of its own, it says itself in its `opt`: `refusals` by status, `keyed` where it takes
+an `Idempotency-Key`, `tables` where it answers in other formats than JSON, `answers` where it has other
+statuses.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from litestar import Litestar
 from litestar.openapi.spec import (
@@ -15,20 +23,14 @@ from litestar.openapi.spec import (
     Schema,
     SecurityScheme,
 )
+from litestar.routes import HTTPRoute
 from msgspec import UNSET
 
-from metrics.api.endpoints import PATH as METRICS_PATH
-from metrics.definitions.base import MetricName
 from metrics.wire.table_files import TableFormat
-from tracker.deployments import routes as deployments
-from tracker.incidents import routes as incidents
-from tracker.transfer import downloads as exports
 from tracker.web.idempotency import LONGEST_KEY
 
 _BEARER = "token"
 _PROBLEM = "#/components/schemas/ProblemDetails"
-_KEYED = frozenset({deployments.PATH, incidents.PATH})
-_BATCH = f"{deployments.PATH}/batch"
 
 
 def complete_document(app: Litestar) -> None:
@@ -43,9 +45,16 @@ def complete_document(app: Litestar) -> None:
             type="http", scheme="bearer", bearer_format="JWT", description="tracker token"
         )
     }
+    options = {
+        (route.path_format, method.lower()): handler.opt
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+    }
     for path, item in (document.paths or {}).items():
         for method, operation in _operations(item):
-            _complete(path, method, operation)
+            _complete(path, method, operation, options[path, method])
 
 
 def _drop_unset_defaults(schema: Schema) -> None:
@@ -66,11 +75,11 @@ def _operations(item: PathItem) -> list[tuple[str, Operation]]:
     return [(method, operation) for method, operation in named.items() if operation is not None]
 
 
-def _complete(path: str, method: str, operation: Operation) -> None:
+def _complete(path: str, method: str, operation: Operation, options: Mapping[str, Any]) -> None:
     responses = operation.responses = operation.responses or {}
     responses.pop("400", None)  # the framework's own form, which is not sent
-    if path == "/readyz":
-        responses["503"] = _like(responses["200"], "Not ready, and why.")
+    for status, description in options.get("answers", {}).items():
+        responses[str(status)] = _like(next(iter(responses.values())), description)
     if not path.startswith("/api/"):
         return
     operation.security = [{_BEARER: []}]
@@ -78,31 +87,18 @@ def _complete(path: str, method: str, operation: Operation) -> None:
     responses["401"] = _problem("No token, or none that can be believed.", "WWW-Authenticate")
     responses["403"] = _problem("The token does not allow this.", "WWW-Authenticate")
     responses["503"] = _problem("The record database does not answer; nothing was recorded.", "Retry-After")
-    if path.startswith(METRICS_PATH):
-        _name_metrics(operation)
-    if path.startswith(METRICS_PATH) or path == exports.PATH:
-        _add_tables(responses["200"])
     if "{" in path:
         responses["404"] = _problem("There is no such thing, or it is another organization's.")
     if method in ("post", "put", "patch"):
         responses["413"] = _problem("The body is larger than the service is set to accept.")
-    if path.endswith("/redelivery"):
-        responses["409"] = _problem("The webhook is disabled.")
-    if path == _BATCH:
-        good = responses.pop("201")
-        responses["200"] = _like(good, "All lines were good.")
-        responses["207"] = _like(good, "Some lines were not recorded; `errors` names them.")
-    if path in _KEYED and method == "post":
-        responses["200"] = _like(responses["201"], "Known already, or a dry run.")
+    if options.get("tables"):
+        _add_tables(responses["200"])
+    if options.get("keyed"):
         responses["409"] = _problem("A repeat contradicts the record, or the first request is under way.")
         responses["422"] = _problem("The Idempotency-Key came with another body first.")
         operation.parameters = [*(operation.parameters or []), _idempotency_key()]
-
-
-def _name_metrics(operation: Operation) -> None:
-    for parameter in operation.parameters or []:
-        if isinstance(parameter, Parameter) and parameter.name == "name":
-            parameter.schema = Schema(type=OpenAPIType.STRING, enum=[name.value for name in MetricName])
+    for status, description in options.get("refusals", {}).items():
+        responses[str(status)] = _problem(description)
 
 
 def _add_tables(response: OpenAPIResponse | Reference) -> None:

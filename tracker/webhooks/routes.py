@@ -128,7 +128,12 @@ class WebhooksController(Controller):
         with service.engine.connect() as connection:
             return DeliveryAnswer.of(find_delivery(connection, webhook_id, delivery_id), with_body=True)
 
-    @post(_ONE + "/deliveries/{delivery_id:str}/redelivery", guards=_ADMIN, status_code=202)
+    @post(
+        _ONE + "/deliveries/{delivery_id:str}/redelivery",
+        guards=_ADMIN,
+        status_code=202,
+        opt={"refusals": {409: "The webhook is disabled."}},
+    )
     async def redeliver(
         self, webhook_id: FromPath[str], delivery_id: FromPath[str], request: CallerRequest, service: Service
     ) -> DeliveryAnswer:

@@ -1,8 +1,8 @@
--- All rows of an explanation, which stands for {rows}, with what they are ordered by: what has not begun to
--- happen comes last.
+-- All rows of a metric's explanation, which takes the place of `rows_behind_the_metric`, with what they are
+-- ordered by: what has not begun to happen comes last.
 with
 explained_rows as (
-    {rows}
+    select * from rows_behind_the_metric
 )
 select
     explained_rows.* rename (environment_key as environment),
