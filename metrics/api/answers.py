@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -25,22 +24,17 @@ from metrics.wire.table_files import TableFormat, write_table
 Body = Mapping[str, object]
 
 
-class Format(StrEnum):
-    """What an answer can be written as."""
-
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-    ARROW = "arrow"
-
-
 _JSON = "application/json"
-_FORMATS = {_JSON: Format.JSON} | {one.media_type: Format(one) for one in TableFormat}
+_FORMATS: Mapping[str, TableFormat | None] = {_JSON: None, **{one.media_type: one for one in TableFormat}}
+FormatName = Literal["json"] | TableFormat
+"""How an answer can be written, as a parameter says it."""
 
 
-def asked_format(request: Request[Any, Any, Any], named: Format | None) -> Format:
-    """The format that is named, else what `Accept` prefers, else JSON."""
-    return named or _FORMATS[request.accept.best_match(list(_FORMATS), default=_JSON) or _JSON]
+def asked_format(request: Request[Any, Any, Any], named: FormatName | None) -> TableFormat | None:
+    """The format that is named, else what `Accept` prefers; None is JSON."""
+    if named is not None:
+        return None if named == "json" else TableFormat(named)
+    return _FORMATS[request.accept.best_match(list(_FORMATS), default=_JSON) or _JSON]
 
 
 def table_response(table: pa.Table, name: str, table_format: TableFormat) -> Response[bytes]:

@@ -13,7 +13,7 @@ from litestar.types import Dependencies, Guard
 from pydantic import Field, field_validator
 
 from metrics.api.answers import (
-    Format,
+    FormatName,
     answer_body,
     asked_format,
     explanation_body,
@@ -26,7 +26,6 @@ from metrics.definitions.base import MetricName, Profile
 from metrics.output.tables import answer_table, profiles_table, summary_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
-from metrics.wire.table_files import TableFormat
 
 AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
@@ -40,7 +39,9 @@ _TABLES = {"tables": True}
 class AnswerParameters(MetricParameters):
     """What the endpoints take beside what is asked."""
 
-    format: Format | None = Field(None, description="json, csv, parquet or arrow; default by Accept, JSON.")
+    format: FormatName | None = Field(
+        None, description="json, csv, parquet or arrow; default by Accept, JSON."
+    )
 
 
 class ProfilesParameters(AnswerParameters):
@@ -70,9 +71,9 @@ def summary(request: AnyRequest, session: Session) -> AnyResponse:
     parameters = AnswerParameters.read(request.query_params.multi_items())
     answers = session.answers(parameters, list(MetricName))
     wanted = asked_format(request, parameters.format)
-    if wanted is Format.JSON:
+    if wanted is None:
         return Response(summary_body(answers))
-    return table_response(summary_table(answers), "metrics", TableFormat(wanted))
+    return table_response(summary_table(answers), "metrics", wanted)
 
 
 @get("/{name:str}", operation_class=documents(AnswerParameters, **_NAMES), sync_to_thread=True, opt=_TABLES)
@@ -82,9 +83,9 @@ def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRes
     parameters = AnswerParameters.read(request.query_params.multi_items())
     (answered,) = session.answers(parameters, [known])
     wanted = asked_format(request, parameters.format)
-    if wanted is Format.JSON:
+    if wanted is None:
         return Response(answer_body(answered))
-    return table_response(answer_table(answered), known, TableFormat(wanted))
+    return table_response(answer_table(answered), known, wanted)
 
 
 @get(
@@ -105,9 +106,9 @@ def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRe
         only_left_out=parameters.left_out,
     )
     wanted = asked_format(request, parameters.format)
-    if wanted is Format.JSON:
+    if wanted is None:
         return Response(explanation_body(explained))
-    response = table_response(explained.rows, f"{known}-explained", TableFormat(wanted))
+    response = table_response(explained.rows, f"{known}-explained", wanted)
     if explained.next_cursor is not None:
         response.headers["Next-Cursor"] = explained.next_cursor
     return response
@@ -125,9 +126,9 @@ def profiles(name: FromPath[str], request: AnyRequest, session: Session) -> AnyR
     parameters = ProfilesParameters.read(request.query_params.multi_items())
     answers = session.profiles(parameters, known)
     wanted = asked_format(request, parameters.format)
-    if wanted is Format.JSON:
+    if wanted is None:
         return Response(profiles_body(answers))
-    return table_response(profiles_table(answers), f"{known}-profiles", TableFormat(wanted))
+    return table_response(profiles_table(answers), f"{known}-profiles", wanted)
 
 
 def _known(name: str) -> MetricName:

@@ -24,37 +24,57 @@ LONGEST_WINDOW = timedelta(days=50 * 366)
 class MetricParameters(QueryParameters):
     """What a metric can be asked for."""
 
-    from_: str | None = Field(None, alias="from", description="Date or instant; default 91 days before `to`.")
-    to: str | None = Field(None, description="Date or instant, not included; default now.")
+    # A field's title is what its value is called on the command line.
+    from_: str | None = Field(
+        None, alias="from", title="DATE", description="Date or instant; default 91 days before the end."
+    )
+    to: str | None = Field(None, title="DATE", description="Date or instant, not included; default now.")
     tz: str | None = Field(
         None,
+        title="ZONE",
         description="IANA time zone in which dates are local midnights; default the organization's, UTC.",
     )
     environment: tuple[Text, ...] = Field(
-        (), description="Compared case-folded; default the production environments; repeatable."
+        (),
+        title="NAME",
+        description="Compared case-folded; default the production environments; repeatable.",
     )
     repository: tuple[RepositoryText, ...] = Field(
-        (), description="name, owner/name or host/owner/name, each with a * at the end or none; repeatable."
+        (),
+        title="PATTERN",
+        description="name, owner/name or host/owner/name, each with a * at the end or none; repeatable.",
     )
-    service: tuple[str, ...] = Field((), description="Repeatable.")
+    service: tuple[str, ...] = Field((), title="NAME", description="Repeatable.")
     team: tuple[Text, ...] = Field(
-        (), description="Of the record, else of its service or repository; repeatable."
+        (), title="NAME", description="Of the record, else of its service or repository; repeatable."
     )
     label: tuple[Annotated[str, AfterValidator(require_label)], ...] = Field(
-        (), description="key:value; repeatable, all must hold."
+        (), title="KEY:VALUE", description="Labels that a deployment must have, all of them; repeatable."
     )
-    interval: Interval | None = Field(None, description="Adds a series: day, week, month or quarter.")
+    interval: Interval | None = Field(
+        None, title="SPAN", description="Adds a series: day, week, month or quarter."
+    )
     group_by: Dimension | None = Field(
-        None, description="Adds groups: by repository, service, team, environment or branch."
+        None,
+        title="DIMENSION",
+        description="Adds groups: by repository, service, team, environment or branch.",
     )
     compare: bool = Field(False, description="Adds the window of equal length just before.")
     failure_signals: str | None = Field(
-        None, description="Comma-separated, of incident, rollback, hotfix, fix, status."
+        None, title="LIST", description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
-    profile: Profile = Field(Profile.DEFAULT, description="By whose rules: default, devlake or middleware.")
-    as_of: str | None = Field(None, description="Instant: the figure as it would have been answered then.")
+    profile: Profile = Field(
+        Profile.DEFAULT,
+        title="NAME",
+        description="Whose counting rules: default (this service's), devlake or middleware.",
+    )
+    as_of: str | None = Field(
+        None, title="INSTANT", description="Answers as it would have been answered at this instant."
+    )
     benchmark: int | None = Field(
-        None, description="Year of the DORA report that levels are taken from; default the organization's."
+        None,
+        title="YEAR",
+        description="Year of the DORA report that levels are taken from; default the organization's.",
     )
 
     def known_at(self) -> datetime | None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 import rich_click as click
+from pydantic.fields import FieldInfo
 
 from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.definitions.base import MetricName
@@ -20,23 +21,19 @@ from tracker.cli.common import migrated_database, organization_option
 from tracker.cli.terminal import print_answers, print_explanation, print_profiles
 from tracker.settings import Settings
 
+
+def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
+    """The option of a parameter of the HTTP interface, with its name, description and default."""
+    called, option = field.alias or name, f"--{(field.alias or name).replace('_', '-')}"
+    if field.annotation is bool:
+        return click.option(option, called, is_flag=True, help=field.description)
+    multiple = get_origin(field.annotation) is tuple
+    return click.option(option, called, multiple=multiple, metavar=field.title, help=field.description)
+
+
 _QUESTION_OPTIONS = (
     organization_option,
-    click.option("--from", "from", metavar="DATE", help="Date or instant; default 91 days before --to."),
-    click.option("--to", metavar="DATE", help="Date or instant, not included; default now."),
-    click.option("--tz", help="IANA time zone of dates; default the organization's."),
-    click.option("--environment", multiple=True, help="Default: production environments; repeatable."),
-    click.option("--repository", multiple=True, metavar="OWNER/NAME", help="Repeatable."),
-    click.option("--service", multiple=True, help="Repeatable."),
-    click.option("--team", multiple=True, help="Repeatable."),
-    click.option("--label", multiple=True, metavar="KEY:VALUE", help="Repeatable; all must hold."),
-    click.option("--interval", help="A series by day, week, month or quarter."),
-    click.option("--group-by", metavar="DIMENSION", help="repository, service, team, environment or branch."),
-    click.option("--compare", is_flag=True, help="Beside the window of equal length just before."),
-    click.option("--failure-signals", metavar="LIST", help="Of incident,rollback,hotfix,fix,status."),
-    click.option("--profile", metavar="NAME", help="By whose rules: default, devlake or middleware."),
-    click.option("--as-of", metavar="INSTANT", help="As it would have been answered then."),
-    click.option("--benchmark", metavar="YEAR", help="Of the DORA report that levels are taken from."),
+    *(_option(name, field) for name, field in MetricParameters.model_fields.items()),
     click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers."),
 )
 _METRIC = click.Choice([name.value for name in MetricName])

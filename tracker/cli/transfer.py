@@ -4,7 +4,6 @@ import gzip
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, cast
 
@@ -69,13 +68,8 @@ def import_records(file: Path, organization: str) -> None:
         raise CommandFailed(f"not everything was recorded: {tally.failed} of the lines are wrong")
 
 
-class ExportFormat(StrEnum):
-    """How an export is written: lines that can be imported again, or a table for analysis."""
-
-    NDJSON = "ndjson"
-    CSV = "csv"
-    PARQUET = "parquet"
-    ARROW = "arrow"
+_NDJSON = "ndjson"
+_FORMATS = (_NDJSON, *(one.value for one in TableFormat))
 
 
 @click.command("export")
@@ -84,7 +78,7 @@ class ExportFormat(StrEnum):
 @click.option(
     "--format",
     "named_format",
-    type=click.Choice([name.value for name in ExportFormat]),
+    type=click.Choice(_FORMATS),
     help="Default: by the ending of the FILE, else ndjson.",
 )
 @click.option("--incidents", is_flag=True, help="In a table: incidents, in place of deployments.")
@@ -104,27 +98,27 @@ def export_records(
     again, with the same ids and the same answers. A FILE whose name ends in .gz is compressed. CSV,
     Parquet and Arrow are one table: the deployments, or the incidents.
     """
-    export_format = _export_format(named_format, file)
-    if export_format is ExportFormat.NDJSON and incidents:
+    table_format = _table_format(named_format, file)
+    if table_format is None and incidents:
         raise click.UsageError("--incidents is for a table: NDJSON holds the incidents anyway")
-    if export_format is not ExportFormat.NDJSON and all_versions:
+    if table_format is not None and all_versions:
         raise click.UsageError("--all-versions is for NDJSON: a table holds what is current")
     engine = migrated_database(Settings())
     with engine.connect() as connection, _output(file) as stream:
-        if export_format is ExportFormat.NDJSON:
+        if table_format is None:
             pieces = export_lines(connection, organization, all_versions=all_versions)
         else:
-            pieces = _table(connection, organization, TableFormat(export_format), incidents=incidents)
+            pieces = _table(connection, organization, table_format, incidents=incidents)
         stream.writelines(pieces)
     if file is not None:
         click.echo(f"exported to {file}", err=True)
 
 
-def _export_format(named: str | None, file: Path | None) -> ExportFormat:
-    if named is not None:
-        return ExportFormat(named)
+def _table_format(named: str | None, file: Path | None) -> TableFormat | None:
+    """The format that is named, else by the ending of the file; None is NDJSON."""
     endings = [] if file is None else [suffix.removeprefix(".") for suffix in file.suffixes]
-    return next((one for one in ExportFormat if one in endings), ExportFormat.NDJSON)
+    found = named or next((name for name in _FORMATS if name in endings), _NDJSON)
+    return None if found == _NDJSON else TableFormat(found)
 
 
 def _table(

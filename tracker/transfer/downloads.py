@@ -10,7 +10,7 @@ from litestar import get
 from litestar.response import Stream
 from pydantic import Field
 
-from metrics.api.answers import Format, asked_format
+from metrics.api.answers import FormatName, asked_format
 from metrics.api.documents import documents
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.auth.callers import requires
@@ -30,7 +30,9 @@ _PIECE_BYTES = 1 << 18
 class ExportParameters(DeploymentFilterParameters):
     """Which deployments, and how they are written."""
 
-    format: Format | None = Field(None, description="json, csv, parquet or arrow; default by Accept, JSON.")
+    format: FormatName | None = Field(
+        None, description="json, csv, parquet or arrow; default by Accept, JSON."
+    )
 
 
 @get(
@@ -55,16 +57,17 @@ def export_deployments(request: CallerRequest, service: Service) -> Stream:
         batches = DEPLOYMENT_TABLE.batches(connection, query)
         file.writelines(_pieces(batches, wanted))
     file.seek(0)
+    ending = "json" if wanted is None else wanted.value
     return Stream(
         _read(file),
-        media_type=_JSON if wanted is Format.JSON else TableFormat(wanted).media_type,
-        headers={"Content-Disposition": f'attachment; filename="deployments.{wanted}"', "Vary": "Accept"},
+        media_type=_JSON if wanted is None else wanted.media_type,
+        headers={"Content-Disposition": f'attachment; filename="deployments.{ending}"', "Vary": "Accept"},
     )
 
 
-def _pieces(batches: Iterator[pa.RecordBatch], wanted: Format) -> Iterator[bytes]:
-    if wanted is not Format.JSON:
-        return write_table(DEPLOYMENT_TABLE.schema, batches, TableFormat(wanted))
+def _pieces(batches: Iterator[pa.RecordBatch], wanted: TableFormat | None) -> Iterator[bytes]:
+    if wanted is not None:
+        return write_table(DEPLOYMENT_TABLE.schema, batches, wanted)
     return _items(row for batch in batches for row in batch.to_pylist(maps_as_pydicts="strict"))
 
 
