@@ -103,7 +103,7 @@ class NewIncident(IncidentFields):
             labels=self.labels or {},
         )
         facts.require_order()
-        given = self.fields_given() - {"key"}
+        given = self.fields_given()
         if "repository_url" in given:
-            given = given - {"repository_url"} | {"repository"}
-        return SentIncident(facts, given)
+            given |= {"repository"}
+        return SentIncident(facts, given & IncidentFacts.__dataclass_fields__.keys() - {"key"})
