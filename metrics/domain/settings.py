@@ -1,10 +1,11 @@
 """What an organization sets: the settings with their defaults and their bounds, stated here alone."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from metrics.domain.benchmarks import report_years
@@ -34,11 +35,27 @@ class OrganizationSettings:
 
 
 DEFAULT_SETTINGS = OrganizationSettings()
+SETTING_NAMES = tuple(setting.name for setting in fields(OrganizationSettings))
+# Levels depend on the benchmark alone, and no figure does.
+FIGURES_DEPEND_ON = tuple(name for name in SETTING_NAMES if name != "benchmark")
+_SETTINGS: TypeAdapter[OrganizationSettings] = TypeAdapter(OrganizationSettings)
+
+
+def settings_from(columns: Mapping[Any, Any]) -> OrganizationSettings:
+    """The settings that columns hold, among others; the default where there is no column."""
+    return _SETTINGS.validate_python({name: columns[name] for name in SETTING_NAMES if name in columns})
+
+
+def settings_columns(settings: OrganizationSettings) -> dict[str, Any]:
+    """The columns that hold settings, as lists, texts and numbers; the inverse of `settings_from`."""
+    columns: dict[str, Any] = _SETTINGS.dump_python(settings, mode="json")
+    return columns
 
 
 def settings_bound(settings: OrganizationSettings) -> dict[str, Any]:
     """What figures depend on of the settings, as SQL binds it."""
-    return {name: value for name, value in asdict(settings).items() if name != "benchmark"}
+    columns = settings_columns(settings)
+    return {name: columns[name] for name in FIGURES_DEPEND_ON}
 
 
 def _zone(name: str) -> str:
@@ -72,8 +89,7 @@ class SettingsChange(Body):
         """The settings that the patch names, in the form in which they are kept."""
         named = self.model_fields_set & SettingsChange.model_fields.keys()
         given: dict[str, Any] = {name: getattr(self, name) for name in named}
-        defaults = asdict(DEFAULT_SETTINGS)
-        cleared = {name: defaults[name] for name, value in given.items() if value is None}
+        cleared = {name: getattr(DEFAULT_SETTINGS, name) for name, value in given.items() if value is None}
         if self.production_environments is not None:
             keys = (environment_key(name) for name in self.production_environments)
             given["production_environments"] = tuple(dict.fromkeys(keys))

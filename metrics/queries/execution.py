@@ -108,10 +108,7 @@ class QueryExecution:
         if not group_names:
             return []
         bound = self._bind(definition, windows, group_names, group_by)
-        cursor = self._cursor.execute(definition.sql, bound)
-        assert cursor.description is not None
-        names = [column[0] for column in cursor.description]
-        found = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        found = rows_of(self._cursor, definition.sql, bound)
         for row in found:
             del row["cell_index"]
         assert len(found) == len(windows) * len(group_names), "every metric gives one row for each cell"
@@ -225,3 +222,16 @@ def _intersect(asked: list[str] | None, visible: list[str] | None) -> list[str] 
     if visible is None:
         return asked
     return visible if asked is None else [key for key in asked if key in visible]
+
+
+def rows_of(
+    cursor: duckdb.DuckDBPyConnection, statement: str, bound: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Every row of the statement, by the names of its columns.
+
+    All of them: a result that is not fetched to its end is in the way of the cursor's next question.
+    """
+    cursor.execute(statement, bound)
+    assert cursor.description is not None
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]

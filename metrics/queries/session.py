@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from metrics.definitions.base import MetricName, Profile
 from metrics.definitions.catalog import CATALOG
-from metrics.domain.settings import OrganizationSettings
-from metrics.domain.vocabulary import FailureSignal
+from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_from
 from metrics.engine.store import Store
 from metrics.queries import settings_impact
-from metrics.queries.execution import QueryExecution, executing
+from metrics.queries.execution import QueryExecution, executing, rows_of
 from metrics.queries.explanation import Explanation, explain, window_end
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.quality import RepositoryQuality, quality_of
@@ -35,20 +34,8 @@ class Snapshot:
 
     def settings(self, organization: str) -> OrganizationSettings:
         """What the organization has set; the defaults where that is nothing."""
-        # All rows of the one: a result that is not fetched to its end is in the way of the next question.
-        found = self._cursor.execute(
-            read_sql("queries", "settings"), {"organization": organization}
-        ).fetchall()
-        if not found:
-            return OrganizationSettings()
-        ((timezone, production_environments, failure_signals, gap_days, benchmark),) = found
-        return OrganizationSettings(
-            timezone=timezone,
-            production_environments=tuple(production_environments),
-            failure_signals=tuple(FailureSignal(name) for name in failure_signals),
-            attribution_gap_days=gap_days,
-            benchmark=benchmark,
-        )
+        found = rows_of(self._cursor, read_sql("queries", "settings"), {"organization": organization})
+        return settings_from(found[0]) if found else DEFAULT_SETTINGS
 
     def setting_changes(self, organization: str) -> Sequence[SettingChange]:
         """Of every setting that figures depend on and that was ever changed, the last change."""

@@ -1,8 +1,8 @@
 """The settings that moved a number: which, since when, by whom, and the figure under the one before."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,17 +10,16 @@ import duckdb
 
 from metrics.definitions.base import MetricRow
 from metrics.domain.instants import from_microseconds
-from metrics.domain.settings import OrganizationSettings, settings_bound
-from metrics.domain.vocabulary import FailureSignal
+from metrics.domain.settings import (
+    DEFAULT_SETTINGS,
+    FIGURES_DEPEND_ON,
+    OrganizationSettings,
+    settings_bound,
+    settings_from,
+)
+from metrics.queries.execution import rows_of
 from metrics.sql import read_sql
 
-# What figures depend on, and how a column of `settings_versions` becomes a field of the settings.
-_READ: Mapping[str, Callable[[Any], object]] = {
-    "timezone": str,
-    "production_environments": tuple,
-    "failure_signals": lambda names: tuple(FailureSignal(name) for name in names),
-    "attribution_gap_days": int,
-}
 # Those that links and culprits depend on; the others only decide what is asked.
 _SETTLED_BY = frozenset({"production_environments", "attribution_gap_days"})
 
@@ -55,21 +54,17 @@ class SettingImpact:
 
 def last_changes(cursor: duckdb.DuckDBPyConnection, organization: str) -> Sequence[SettingChange]:
     """Of every setting that figures depend on and that was ever changed, the last change."""
-    found = cursor.execute(
-        read_sql("queries", "settings_versions"), {"organization": organization}
-    ).fetchall()
+    versions = rows_of(cursor, read_sql("queries", "settings_versions"), {"organization": organization})
     changes: dict[str, SettingChange] = {}
-    held: Mapping[str, object] = {
-        field.name: field.default for field in fields(OrganizationSettings) if field.name in _READ
-    }
-    for recorded_us, recorded_by, *values in found:
-        version = {name: read(value) for (name, read), value in zip(_READ.items(), values, strict=True)}
-        for name, value in version.items():
-            if value != held[name]:
-                changes[name] = SettingChange(
-                    name, value, from_microseconds(recorded_us), recorded_by, held[name]
-                )
-        held = version
+    held = DEFAULT_SETTINGS
+    for version in versions:
+        settings = settings_from(version)
+        since = from_microseconds(version["recorded_us"])
+        for name in FIGURES_DEPEND_ON:
+            value, before = getattr(settings, name), getattr(held, name)
+            if value != before:
+                changes[name] = SettingChange(name, value, since, version["recorded_by"], before)
+        held = settings
     return list(changes.values())
 
 

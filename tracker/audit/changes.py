@@ -12,6 +12,7 @@ from sqlalchemy import Row, Table
 from metrics.api.documents import documents
 from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.domain.repositories import CanAccess, RepositoryIdentity
+from metrics.domain.settings import settings_from
 from metrics.wire.cursors import read_cursor, write_cursor
 from metrics.wire.query_parameters import QueryParameters
 from tracker.auth.callers import requires
@@ -20,7 +21,7 @@ from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
-from tracker.organizations.service import settings_of, zone_of
+from tracker.organizations.service import zone_of
 from tracker.records.history import Action, Change, Recorded, entries, find_recorded
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, REPOSITORIES
 from tracker.web.answers import PASSED_OVER
@@ -118,7 +119,7 @@ def _repository(row: Row[Any]) -> RepositoryIdentity | None:
 
 
 def _answer(recorded: Recorded) -> ChangeAnswer:
-    kind, read = _KINDS.get(recorded.table, ("settings", settings_of))
+    kind, read = _KINDS.get(recorded.table, ("settings", lambda row: settings_from(row._mapping)))
     rows = [recorded.row] if recorded.before is None else [recorded.before, recorded.row]
     entry = entries(rows, read, PASSED_OVER)[-1]
     repository = _repository(recorded.row)

@@ -4,16 +4,12 @@ import msgspec
 import rich_click as click
 
 from metrics.domain.errors import Refusal
-from metrics.domain.settings import SettingsChange
+from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
 from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
-from tracker.organizations.schemas import SettingsAnswer
 from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
-
-_LISTS = ("production_environments", "failure_signals")
-_NUMBERS = ("attribution_gap_days", "benchmark")
 
 
 @click.command()
@@ -24,8 +20,8 @@ def settings(assignments: tuple[str, ...], organization: str) -> None:
 
     [b]tracker settings --org acme timezone=Europe/Berlin production_environments=production,live[/b]
 
-    Names: timezone, production_environments, failure_signals, attribution_gap_days, benchmark. Lists are
-    comma-separated; an empty VALUE brings the default back. In force for the next answer of every process.
+    Lists are comma-separated; an empty VALUE brings the default back. In force for the next answer
+    of every process.
     """
     engine = migrated_database(Settings())
     if assignments:
@@ -38,7 +34,7 @@ def settings(assignments: tuple[str, ...], organization: str) -> None:
 
         Recorder(engine).record_now(act)
     with engine.connect() as connection:
-        answer = SettingsAnswer.of(read_settings(connection, organization))
+        answer = read_settings(connection, organization)
     click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
 
 
@@ -59,8 +55,10 @@ def _read(assignments: tuple[str, ...]) -> dict[str, object]:
 def _value(name: str, text: str) -> object:
     if not text:
         return None
-    if name in _LISTS:
-        return [part.strip() for part in text.split(",")]
-    if name in _NUMBERS and text.isdecimal():
-        return int(text)
-    return text
+    match getattr(DEFAULT_SETTINGS, name, None):
+        case tuple():
+            return [part.strip() for part in text.split(",")]
+        case int() if text.isdecimal():
+            return int(text)
+        case _:
+            return text

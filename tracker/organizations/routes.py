@@ -13,7 +13,7 @@ from metrics.domain.instants import from_microseconds
 from metrics.domain.settings import OrganizationSettings, SettingsChange
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.organizations.schemas import RepositoryChange, SettingsAnswer
+from tracker.organizations.schemas import RepositoryChange
 from tracker.organizations.service import change_settings, list_repositories, read_settings, set_team
 from tracker.records.ledger import Ledger
 from tracker.web.paging import CallerRequest, ListAnswer
@@ -26,16 +26,16 @@ class SettingsController(Controller):
     """Read them and change them."""
 
     @get(SETTINGS_PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
-    def read(self, request: CallerRequest, service: Service) -> SettingsAnswer:
+    def read(self, request: CallerRequest, service: Service) -> OrganizationSettings:
         """The organization's settings, defaults included."""
         request.user.require_unlimited("settings are the whole organization's")
         with service.engine.connect() as connection:
-            return SettingsAnswer.of(read_settings(connection, request.user.organization))
+            return read_settings(connection, request.user.organization)
 
     @patch(SETTINGS_PATH, guards=[requires(Scope.ADMIN)])
     async def change(
         self, data: JSONBody[SettingsChange], request: CallerRequest, service: Service
-    ) -> SettingsAnswer:
+    ) -> OrganizationSettings:
         """Change settings: a merge patch, in force for the next answer of every process."""
         request.user.require_unlimited("settings are the whole organization's")
         author, changes = author_of(request.user), data.changes()
@@ -43,7 +43,7 @@ class SettingsController(Controller):
         def act(ledger: Ledger) -> OrganizationSettings:
             return change_settings(ledger, author, changes)
 
-        return SettingsAnswer.of(await service.recorder.record(act))
+        return await service.recorder.record(act)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from sqlalchemy import (
 )
 
 from metrics.domain.repositories import CanAccess, allow_all
-from metrics.domain.settings import OrganizationSettings
-from metrics.domain.vocabulary import FailureSignal
+from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_columns, settings_from
 from tracker.errors import NotFound
 from tracker.records.ledger import Author, Ledger, Version, repository_of
 from tracker.records.pages import names_repository
@@ -24,7 +23,7 @@ from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES, current
 def read_settings(connection: Connection, organization: str) -> OrganizationSettings:
     """The organization's settings; the defaults where it has set nothing."""
     row = _settings_row(connection, organization)
-    return OrganizationSettings() if row is None else settings_of(row)
+    return DEFAULT_SETTINGS if row is None else settings_from(row._mapping)
 
 
 def zone_of(engine: Engine, organization: str) -> ZoneInfo:
@@ -36,7 +35,7 @@ def zone_of(engine: Engine, organization: str) -> ZoneInfo:
 def change_settings(ledger: Ledger, author: Author, changes: Mapping[str, Any]) -> OrganizationSettings:
     """Set what `changes` names, and return all settings as they then are."""
     row = _settings_row(ledger.connection, author.organization)
-    before = OrganizationSettings() if row is None else settings_of(row)
+    before = DEFAULT_SETTINGS if row is None else settings_from(row._mapping)
     after = replace(before, **changes)
     if after != before:
         _record_settings(ledger, author, None if row is None else Version.from_columns(row._mapping), after)
@@ -58,27 +57,6 @@ def _record_settings(
 def _settings_row(connection: Connection, organization: str) -> Row[Any] | None:
     columns = ORGANIZATION_SETTINGS.c
     return connection.execute(select(ORGANIZATION_SETTINGS).where(current(columns, organization))).first()
-
-
-def settings_columns(settings: OrganizationSettings) -> dict[str, object]:
-    """The columns that hold settings; the inverse of `settings_of`."""
-    return {
-        "timezone": settings.timezone,
-        "production_environments": list(settings.production_environments),
-        "failure_signals": [signal.value for signal in settings.failure_signals],
-        "attribution_gap_days": settings.attribution_gap_days,
-        "benchmark": settings.benchmark,
-    }
-
-
-def settings_of(row: Row[Any]) -> OrganizationSettings:
-    return OrganizationSettings(
-        timezone=row.timezone,
-        production_environments=tuple(row.production_environments),
-        failure_signals=tuple(FailureSignal(name) for name in row.failure_signals),
-        attribution_gap_days=row.attribution_gap_days,
-        benchmark=row.benchmark,
-    )
 
 
 def set_team(

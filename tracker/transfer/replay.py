@@ -12,10 +12,9 @@ from metrics.domain.deployments import NaturalKey
 from metrics.domain.errors import Contradiction, FieldError, InvalidInput, Refusal
 from metrics.domain.instants import now_microseconds, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.settings import OrganizationSettings
+from metrics.domain.settings import DEFAULT_SETTINGS, settings_columns
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
-from tracker.organizations.service import settings_columns
 from tracker.records.ledger import Author, Ledger, Version, repository_columns
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, current
 from tracker.transfer.ndjson import Tally
@@ -179,7 +178,7 @@ def _content(line: ExportedLine, organization: str) -> _Content:
         case ExportedSettings():
             return _Content(
                 ORGANIZATION_SETTINGS,
-                settings_columns(replace(OrganizationSettings(), **line.changes())),
+                settings_columns(replace(DEFAULT_SETTINGS, **line.changes())),
                 ORGANIZATION_SETTINGS.c.organization == organization,
                 "settings",
                 None,
