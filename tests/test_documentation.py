@@ -27,6 +27,7 @@ from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.parameters import MetricParameters
 from metrics.sql import macros_in
 from tests.server import clean_environment
+from tracker import retention
 from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
 from tracker.auth.tokens import Scope
@@ -34,6 +35,7 @@ from tracker.deployments.routes import DeploymentListParameters, RecordParameter
 from tracker.incidents.routes import IncidentListParameters, ReportParameters
 from tracker.settings import Settings
 from tracker.transfer.downloads import ExportParameters
+from tracker.webhooks import retry
 from tracker.webhooks.routes import DeliveryListParameters
 
 PROJECT = Path(__file__).parents[1]
@@ -210,6 +212,48 @@ def test_the_page_of_the_profiles_has_every_difference() -> None:
             for metric in MetricName:
                 said = re.escape(difference(profile, metric))
                 assert re.search(rf"^\| `{metric}` \|.* {said} \|", page, re.MULTILINE)
+
+
+def test_the_page_of_operations_says_how_long_everything_is_kept() -> None:
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    table = page.split("## What is kept how long")[1].split("\n## ")[0]
+    days = [int(text) for text in re.findall(r"^\| .* \| (\d+) days \|$", table, re.MULTILINE)]
+    kept = {name: value for name, value in vars(retention).items() if name.endswith("_DAYS")}
+    assert days == list(kept.values())
+    for name, constant in [
+        ("api.md", retention.IDEMPOTENCY_KEY_DAYS),
+        ("api.md", retention.REJECTION_DAYS),
+        ("webhooks.md", retention.DELIVERY_DAYS),
+        ("running-a-runner.md", retention.JOB_LOG_DAYS),
+    ]:
+        assert (
+            f"[{constant} days](operations.md#what-is-kept-how-long)" in (PROJECT / "docs" / name).read_text()
+        )
+
+
+def test_the_page_of_webhooks_says_when_an_event_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = " ".join((PROJECT / "docs" / "webhooks.md").read_text().split())
+    said = re.search(
+        r"tried again after (\d+) s, (\d+) s, (\d+) s and so on up to (\d+) hours, with jitter, "
+        r"for (\d+) hours from the first try; a `Retry-After` is honoured, up to (\d+) hours",
+        page,
+    )
+    assert said is not None
+    *first, longest, give_up, longest_asked = map(int, said.groups())
+    monkeypatch.setattr("tracker.webhooks.retry.JITTER", 0)
+    assert [retry.retry_seconds(failures) for failures in (1, 2, 3)] == first
+    assert retry.retry_seconds(50) == longest * 3_600
+    assert retry.retry_seconds(1, asked_for=1e9) == longest_asked * 3_600
+    assert give_up * 3_600 == retry.GIVE_UP_SECONDS
+
+
+def test_the_rooms_that_are_described_are_those_that_there_are() -> None:
+    page = (PROJECT / "CONTRIBUTING.md").read_text()
+    for package in ("tracker", "metrics"):
+        table = page.split(f"| `{package}/` |")[1].split("\n\n")[0]
+        rooms = " ".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))
+        named = set(re.findall(r"`(\w+)/`", rooms))
+        assert named == {path.parent.name for path in (PROJECT / package).glob("*/__init__.py")}
 
 
 def test_links_between_pages_lead_somewhere() -> None:
