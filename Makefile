@@ -20,7 +20,7 @@ DAYS ?= 1 365 3650
 test-later: $(VENV)/.develop ## run all tests with the clock moved on, by a day, a year and ten years
 	@for days in $(DAYS); do \
 	  echo "The clock is moved on by $$days days."; \
-	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
+	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=$(CURDIR)/tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
 	done
 
 coverage: $(VENV)/.develop ## run all tests and measure how much of the code they run

@@ -19,7 +19,7 @@ class Problem(Refusal):
 
 
 class Unauthenticated(Problem):
-    """No token, or none that can be believed."""
+    """No token, or one that is not valid."""
 
     status, code, title = 401, "unauthenticated", "A valid token is needed"
 
@@ -69,7 +69,7 @@ class KeyReused(Problem):
 
 
 class Conflict(Problem):
-    """It cannot be done to a thing that is in this state."""
+    """The request does not fit the state that the thing is in."""
 
     status, code, title = 409, "conflict", "Not in this state"
 

@@ -33,7 +33,7 @@ class Housekeeping:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The chores, again and again as long as the service serves."""
+        """Run the chores in the background while the service serves."""
         chores = [
             asyncio.create_task(self._repeat(self.refresh, REFRESH_SECONDS)),
             asyncio.create_task(self._repeat(self.keep_rejections, REFRESH_SECONDS)),
@@ -53,11 +53,11 @@ class Housekeeping:
         service.authenticator.reload(load_keys(service.settings), revoked_tokens(service.engine))
 
     def keep_rejections(self) -> None:
-        """Write down what was refused since the last time."""
+        """Write the refused posts since the last time."""
         self.service.rejections.flush(self.service.engine)
 
     def clean_up(self) -> None:
-        """Remove what is kept for some time only, as `tracker.retention` has it."""
+        """Remove what is older than `tracker.retention` says."""
         engine, now = self.service.engine, now_microseconds()
         for forget in (forget_old_keys, forget_old_rejections, forget_old_deliveries, forget_old_logs):
             forget(engine, now)

@@ -26,7 +26,7 @@ class LogFormat(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """The least that is logged."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -35,7 +35,7 @@ class LogLevel(StrEnum):
 
 
 class DurationUnit(StrEnum):
-    """What a number is that says how long something took."""
+    """The unit of a duration that is sent as a bare number."""
 
     MINUTES = "minutes"
     SECONDS = "seconds"
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         return self.data_dir / "stores"
 
     def base_of(self, address: str) -> str:
-        """Where whoever has called an address finds the service: the public URL where that is set."""
+        """Return the service's address for the client of a request: the public URL where that is set."""
         return (self.public_url or address).rstrip("/")
 
     def link(self, path: str) -> str:

@@ -37,7 +37,7 @@ class Reason(StrEnum):
 
 
 class Profile(StrEnum):
-    """Whose rules a question is answered by."""
+    """A set of rules to answer by: this service's own, or another system's."""
 
     DEFAULT = "default"
     DEVLAKE = "devlake"
@@ -69,7 +69,7 @@ Columns = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What has to be known beside a number: a code for programs and a sentence for people."""
+    """A remark on a number that it is misread without: a code for programs and a sentence for people."""
 
     code: str
     detail: str
@@ -116,7 +116,7 @@ class Definition(Generic[Row]):
     notes: Callable[[Row], Sequence[Note]] = field(default=lambda _: ())
 
     def judge(self, row: Row) -> float | None:
-        """What levels and scores go by."""
+        """Return the figure that levels and scores are taken from."""
         return self.typical(row) if self.judged is None else self.judged(row)
 
     @cached_property
@@ -134,7 +134,7 @@ class Definition(Generic[Row]):
 
 
 def bounds_of(found: list[float] | None) -> tuple[float, float] | None:
-    """An interval out of a list of two."""
+    """Return the interval that a list of two bounds."""
     return None if found is None else (found[0], found[1])
 
 

@@ -35,7 +35,7 @@ class Score:
 
 
 def attribution() -> str:
-    """Who the figures are from: shown wherever they are."""
+    """Return whose figures the levels are, to be shown wherever levels are."""
     text: str = figures()["attribution"]
     return text
 

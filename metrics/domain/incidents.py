@@ -41,7 +41,7 @@ class IncidentFacts:
 
     @property
     def environment_key(self) -> str | None:
-        """How its environment is compared; None where it names none."""
+        """The form in which its environment is compared; None where it names none."""
         return None if self.environment is None else environment_key(self.environment)
 
     def require_order(self) -> None:

@@ -48,7 +48,7 @@ def read_instant(text: object) -> datetime:
 
 
 def read_date_or_instant(text: object, zone: ZoneInfo) -> datetime:
-    """As `read_instant`; a date means its midnight in the zone. Raises `InstantError`."""
+    """Read as `read_instant` does; a date means its midnight in the zone. Raises `InstantError`."""
     if not isinstance(text, str) or not _DATE.fullmatch(text):
         try:
             return read_instant(text)
@@ -114,17 +114,17 @@ def now_microseconds() -> int:
 
 
 def microseconds_of(instant: datetime | None) -> int | None:
-    """As `to_microseconds`, where there may be no instant."""
+    """Convert as `to_microseconds` does; None stays None."""
     return None if instant is None else to_microseconds(instant)
 
 
 def instant_of(microseconds: int | None) -> datetime | None:
-    """As `from_microseconds`, where there may be no instant."""
+    """Convert as `from_microseconds` does; None stays None."""
     return None if microseconds is None else from_microseconds(microseconds)
 
 
 def span_of(seconds: float | None) -> int | None:
-    """Seconds as whole microseconds, where there may be no span."""
+    """Convert seconds to whole microseconds; None stays None."""
     return None if seconds is None else round(seconds * 1_000_000)
 
 

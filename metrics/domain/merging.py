@@ -134,6 +134,6 @@ def with_merged_labels(recorded: Mapping[str, str], changes: Mapping[str, Any]) 
 
 
 def require_few_labels(labels: Mapping[str, str]) -> None:
-    """Raises `InvalidInput` beyond the most there may be."""
+    """Raises `InvalidInput` where there are more than `MOST_LABELS`."""
     if len(labels) > MOST_LABELS:
         raise InvalidInput.field("labels", f"must not come to more than {MOST_LABELS}")

@@ -36,7 +36,7 @@ class RepositoryIdentity:
 
     @property
     def shown(self) -> str:
-        """How it is shown: its path; with the host before it where the path would be read as one."""
+        """The name to show: the path; with the host before it where the path would be read as one."""
         return f"{self.host}/{self.path}" if _is_host(self.path.partition("/")[0]) else self.path
 
     def __eq__(self, other: object) -> bool:

@@ -32,5 +32,5 @@ class FailureSignal(StrEnum):
 
 
 def environment_key(environment: str) -> str:
-    """How two environment names are compared."""
+    """Return the form in which environment names are compared."""
     return environment.casefold()

@@ -141,14 +141,14 @@ class HeldRecords:
         yield self
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
     def position_at(self, _: datetime) -> Position:
         """Files and frames have no history. Raises `ParameterError`."""
         raise ParameterError([("as_of", "cannot be asked of records without a history")])
 
     def past(self, _: str, __: Position) -> "HeldRecords":
-        """There is none."""
+        """Raises `ParameterError`, as `position_at` does."""
         raise NotImplementedError
 
     def head(self) -> Position:

@@ -15,7 +15,7 @@ class Comparison:
 
 
 def compare(answer: Answer) -> Comparison | None:
-    """What to make of the window beside the one before; None where none is asked for."""
+    """Compare the window with the one before; None where no comparison is asked for."""
     if answer.previous is None:
         return None
     definition = CATALOG[answer.metric]

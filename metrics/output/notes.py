@@ -1,4 +1,4 @@
-"""What has to be known beside a number, or it is read wrongly."""
+"""Remarks on answers that are misread without them."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ def is_settling(window: Window, question: Question) -> bool:
 
 
 def notes_on(answer: Answer) -> list[Note]:
-    """What is to be said about an answer: nothing for most."""
+    """Return the remarks on an answer; most have none."""
     definition = CATALOG[answer.metric]
     found = list(definition.notes(answer.row))
     if definition.is_about_failures and is_settling(answer.question.window, answer.question):

@@ -45,7 +45,7 @@ def profiles_table(answers: Sequence[Answer]) -> pa.Table:
 
 
 def _together(answers: Sequence[Answer], told_apart_by: Callable[[Answer], Mapping[str, str]]) -> pa.Table:
-    """Several tables as one, each with columns before it that tell it from the others."""
+    """Put tables below each other, each with columns before its own that tell it from the others."""
     tables = []
     for answer in answers:
         table = answer_table(answer)

@@ -5,9 +5,11 @@ From Python's zoneinfo alone: DuckDB's zone data differ from it at some edges.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from metrics.domain.instants import midnight
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,36 +20,6 @@ class LocalDay:
     week: date
     starts_at: datetime
     ends_at: datetime
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant at which a local day begins, in UTC.
-
-    Where clocks go back over midnight, the first of the two counts. Where they leap over it, the day
-    begins with the leap.
-    """
-    local = datetime.combine(day, time(), zone)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
-    return _end_of_leap(local)
-
-
-def _end_of_leap(skipped: datetime) -> datetime:
-    """The instant at which the clocks leapt over a local time that never was, to the second."""
-    # Read with the offset from after the leap a skipped time lies before it, and the other way round.
-    before = skipped.replace(fold=1).astimezone(UTC)
-    after = skipped.replace(fold=0).astimezone(UTC)
-    zone = skipped.tzinfo
-    offset_before = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) // 2
-        middle -= timedelta(microseconds=middle.microsecond)
-        if middle.astimezone(zone).utcoffset() == offset_before:
-            before = middle
-        else:
-            after = middle
-    return after
 
 
 def local_days(from_at: datetime, to_at: datetime, zone: ZoneInfo) -> Iterator[LocalDay]:

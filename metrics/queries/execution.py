@@ -104,7 +104,7 @@ class QueryExecution:
         group_names: Sequence[str | None],
         group_by: Dimension | None,
     ) -> list[list[MetricRow]]:
-        """Of each group the rows of the windows, in the order of both."""
+        """Return for each group its row for each window, in the order of both."""
         if not group_names:
             return []
         bound = self._bind(definition, windows, group_names, group_by)
@@ -185,14 +185,14 @@ class QueryExecution:
         return names
 
     def displayed(self, group_names: Sequence[str | None]) -> list[str | None]:
-        """Names of groups as people know them."""
+        """Return the names that groups are shown by."""
         if self.question.group_by is not Dimension.REPOSITORY:
             return list(group_names)
         names = self.repository_names()
         return [None if key is None else names.get(key, key) for key in group_names]
 
     def repository_names(self) -> Mapping[str, str]:
-        """Of every repository key the path, with the host where two hosts have the same path."""
+        """Return for every repository key its path, with the host where two hosts have the same path."""
         known = _repositories(self._cursor, self.question.organization)
         counts = Counter(repository.path.casefold() for repository in known)
         return {one.key: one.shown if counts[one.path.casefold()] == 1 else one.key for one in known}
@@ -218,7 +218,7 @@ def _repositories(cursor: duckdb.DuckDBPyConnection, organization: str) -> list[
 
 
 def _intersect(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:
-    """What is asked for, as far as it may be seen; None where neither limits."""
+    """Return what is both asked for and visible; None where neither limits."""
     if visible is None:
         return asked
     return visible if asked is None else [key for key in asked if key in visible]

@@ -31,7 +31,7 @@ class Label:
 
     @classmethod
     def read(cls, text: str) -> "Label":
-        """From `key:value`."""
+        """Read `key:value`."""
         name, _, value = text.partition(":")
         return cls(name, value)
 

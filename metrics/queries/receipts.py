@@ -91,7 +91,7 @@ def incident_receipt(
 
 
 def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:
-    """Of several commits one that is counted is enough."""
+    """Return the entry of a metric; of several commits one that is counted is enough."""
     if not rows:
         return Entry(name, counted=False, in_numerator=None, reason="not_failed")
     row = next((one for one in rows if one["counted"]), rows[0])

@@ -38,11 +38,11 @@ class Snapshot:
         return settings_from(found[0]) if found else DEFAULT_SETTINGS
 
     def setting_changes(self, organization: str) -> Sequence[SettingChange]:
-        """Of every setting that figures depend on and that was ever changed, the last change."""
+        """Return the last change of every setting that figures depend on and that was ever changed."""
         return last_changes(self._cursor, organization)
 
     def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Of each table the number of rows and a sum over their hashes: equal where the content is."""
+        """Return by table its number of rows and the sum of their hashes: equal where the content is."""
         counts = (
             self._cursor.execute(
                 f"select count(*), coalesce(sum(hash(rows_of_it)), 0) from {table} as rows_of_it"
@@ -212,7 +212,7 @@ class Session:
         )
 
     def _read(self, parameters: MetricParameters, act: Callable[[Snapshot], T]) -> T:
-        """What the act finds in the records as they are, or were at the instant that the parameters name."""
+        """Run the act on the records as they are, or were at the instant that the parameters name."""
         known_at = parameters.known_at()
         store = self.store if known_at is None else self.store.at(self.organization, known_at)
         return store.read(lambda cursor: act(Snapshot(cursor)))

@@ -53,7 +53,7 @@ class SettingImpact:
 
 
 def last_changes(cursor: duckdb.DuckDBPyConnection, organization: str) -> Sequence[SettingChange]:
-    """Of every setting that figures depend on and that was ever changed, the last change."""
+    """Return the last change of every setting that figures depend on and that was ever changed."""
     versions = rows_of(cursor, read_sql("queries", "settings_versions"), {"organization": organization})
     changes: dict[str, SettingChange] = {}
     held = DEFAULT_SETTINGS
@@ -72,7 +72,7 @@ def last_changes(cursor: duckdb.DuckDBPyConnection, organization: str) -> Sequen
 def supposing(
     cursor: duckdb.DuckDBPyConnection, organization: str, settings: OrganizationSettings
 ) -> Iterator[None]:
-    """Has the cursor see an organization's links and culprits as they would be under other settings."""
+    """Let the cursor see an organization's links and culprits as they would be under other settings."""
     cursor.execute(
         read_sql("changes", "supposed"), {"organization": organization, **settings_bound(settings)}
     )

@@ -28,5 +28,5 @@ def read_cursor(cursor: str, *kinds: type[int] | type[str]) -> Sequence[int | st
 
 
 def _is_bearable(value: int | str) -> bool:
-    """Whether a database can compare with it."""
+    """Whether every database can compare with the value."""
     return value.isascii() if isinstance(value, str) else abs(value) < 2**63

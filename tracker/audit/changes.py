@@ -33,7 +33,7 @@ LARGEST_PAGE = 1_000
 
 
 class ChangesParameters(QueryParameters):
-    """Which changes."""
+    """The query parameters of a list of changes."""
 
     since: str = Field(description="Date or instant: only what was recorded after it.")
     limit: int = Field(100, ge=1, le=LARGEST_PAGE, description="Items a page.")
@@ -105,7 +105,7 @@ def list_changes(request: CallerRequest, service: Service) -> Response[ChangesAn
 
 
 def _as_seen(recorded: Recorded, can_access: CanAccess) -> Recorded:
-    """Without the version before, where that was in a repository that the caller may not see."""
+    """Leave out the version before where it was in a repository that the caller may not see."""
     if recorded.before is None or can_access(_repository(recorded.before)):
         return recorded
     return replace(recorded, before=None)

@@ -30,7 +30,7 @@ _MOST_LISTED = 100
 
 
 class QualityParameters(QueryParameters):
-    """Which records."""
+    """The query parameters of the quality of records."""
 
     from_: str | None = Field(None, alias="from", description="Date or instant; default 91 days before `to`.")
     to: str | None = Field(None, description="Date or instant, not included; default now.")
@@ -114,7 +114,7 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
 
 
 def _last_recorded(engine: Engine, organization: str) -> Mapping[str | None, datetime]:
-    """Of each repository when its last deployment was recorded."""
+    """Return for each repository when its last deployment was recorded."""
     columns = DEPLOYMENTS.c
     query = (
         select(columns.repository_key, func.max(columns.recorded_at))

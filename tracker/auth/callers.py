@@ -43,14 +43,14 @@ class Caller:
         return not self.claims.scopes.isdisjoint({*scopes, Scope.ADMIN})
 
     def may_use(self, repository: RepositoryIdentity | None) -> bool:
-        """Whether the token reaches this repository; one that is limited never reaches "no repository"."""
+        """Whether the token may use this repository; one that is limited may never use "no repository"."""
         if self.repositories is None:
             return True
         return repository is not None and matches_any(self.repositories, repository)
 
     @property
     def can_access(self) -> CanAccess:
-        """`may_use`, or `allow_all` where the token is not limited, which need not be asked."""
+        """The check for one repository; `allow_all` where the token is not limited."""
         return allow_all if self.repositories is None else self.may_use
 
     def require_write(self, repository: RepositoryIdentity | None) -> None:
@@ -83,7 +83,7 @@ class Authenticator:
         self._verified: dict[str, Claims] = {}
 
     def reload(self, ring: KeyRing, revoked: Set[str]) -> None:
-        """Take up keys and revocations; what was verified with the keys before is verified again."""
+        """Load keys and revocations; tokens that were verified with earlier keys are verified again."""
         self._ring, self._revoked, self._verified = ring, revoked, {}
 
     def authenticate(self, authorization: str | None, schemes: Collection[str] = BEARER) -> Caller:

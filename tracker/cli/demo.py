@@ -45,7 +45,12 @@ Look at it:
     "--org", "organization", default="demo", show_default=True, metavar="SLUG", callback=check_organization,
     help="The organization to fill.",
 )  # fmt: skip
-@click.option("--seed", default=7, show_default=True, help="Another number, another year.")
+@click.option(
+    "--seed",
+    default=7,
+    show_default=True,
+    help="Seed of the simulation: the same number gives the same year.",
+)
 @click.option(
     "--output", "-o", "file", type=click.Path(dir_okay=False, path_type=Path),
     help="Write an export in place of recording: .ndjson or .ndjson.gz.",
@@ -80,7 +85,7 @@ def _has_own_records(connection: Connection, organization: str) -> bool:
 
 
 def _fill(engine: Engine, organization: str, seed: int) -> tuple[int, int]:
-    """How many deployments are new, and how many were known. Raises `Refusal`."""
+    """Record the year; return how many deployments are new, and how many were known. Raises `Refusal`."""
     now, author, recorder = datetime.now(UTC), Author(organization, _SUBJECT), Recorder(engine)
     days, repeated = list(simulate(seed, now)), Counter[bool]()
     for first in range(0, len(days), _DAYS_AT_ONCE):
@@ -99,7 +104,7 @@ class _Recording:
     days: Sequence[Day]
 
     def act(self, ledger: Ledger) -> list[bool]:
-        """Record them; of each deployment whether it was known. Raises `Refusal`."""
+        """Record the days; return for each deployment whether it was known. Raises `Refusal`."""
         ledger.ensure_organization(self.author.organization)
         bodies = [
             NewDeployment.parse(msgspec.json.encode(one)) for day in self.days for one in day.deployments
@@ -118,7 +123,7 @@ class _Recording:
 
 
 def _settle(ledger: Ledger, author: Author) -> None:
-    """The company's time zone, and which team has what."""
+    """Set the company's time zone, and the team of each repository."""
     change_settings(ledger, author, {"timezone": TIMEZONE})
     teams = {(f"acme-demo/{one.repository}", one.service): one.team for one in PRODUCTS}
     columns = REPOSITORIES.c
@@ -133,7 +138,7 @@ def _settle(ledger: Ledger, author: Author) -> None:
 
 
 def _write(file: Path, organization: str, seed: int) -> None:
-    """An export of the simulated year, from a database that is made for it and thrown away."""
+    """Write an export of the simulated year, from a temporary database."""
     with tempfile.TemporaryDirectory() as folder:
         engine = connect(f"sqlite:///{folder}/demo.db")
         migrate(engine)

@@ -114,7 +114,7 @@ class _ProductDay:
             before = self._ship(release, begins_at, before)
 
     def _count(self) -> int:
-        """How many production deployments: Poisson, less at weekends and at the turn of the year."""
+        """Draw the number of production deployments: Poisson, less at weekends and the turn of the year."""
         mean = self._product.a_day * (1 + self._product.grows * (self._day.timetuple().tm_yday / 366 - 0.5))
         if self._day.weekday() >= 5:
             mean *= _WEEKEND_SHARE
@@ -211,7 +211,7 @@ class _ProductDay:
     def _deploy(
         self, release: Record, begins_at: datetime, environment: str = "production", **fields: Any
     ) -> datetime:
-        """One attempt; when it finished."""
+        """Deploy once; return when the attempt finished."""
         minutes = self._product.minutes * self._dice.lognormvariate(0, 0.3)
         finished_at = begins_at + timedelta(seconds=round(60 * minutes))
         number = len(self.deployments) + 1
@@ -244,7 +244,7 @@ def _is_in_bad_fortnight(seed: int, day: date) -> bool:
 
 
 def _outages(seed: int, day: date) -> Iterator[Record]:
-    """What no deployment caused."""
+    """Draw the incidents that no deployment caused."""
     dice = Random(f"{seed}/outage/{day}")
     if dice.random() < 0.015:
         started_at = datetime.combine(day, time(dice.randrange(24)), UTC)

@@ -10,7 +10,7 @@ from tracker.records.migrations import SchemaError
 
 
 def message_of(failure: Exception) -> str | None:
-    """What to say of a failure; None where it has no name, and is a fault."""
+    """Return the line to print for a failure; None for an unexpected one, which is a fault."""
     match failure:
         case Refusal() | KeyRingError() | DatabaseUrlError() | SchemaError():
             return str(failure)

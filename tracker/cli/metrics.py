@@ -134,7 +134,7 @@ def _print_json(body: object) -> None:
 
 @contextmanager
 def _naming_options() -> Iterator[None]:
-    """Makes of what is wrong with a parameter what is wrong with its option."""
+    """Report what is wrong with a parameter as what is wrong with its option."""
     try:
         yield
     except ParameterError as error:

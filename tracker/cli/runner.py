@@ -18,11 +18,19 @@ from tracker.telemetry import configure_logging
 
 @click.command()
 @click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), help="For checkouts; in the data folder."
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for checkouts; by default in the data folder.",
 )
-@click.option("--workspace", "workspaces", multiple=True, metavar="NAME", help="Only these; repeatable.")
+@click.option(
+    "--workspace",
+    "workspaces",
+    multiple=True,
+    metavar="NAME",
+    help="Take jobs of this workspace only; repeatable.",
+)
 @click.option("--env", "passed", multiple=True, metavar="NAME", help="A variable commands get; repeatable.")
-@click.option("--once", is_flag=True, help="Until no job is left.")
+@click.option("--once", is_flag=True, help="End when no job is left.")
 def runner(folder: Path | None, workspaces: tuple[str, ...], passed: tuple[str, ...], once: bool) -> None:
     """Carry out jobs on this host: check out, run the workspace's command, write the log, record.
 

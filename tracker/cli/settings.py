@@ -4,7 +4,7 @@ import msgspec
 import rich_click as click
 
 from metrics.domain.errors import Refusal
-from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
+from metrics.domain.settings import DEFAULT_SETTINGS, SETTING_NAMES, SettingsChange
 from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
 from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Author, Ledger
@@ -12,7 +12,7 @@ from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 
 
-@click.command()
+@click.command(epilog=f"Settings: {', '.join(SETTING_NAMES)}.")
 @click.argument("assignments", nargs=-1, metavar="[NAME=VALUE]...")
 @organization_option
 def settings(assignments: tuple[str, ...], organization: str) -> None:

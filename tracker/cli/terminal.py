@@ -50,7 +50,7 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
 
 
 def _notes(answers: Sequence[Answer]) -> list[str]:
-    """What has to be known beside the numbers, each once."""
+    """Return the remarks on the answers, each once."""
     return list(dict.fromkeys(note.detail for one in answers for note in notes_on(one)))
 
 
@@ -206,7 +206,7 @@ def _verdict(row: dict[str, Any]) -> str:
 
 
 def _because(row: dict[str, Any], zone: ZoneInfo) -> str:
-    """Why the row is left out, or what made it count as failed or as a repair."""
+    """Return why the row is left out, or what made it count as failed or as a repair."""
     if not row["counted"] and row["reason"] != "open":
         return _words(row["reason"])
     parts = [_words(row["reason"])] if row["reason"] else []

@@ -87,7 +87,7 @@ _FORMATS = (_NDJSON, *(one.value for one in TableFormat))
     "-o",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Default: standard output.",
+    help="File to write; default: standard output.",
 )
 def export_records(
     organization: str, all_versions: bool, named_format: str | None, incidents: bool, file: Path | None

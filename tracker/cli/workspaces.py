@@ -44,15 +44,21 @@ def _location(_: click.Context, __: click.Parameter, text: str) -> tuple[Reposit
     "--repository", "location", required=True, metavar="URL", callback=_location, help="A git URL, or a path."
 )
 @click.option("--command", required=True, help="What a runner runs in the checkout, by /bin/sh.")
-@click.option("--branch", default=DEFAULT_BRANCH, show_default=True, help="What a push deploys.")
-@click.option("--environment", default="production", show_default=True, help="Of the deployments recorded.")
-@click.option("--service", default="", help="Of the deployments recorded; none by default.")
+@click.option("--branch", default=DEFAULT_BRANCH, show_default=True, help="The branch that a push deploys.")
+@click.option(
+    "--environment", default="production", show_default=True, help="Environment of the recorded deployments."
+)
+@click.option("--service", default="", help="Service of the recorded deployments; none by default.")
 @click.option(
     "--time-limit", type=click.IntRange(1, 604_800), default=DEFAULT_TIME_LIMIT_SECONDS, show_default=True,
-    metavar="SECONDS", help="After which a command is ended.",
+    metavar="SECONDS", help="How long a command may run.",
 )  # fmt: skip
 @click.option(
-    "--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Of a command that fails."
+    "--retries",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="How often a command that fails is run again.",
 )
 def create(
     name: str,

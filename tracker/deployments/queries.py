@@ -55,7 +55,7 @@ def _filtered_deployments(wanted: DeploymentFilter) -> Select[Any]:
 
 
 def _of_teams(query: Select[Any], teams: Sequence[str]) -> Select[Any]:
-    """Only what belongs to the teams: by its own word, else its service's, else its repository's."""
+    """Limit a query to deployments of the teams: its own, else its service's, else its repository's."""
     service, repository = REPOSITORIES.alias("service_row"), REPOSITORIES.alias("repository_row")
     columns = DEPLOYMENTS.c
     for row, name in ((service, columns.service), (repository, "")):

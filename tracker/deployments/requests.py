@@ -105,7 +105,7 @@ def list_requested(
 
 
 def status_history(connection: Connection, requested: Requested) -> list[DeploymentStatus]:
-    """What was told of a deployment, and how its record has changed otherwise; the latest first.
+    """List a deployment's statuses and the other changes of its record; the latest first.
 
     A change of the record has its version's revision for a number.
     """
@@ -126,7 +126,7 @@ _RECORD, _REQUEST = DEPLOYMENTS.c, DEPLOYMENT_REQUESTS.c
 
 
 def _of_repository(wanted: RequestFilter) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
-    """What a repository's records and its requests have in common; those that are deleted are none."""
+    """Select the deployments of a repository, recorded or requested; deleted ones are left out."""
     organization, key = wanted.organization, wanted.repository.key
     return (
         [
@@ -166,7 +166,7 @@ def _equal(columns: Sequence[ColumnElement[Any]], texts: Sequence[str | None]) -
 
 
 def _read(connection: Connection, wanted: RequestFilter, numbers: Sequence[int]) -> list[Requested]:
-    """What has the numbers, in their order; what is not there, or of another repository, is left out."""
+    """Read deployments by number, in that order; one that the repository does not have is left out."""
     records, requests = _of_repository(wanted)
     found = connection.execute(select(DEPLOYMENTS).where(*records, _RECORD.first_revision.in_(numbers)))
     recorded = {row.first_revision: RecordedDeployment.from_row(row) for row in found}
@@ -187,7 +187,7 @@ def _read(connection: Connection, wanted: RequestFilter, numbers: Sequence[int])
 def requested_of(
     recorded: RecordedDeployment | None, row: Row[Any] | None, status: DeploymentStatus | None
 ) -> Requested:
-    """A deployment out of its record, what was asked for, or both, and the last that was told of it."""
+    """Put a deployment together out of its record, its request, or both, and its last status."""
     status_at = 0 if status is None else status.created_at
     if recorded is None:
         assert row is not None
@@ -233,7 +233,7 @@ def _request_of_row(row: Row[Any]) -> Request:
 
 
 def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Requested:
-    """Keep what is asked for; where it deploys, with a record that is in progress."""
+    """Keep a request; where it deploys, record a deployment that is in progress."""
     deployment_id, number = None, None
     if wanted.deploys:
         sent = SentDeployment(_facts(wanted, author, ledger.now), frozenset())
@@ -272,7 +272,7 @@ def _facts(wanted: Request, author: Author, now: int) -> DeploymentFacts:
 def report_progress(
     ledger: Ledger, author: Author, repository: RepositoryIdentity, number: int, progress: Progress
 ) -> DeploymentStatus:
-    """Keep a status, and let the record follow. Raises `NotFound`.
+    """Keep a status, and change the record as it says. Raises `NotFound`.
 
     The first `in_progress` is the record's start, a final state its outcome and its finish. The latest
     outcome wins; one that is told again moves nothing.
@@ -290,7 +290,7 @@ def report_progress(
 
 
 def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[str, Any]:
-    """What a state changes in the record."""
+    """Return what a state changes in the record."""
     if progress.state is State.IN_PROGRESS and requested.status is Status.IN_PROGRESS:
         statuses = statuses_of(ledger.connection, requested.number)
         return {} if any(one.state is State.IN_PROGRESS for one in statuses) else {"started_at": ledger.now}
@@ -302,7 +302,7 @@ def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[s
 
 
 def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
-    """Say of those before it in its environment that they are inactive, but production and transient ones."""
+    """Mark the environment's earlier deployments as inactive, but for production and transient ones."""
     columns, statuses = DEPLOYMENT_REQUESTS.c, DEPLOYMENT_STATUSES.c
     latest = (
         select(func.max(statuses.revision))
@@ -328,7 +328,7 @@ def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
 
 
 def delete_requested(ledger: Ledger, author: Author, repository: RepositoryIdentity, number: int) -> None:
-    """Close the record, and forget the request. Raises `NotFound`, and `Conflict` while it is active."""
+    """Delete the record and the request. Raises `NotFound`, and `Conflict` while it is active."""
     requested = find_requested(ledger.connection, author.organization, repository, number)
     statuses = status_history(ledger.connection, requested)
     if statuses and statuses[0].state is State.SUCCESS:

@@ -57,7 +57,7 @@ PATH = "/api/v1/deployments"
 
 
 class RecordParameters(QueryParameters):
-    """How to record."""
+    """The query parameters of recording a deployment."""
 
     dry_run: bool = Field(False, description="Check the record and answer as if, and record nothing.")
     receipt: bool = Field(False, description="Add what the record does to the metrics, or why it does not.")
@@ -65,7 +65,7 @@ class RecordParameters(QueryParameters):
 
 @dataclass(frozen=True, slots=True)
 class RecordAnswer(DeploymentAnswer):
-    """The record, what its sender may not have meant, and where it is asked for, what it does."""
+    """The record, its warnings, and where asked for its receipt."""
 
     warnings: tuple[Warning, ...] = ()
     receipt: DeploymentReceipt | UnsetType | None = UNSET
@@ -79,7 +79,7 @@ def _warnings(ledger: Ledger, organization: str, facts: DeploymentFacts) -> tupl
 
 
 class DeploymentFilterParameters(FilterParameters):
-    """Which deployments."""
+    """The query parameters that filter deployments."""
 
     status: tuple[Status, ...] = Field((), description="success, fail, in_progress; repeatable.")
     branch: tuple[str, ...] = Field((), description="Repeatable.")
@@ -91,13 +91,13 @@ class DeploymentFilterParameters(FilterParameters):
 
 
 class DeploymentListParameters(ListParameters, DeploymentFilterParameters):
-    """A page of which deployments."""
+    """The query parameters of a list of deployments."""
 
 
 def deployment_filter(
     request: CallerRequest, service: Service, parameters: DeploymentFilterParameters, **page: Any
 ) -> DeploymentFilter:
-    """What the caller asks for, of what the caller may see. Raises `ParameterError`."""
+    """Return the filter that is asked for, limited to what the caller may see. Raises `ParameterError`."""
     organization = request.user.organization
     given = {name: getattr(parameters, name) for name in DeploymentFilterParameters.model_fields}
     given |= parameters.bounds(lambda: zone_of(service.engine, organization))
@@ -244,7 +244,7 @@ class StepsAnswer:
 
 
 class StepsController(Controller):
-    """Report them and read them."""
+    """Report the steps of a deployment and read them."""
 
     @put(_ONE, guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def report(
@@ -254,7 +254,7 @@ class StepsController(Controller):
         request: CallerRequest,
         service: Service,
     ) -> StepsAnswer:
-        """Say what a deployment's time went into, in place of what was said before."""
+        """Report what a deployment's time went into; replaces what was reported before."""
         author = author_of(request.user)
         steps = [Step(one.step_name, one.status, one.duration_sec) for one in data.steps]
         load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)

@@ -149,7 +149,7 @@ def _record_one(
     sent: SentDeployment,
     can_access: CanAccess,
 ) -> Recording | Refusal:
-    """Record one deployment beside the current ones, which it joins."""
+    """Record one deployment; add it to `current_ones`, which later ones are compared with."""
     try:
         require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     except InsufficientScope as refusal:

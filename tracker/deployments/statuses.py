@@ -13,7 +13,7 @@ from tracker.records.tables import DEPLOYMENT_STATUSES
 
 
 class State(StrEnum):
-    """What a status says."""
+    """The states that a status reports."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -35,7 +35,7 @@ _STATES = {Status.SUCCESS: State.SUCCESS, Status.FAIL: State.FAILURE, Status.IN_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What is told."""
+    """A status, as a client reports it."""
 
     state: State
     description: str = ""
@@ -46,7 +46,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentStatus:
-    """What was told: by whom, when, under which number."""
+    """A status as it is kept: who reported it, when, under which number."""
 
     number: int
     state: State
@@ -70,7 +70,7 @@ class DeploymentStatus:
 
     @classmethod
     def from_record(cls, number: int, status: Status, creator: str, at: int) -> Self:
-        """What a record says that nobody has told of."""
+        """Make the status of a record that no status was reported for."""
         return cls(
             number=number,
             state=_STATES[status],

@@ -38,20 +38,20 @@ _READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ)
 
 
 class ReportParameters(QueryParameters):
-    """How to report."""
+    """The query parameters of reporting an incident."""
 
     receipt: bool = Field(False, description="Add which deployment it marks as failed, or why none.")
 
 
 @dataclass(frozen=True, slots=True)
 class ReportAnswer(IncidentAnswer):
-    """The incident, and where it is asked for, what it does."""
+    """The incident, and where asked for its receipt."""
 
     receipt: IncidentReceipt | UnsetType | None = UNSET
 
 
 class IncidentListParameters(ListParameters):
-    """Which incidents; `from` and `to` bound their start."""
+    """The query parameters of a list of incidents; `from` and `to` bound their start."""
 
     open: bool | None = Field(None, description="true: only those that are not resolved; false: only others.")
 

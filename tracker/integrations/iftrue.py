@@ -158,7 +158,7 @@ async def record(
 
 
 def _in_progress(ledger: Ledger, author: Author, sent: SentDeployment) -> str | None:
-    """The id of what the call is about, where that is in progress.
+    """Return the id of the deployment that the call finishes; None where none is in progress.
 
     By its node id; else the latest that has none, of the same branch and commit.
     """
@@ -184,7 +184,7 @@ def _in_progress(ledger: Ledger, author: Author, sent: SentDeployment) -> str | 
 
 
 def _update(sent: SentDeployment) -> Correction:
-    """What the call says of what is in progress: the later word counts."""
+    """Return the update of a deployment in progress: the later call counts."""
     said = sent.fields_set & {
         "title", "branch", "commit_id", "changelog", "url", "is_fix", "is_hotfix", "is_forced",
         "commits_count", "pull_request_number", "member_id", "status",

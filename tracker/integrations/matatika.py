@@ -39,7 +39,7 @@ _NDJSON = "application/x-ndjson"
 
 
 class MatatikaController(Controller):
-    """What a workspace is to deploy, and the jobs that do so."""
+    """Deploy a workspace, and read and stop its jobs."""
 
     path = "/api"
     include_in_schema = False
@@ -135,7 +135,7 @@ class MatatikaController(Controller):
 
     @put("/jobs/{job_id:str}/stopped", guards=[_WRITERS], status_code=202)
     async def stop(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
-        """Stop a job that is not over."""
+        """Stop an unfinished job."""
         base = base_of(request, service.settings)
 
         def act(ledger: Ledger) -> Answer:
@@ -145,7 +145,7 @@ class MatatikaController(Controller):
 
     @delete("/jobs/{job_id:str}", guards=[_WRITERS])
     async def delete(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> None:
-        """Stop a job where it is not over, and forget it."""
+        """Delete a job; an unfinished one is stopped."""
         await service.recorder.record(
             lambda ledger: delete_job(ledger, reached_job(ledger.connection, job_id, request.user))
         )
@@ -230,7 +230,7 @@ def _paging(request: CallerRequest) -> tuple[int, int, bool]:
 
 
 def render(failure: Failure, path: str) -> Response[Any]:
-    """A failure as these interfaces say it."""
+    """Render a failure in the form of these interfaces."""
     phrases = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
     body = {
         "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}",

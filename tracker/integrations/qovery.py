@@ -32,7 +32,7 @@ _READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SC
 
 
 class Event(StrEnum):
-    """What a call can be about; `STOP` and `DELETE` deploy nothing."""
+    """The events that a call can name; `STOP` and `DELETE` deploy nothing."""
 
     START = "START"
     STOP = "STOP"
@@ -104,7 +104,7 @@ async def deploy(job_id: FromPath[str], request: CallerRequest, service: Service
 
 @get("/status", guards=[_READERS], sync_to_thread=True)
 def read_status(job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
-    """How the latest deployment stands."""
+    """The status of the latest deployment."""
     with service.engine.connect() as connection:
         return status_answer(connection, job_id, request.user)
 
@@ -118,13 +118,13 @@ def _event(request: CallerRequest) -> Event:
 
 
 def _wind_down(ledger: Ledger, workspace: Workspace, event: Event) -> None:
-    """Note what was asked, and stop what is under way."""
+    """Keep the event, and stop the jobs under way."""
     note_event(ledger, workspace, event)
     stop_all(ledger, workspace)
 
 
 def status_answer(connection: Connection, workspace_id: str, caller: Caller) -> Answer:
-    """How a workspace's deployments stand, by its last one."""
+    """Render the status of a workspace by its last deployment."""
     workspace = reached_workspace(connection, workspace_id, caller)
     standing = standing_of(connection, workspace.id)
     job, success = standing.last, standing.last_success
@@ -177,7 +177,7 @@ def _deployment_status(standing: Standing) -> str:
 
 
 def render(failure: Failure, path: str) -> Response[Any]:
-    """A failure in the shape of Qovery's."""
+    """Render a failure in the form of Qovery's API."""
     body = {
         "timestamp": datetime.now(UTC),
         "status": failure.status,

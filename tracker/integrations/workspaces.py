@@ -29,5 +29,5 @@ def reached_job(connection: Connection, job_id: str, caller: Caller) -> Job:
 
 
 def profile_of(claims: Claims) -> Mapping[str, str]:
-    """Who asks, as far as the token says."""
+    """Return the user behind a token."""
     return {"id": claims.subject, **claims.profile}

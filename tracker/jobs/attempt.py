@@ -27,7 +27,7 @@ _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "SSL_CERT_FIL
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has the job, and how it works. Commands get the variables `passed`, beside a few of the host's."""
+    """The runner that holds a job. Commands get the variables `passed`, and a few of the host's."""
 
     name: str
     engine: Engine
@@ -37,7 +37,7 @@ class Holder:
     grace_seconds: float
 
     def lease_end(self, now: int) -> int:
-        """When a lease that is taken now is over, in microseconds."""
+        """Return when a lease that is taken now ends, in microseconds."""
         return now + round(self.lease_seconds * SECOND)
 
 
@@ -97,7 +97,7 @@ class Attempt:
         self._end(JobStatus.ERROR)
 
     def _check_out(self) -> None:
-        """The commit, in a folder of its own; from then on the deployment is recorded."""
+        """Check the commit out into a folder of its own, and record the deployment as in progress."""
         wanted = self.job.commit_id or self.workspace.branch
         self._log.say(f"Checking out {wanted} of {self.workspace.repository.path}.")
         started = time.monotonic()
@@ -135,7 +135,7 @@ class Attempt:
             self._note_step("DEPLOYMENT", status, started)
 
     def _follow(self, group: ProcessGroup) -> int:
-        """Write down what the command says until it is over; its exit code."""
+        """Log the command's output until it ends; return its exit code."""
         try:
             while group.process.poll() is None:
                 self._read(group)
@@ -153,7 +153,7 @@ class Attempt:
         return group.process.returncode
 
     def _follow_until(self, group: ProcessGroup, until: float) -> None:
-        """Go on writing down while something of the command is left, and there is time."""
+        """Log on while processes of the command are left, and there is time."""
         while time.monotonic() < until:
             if not self._read(group) or (group.is_over and group.read(0) is None):
                 return
@@ -161,7 +161,7 @@ class Attempt:
                 self._lease.beat()
 
     def _read(self, group: ProcessGroup) -> bool:
-        """Take what the command says; whether it may say more."""
+        """Read some output of the command; return whether more may follow."""
         piece = group.read(_LOOK_SECONDS, watched=self._log.may_take_more)
         if piece is None:
             self._log.flush_when_due()
@@ -184,7 +184,7 @@ class Attempt:
         self._commit_eventually(lambda ledger: end_job(ledger, self.job, status, exit_code, self._steps))
 
     def _commit_eventually(self, act: Act[None]) -> None:
-        """Commit it, however long the database is away. Raises `LeaseLost`."""
+        """Commit the act, retrying while the database is unavailable. Raises `LeaseLost`."""
         while True:
             try:
                 self._log.flush()
@@ -195,7 +195,7 @@ class Attempt:
                 return
 
     def _environment(self) -> Mapping[str, str]:
-        """What the command finds: little of the runner's own, and nothing of the service's settings."""
+        """Return the command's environment: little of the runner's, and none of the service's settings."""
         names = (*_KEPT_VARIABLES, *self.holder.passed)
         kept = {name: os.environ[name] for name in names if name in os.environ}
         described = {

@@ -17,7 +17,7 @@ _MOST_CHANGES = 1_000
 
 
 class CheckoutFailed(Exception):
-    """What git says of a repository, a branch or a commit that it cannot get."""
+    """Git cannot get the repository, the branch or the commit; the message is git's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Checkout:
         ]
 
     def _git(self, *arguments: str) -> str:
-        """What git says. Raises `CheckoutFailed`."""
+        """Run git and return its output. Raises `CheckoutFailed`."""
         said = bytearray()
         command = ("git", "-c", "advice.detachedHead=false", "-c", "safe.directory=*", *arguments)
         try:

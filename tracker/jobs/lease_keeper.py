@@ -21,15 +21,15 @@ _LOOK_SECONDS = 0.1
 
 
 class LeaseLost(Exception):
-    """The job is another runner's by now."""
+    """Another runner holds the job now."""
 
 
 class StopRequested(Exception):
-    """Somebody has asked for the job to be stopped."""
+    """The job is to be stopped."""
 
 
 class TimeOver(Exception):
-    """The workspace's time limit is over."""
+    """The workspace's time limit has passed."""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class LeaseKeeper:
         self._held_until = time.monotonic() + self.lease_seconds
 
     def require(self) -> None:
-        """Go on only while the job is the runner's, nobody wants it stopped, and there is time.
+        """Raise where the job must not go on: the lease is lost, a stop is requested, or time is over.
 
         Raises `LeaseLost`, `StopRequested`, `TimeOver`.
         """
@@ -64,7 +64,7 @@ class LeaseKeeper:
 
     @property
     def is_beat_due(self) -> bool:
-        """Whether the lease was last renewed some time ago."""
+        """Whether it is time to renew the lease."""
         return time.monotonic() - self._beaten_at > BEAT_SECONDS
 
     def beat(self) -> None:
@@ -94,7 +94,7 @@ class LeaseKeeper:
 
     @contextmanager
     def cutting_off(self, group: ProcessGroup) -> Iterator[None]:
-        """Kills the command once the lease is over: the database may be away, and a call to it take long.
+        """Kill the command once the lease ends, even while a call to the database hangs.
 
         Raises `LeaseLost` at the end, where it has done so.
         """

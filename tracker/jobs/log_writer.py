@@ -28,11 +28,11 @@ class LogWriter:
 
     @property
     def may_take_more(self) -> bool:
-        """Whether the command need not wait."""
+        """Whether there is room for more output."""
         return len(self._lines) < _MOST_HELD
 
     def take(self, piece: bytes) -> None:
-        """Add what the command has said; a line without its end is held until that comes."""
+        """Add output of the command; a line is held until it is complete."""
         *whole, self._rest = (self._rest + piece).split(b"\n")
         while len(self._rest) > LONGEST_LINE:
             first, self._rest = _cut(self._rest)
@@ -45,21 +45,21 @@ class LogWriter:
         self.flush_when_due()
 
     def end_line(self) -> None:
-        """End the line that is held: nothing more comes."""
+        """Write the incomplete last line: the output has ended."""
         self.take(b"\n" if self._rest else b"")
 
     def say(self, text: str) -> None:
-        """Add what the runner itself has to say, and write it at once."""
+        """Add a line of the runner's own, and write it at once."""
         self._lines += [f"[runner] {line}" for line in _readable(text.encode()).splitlines()]
         self.flush()
 
     def flush_when_due(self) -> None:
-        """Write what is held, where that is much or some time has gone by."""
+        """Write the held lines where they are many, or held for long."""
         if len(self._lines) >= _FLUSH_LINES or time.monotonic() - self._flushed_at > _FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the held lines."""
         self._flushed_at = time.monotonic()
         if self._lines:
             with contextlib.suppress(*UNAVAILABLE):

@@ -65,7 +65,7 @@ def read_lines(engine: Engine, job_id: str, sequence: int, end: int) -> Iterator
 
 
 def forget_old_logs(engine: Engine, now: int) -> int:
-    """Remove the logs of jobs that have been over for long; returns how many lines."""
+    """Remove the logs of jobs that ended more than `JOB_LOG_DAYS` ago; return how many lines."""
     ended_before = now - JOB_LOG_DAYS * DAY_MICROSECONDS
     old = select(JOBS.c.id).where(JOBS.c.ended_at < ended_before, JOBS.c.lines > 0)
     with engine.connect() as connection:

@@ -57,7 +57,7 @@ class ProcessGroup:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether every process of the group has ended."""
         if self.process.poll() is None:
             return False
         try:
@@ -67,7 +67,7 @@ class ProcessGroup:
         return False
 
     def read(self, seconds: float, *, watched: bool = True) -> bytes | None:
-        """What it says within so many seconds; None where that is nothing, empty where it cannot say more."""
+        """Read output within so many seconds; None where there was none, empty where it has ended."""
         if not select.select([self.output] if watched else [], [], [], seconds)[0]:
             return None
         return os.read(self.output, _PIECE_BYTES)

@@ -29,7 +29,7 @@ MOST_LOSSES = 3
 
 
 class JobStatus(StrEnum):
-    """Where a job is."""
+    """The states of a job."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -86,7 +86,7 @@ def request_job(
 ) -> Job:
     """Queue a deployment of a commit, or of the branch where none is named.
 
-    Raises `Conflict` where it is to be alone and another of the workspace is not over.
+    Raises `Conflict` where it is to be the only one and the workspace has an unfinished job.
     """
     if alone and _unfinished(ledger.connection, workspace.id):
         raise Conflict("Operation is in progress")
@@ -109,7 +109,7 @@ def request_job(
 
 
 def _unfinished(connection: Connection, workspace_id: str) -> list[Job]:
-    """What of a workspace is not over."""
+    """Select the workspace's unfinished jobs."""
     columns = JOBS.c
     statement = select(JOBS).where(columns.workspace_id == workspace_id, columns.ended_at.is_(None))
     return [Job.from_row(row) for row in connection.execute(statement)]
@@ -148,7 +148,7 @@ def claim_job(
 
 
 def give_up_lost(ledger: Ledger, now: int) -> None:
-    """End what has lost its runner once too often, or lost it when it was to be stopped."""
+    """End jobs that lost their runner too often, or lost it when they were to be stopped."""
     columns = JOBS.c
     rows = ledger.connection.execute(
         select(JOBS).where(
@@ -289,20 +289,20 @@ def stop_job(ledger: Ledger, job: Job) -> Job:
 
 
 def delete_job(ledger: Ledger, job: Job) -> None:
-    """Stop a job where it is not over, and forget it; what was recorded stays."""
+    """Delete a job; an unfinished one is stopped, and what it recorded stays."""
     if not job.status.is_over:
         stop_job(ledger, job)
     _update(ledger, job.id, deleted_at=ledger.now)
 
 
 def stop_all(ledger: Ledger, workspace: Workspace) -> None:
-    """Stop whatever of a workspace is not over."""
+    """Stop the workspace's unfinished jobs."""
     for job in _unfinished(ledger.connection, workspace.id):
         stop_job(ledger, job)
 
 
 def end_all(ledger: Ledger, workspace: Workspace) -> None:
-    """End whatever of a workspace is not over, and with it what a runner is doing for it."""
+    """End the workspace's unfinished jobs at once; runners lose their leases on them."""
     for job in _unfinished(ledger.connection, workspace.id):
         end_job(ledger, job, JobStatus.STOPPED)
 

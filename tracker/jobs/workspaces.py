@@ -121,7 +121,7 @@ def remove_workspace(ledger: Ledger, workspace: Workspace) -> None:
 
 
 def note_event(ledger: Ledger, workspace: Workspace, event: str) -> None:
-    """Keep what was asked of a workspace that is no deployment."""
+    """Keep an event of a workspace that deploys nothing."""
     columns = WORKSPACES.c
     values = {"event": event, "event_at": ledger.now}
     ledger.connection.execute(update(WORKSPACES).where(columns.id == workspace.id).values(**values))
@@ -136,7 +136,7 @@ def find_workspace(connection: Connection, workspace_id: str, organization: str 
 
 
 def list_workspaces(connection: Connection, organization: str) -> list[Workspace]:
-    """All of an organization, by name."""
+    """List the organization's workspaces by name."""
     columns = WORKSPACES.c
     statement = select(WORKSPACES).where(columns.organization == organization).order_by(columns.name)
     return [Workspace.from_row(row) for row in connection.execute(statement)]

@@ -23,7 +23,7 @@ SETTINGS_PATH = "/api/v1/settings"
 
 
 class SettingsController(Controller):
-    """Read them and change them."""
+    """Read the settings and change them."""
 
     @get(SETTINGS_PATH, guards=[requires(Scope.ADMIN)], sync_to_thread=True)
     def read(self, request: CallerRequest, service: Service) -> OrganizationSettings:
@@ -79,7 +79,7 @@ def _answer(columns: Mapping[str, Any]) -> RepositoryAnswer:
 
 
 class RepositoriesController(Controller):
-    """List them, and set the team of one."""
+    """List repositories, and set the team of one."""
 
     @get(REPOSITORIES_PATH, guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
     def list_all(self, request: CallerRequest, service: Service) -> ListAnswer[RepositoryAnswer]:

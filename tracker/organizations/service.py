@@ -66,7 +66,7 @@ def set_team(
     team: str | None,
     can_access: CanAccess = allow_all,
 ) -> Mapping[str, Any]:
-    """Say which team a repository, or a service of one, belongs to; its row as it then is.
+    """Set the team of a repository, or of a service of one; return its row as it then is.
 
     Raises `NotFound`.
     """

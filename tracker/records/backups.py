@@ -95,7 +95,7 @@ def _keep_revocations(database: Path, prepared: Path) -> None:
 
 
 def _keep(path: Path) -> None:
-    """Have the disk keep what was written to a file or folder."""
+    """Flush a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

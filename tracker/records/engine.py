@@ -146,7 +146,7 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def probe(engine: Engine) -> None:
-    """Commit something that changes nothing. Raises one of `UNAVAILABLE` where nothing can be written."""
+    """Commit an act that changes nothing. Raises one of `UNAVAILABLE` where nothing can be written."""
     with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("select pg_current_xact_id()")

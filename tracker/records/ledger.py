@@ -197,7 +197,7 @@ class Ledger:
         return self._connection
 
     def once(self, name: str, read: Callable[[Connection], T]) -> T:
-        """What the first act of the transaction that asks for it reads; for what no act of it changes."""
+        """Return what `read` gives, read once a transaction; only for what no act of it changes."""
         if name not in self._read_once:
             self._read_once[name] = read(self._connection)
         found: T = self._read_once[name]
@@ -272,7 +272,7 @@ class Ledger:
             self.insert(REPOSITORIES, row)
 
     def ensure_organization(self, slug: str) -> None:
-        """Bring the organization into being, if it is not there."""
+        """Create the organization where it does not exist."""
         upsert = sqlite.insert if self.connection.dialect.name == "sqlite" else postgresql.insert
         self.connection.execute(
             upsert(ORGANIZATIONS)

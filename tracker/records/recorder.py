@@ -52,7 +52,7 @@ class Recorder:
         return self._refused_at is not None
 
     def try_again(self) -> None:
-        """Commit something that changes nothing; some seconds without a refusal, and that is forgotten.
+        """Probe with an empty commit; clear the refused state after three seconds without a refusal.
 
         Raises one of `UNAVAILABLE`.
         """
@@ -78,7 +78,7 @@ class Recorder:
         return await asyncio.wrap_future(future)
 
     def record_now(self, act: Act[T]) -> T:
-        """As `record`, on the calling thread in a transaction of its own; for the command line."""
+        """Record as `record` does, on the calling thread and in its own transaction; for the command line."""
         outcome = self._commit([_Submission(act, Future())])[0]
         if isinstance(outcome, BaseException):
             raise outcome

@@ -210,7 +210,7 @@ class Lease(SQLModel, table=True):
 
 
 class Organization(SQLModel, table=True):
-    """An organization: it comes into being with its first token."""
+    """An organization; it is created with its first token."""
 
     __tablename__ = "organizations"
 

@@ -28,7 +28,7 @@ _PIECE_BYTES = 1 << 18
 
 
 class ExportParameters(DeploymentFilterParameters):
-    """Which deployments, and how they are written."""
+    """The query parameters of an export of deployments."""
 
     format: FormatName | None = Field(
         None, description="json, csv, parquet or arrow; default by Accept, JSON."

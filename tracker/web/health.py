@@ -40,7 +40,7 @@ def _status_code(health: Health) -> int:
 
 
 class HealthController(Controller):
-    """Open to everybody."""
+    """Health and the service's own figures, open to everybody."""
 
     @get("/healthz", sync_to_thread=False)
     def alive(self) -> Health:
@@ -59,7 +59,7 @@ class HealthController(Controller):
 
     @head("/readyz")
     async def ready_head(self, service: Service) -> Response[None]:
-        """As GET, without a body."""
+        """Whether the service is ready, without a body."""
         return Response(None, status_code=_status_code(await asyncio.to_thread(_readiness, service)))
 
     @head("/metrics", sync_to_thread=False)

@@ -98,7 +98,7 @@ class KeysUnderWay:
 
 
 def forget_old_keys(engine: Engine, now: int) -> int:
-    """Remove keys beyond the thirty days for which they hold; returns how many. `now` in microseconds."""
+    """Remove keys older than `IDEMPOTENCY_KEY_DAYS`; return how many. `now` in microseconds."""
     before = now - IDEMPOTENCY_KEY_DAYS * DAY_MICROSECONDS
     with write_transaction(engine) as connection:
         return connection.execute(

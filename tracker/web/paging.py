@@ -25,7 +25,7 @@ CallerRequest = Request[Caller, Any, Any]
 
 
 class FilterParameters(QueryParameters):
-    """What a list or an export holds."""
+    """The query parameters that lists and exports share."""
 
     repository: tuple[RepositoryText, ...] = Field(
         (), description="name, owner/name or host/owner/name, each with a * at the end or none; repeatable."
@@ -52,7 +52,7 @@ def read_bound(name: str, text: str, zone: Callable[[], ZoneInfo]) -> datetime:
 
 
 class ListParameters(FilterParameters):
-    """What every list takes."""
+    """The query parameters that every list takes."""
 
     limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="Items a page.")
     cursor: str | None = Field(None, description="From the Link of the page before.")
@@ -66,7 +66,7 @@ class ListAnswer(Generic[T]):
 
 
 def base_of(request: CallerRequest, settings: Settings) -> str:
-    """Where the one who asks finds the service, without a slash at the end."""
+    """Return the service's address for the client of the request, without a slash at the end."""
     return settings.base_of(f"{request.scope['scheme']}://{request.headers['host']}")
 
 

@@ -45,7 +45,7 @@ class ProblemDetails:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What could not be answered, before it has a shape."""
+    """A failure, before an interface gives it its form."""
 
     status: int
     code: str
@@ -60,7 +60,7 @@ Shape = Callable[[Failure, str], Response[Any]]
 
 
 def problem_details(failure: Failure, _: str) -> Response[ProblemDetails]:
-    """A failure as the native interface says it: RFC 9457."""
+    """Render a failure as problem details: RFC 9457."""
     body = ProblemDetails(
         f"urn:tracker:problem:{failure.code}", failure.title, failure.status, failure.detail, failure.errors
     )

@@ -54,23 +54,23 @@ class Rejection:
 
 
 def _storable(text: str) -> str:
-    """Without what no database keeps: a field's name may hold anything."""
+    """Return the text without characters that no database keeps: a field's name may hold any."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 class Rejections:
-    """Those that wait to be written. Safe to use from several threads."""
+    """Refused posts that wait to be written. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._waiting: deque[Rejection] = deque(maxlen=_MOST_WAITING)
         self._writing = threading.Lock()
 
     def add(self, rejection: Rejection) -> None:
-        """Have it written soon."""
+        """Queue a refused post to be written."""
         self._waiting.append(rejection)
 
     def flush(self, engine: Engine) -> None:
-        """Write what waits, and remove what is too much. What cannot be written goes on waiting."""
+        """Write the queue, and remove the oldest beyond the limit. What cannot be written stays queued."""
         with self._writing:
             taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not taken:
@@ -115,7 +115,7 @@ def find_rejections(
 
 
 def forget_old_rejections(engine: Engine, now: int) -> None:
-    """Remove what is beyond the two weeks. `now` in microseconds."""
+    """Remove refused posts older than `REJECTION_DAYS`. `now` in microseconds."""
     with write_transaction(engine) as connection:
         before = now - REJECTION_DAYS * DAY_MICROSECONDS
         connection.execute(delete(REJECTIONS).where(REJECTIONS.c.rejected_at < before))

@@ -58,5 +58,5 @@ class Service:
 
 
 def author_of(caller: Caller) -> Author:
-    """The caller as the one who records."""
+    """Return the author of what the caller records."""
     return Author(caller.organization, caller.claims.subject, caller.claims.token_id)

@@ -22,7 +22,7 @@ _COLLECT_SECONDS, _MOST_PENDING = 0.2, 10_000
 
 
 async def read(engine: Engine, act: Callable[[Connection], T]) -> T:
-    """What the act reads, on a thread of its own."""
+    """Run a read on a thread of its own and return its result."""
 
     def reading() -> T:
         with engine.connect() as connection:
@@ -44,7 +44,7 @@ class Collector:
     _collected_at: dict[str, float] = field(default_factory=dict)
 
     async def collect(self, subscription: Subscription) -> bool:
-        """Put some of a subscriber's events on their way, few enough for recording not to notice.
+        """Queue some of a subscriber's events, few enough not to delay recording.
 
         What is not collected yet is in the records, and waits there as safely. Returns whether there may be
         more.

@@ -62,7 +62,7 @@ class NewDelivery:
 
 
 def enqueue(ledger: Ledger, webhook_id: str, deliveries: Sequence[NewDelivery], *, position: int) -> None:
-    """Put events on their way, and note up to which revision they are. Nothing goes on its way twice."""
+    """Queue deliveries, and keep the revision they are collected up to. No event is queued twice."""
     columns = WEBHOOKS.c
     moved = ledger.connection.execute(
         update(WEBHOOKS)
@@ -93,7 +93,7 @@ def enqueue(ledger: Ledger, webhook_id: str, deliveries: Sequence[NewDelivery], 
 
 
 def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int) -> Sequence[Row[Any]]:
-    """What may go out: of each subject the first that is pending, where its time has come."""
+    """List the deliveries that are due: of each subject the first pending one, where its time has come."""
     columns, earlier = DELIVERIES.c, DELIVERIES.alias("earlier")
     is_blocked = exists().where(
         earlier.c.webhook_id == columns.webhook_id,
@@ -115,7 +115,7 @@ def due_deliveries(connection: Connection, webhook_id: str, now: int, limit: int
 
 
 def count_pending(connection: Connection, webhook_id: str) -> int:
-    """How many events of a subscriber are on their way."""
+    """Count a subscriber's pending deliveries."""
     columns = DELIVERIES.c
     pending = select(func.count()).where(
         columns.webhook_id == webhook_id, columns.state == DeliveryState.PENDING.value
@@ -126,7 +126,7 @@ def count_pending(connection: Connection, webhook_id: str) -> int:
 def settle(
     ledger: Ledger, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: int
 ) -> None:
-    """Note a try, and what is next. What was dropped meanwhile stays so, unless it was delivered."""
+    """Keep the result of a try, and when the next is due. What was dropped stays so, unless delivered."""
     columns = DELIVERIES.c
     row = ledger.connection.execute(
         select(columns.webhook_id, columns.subject, columns.attempts, columns.state).where(
@@ -159,7 +159,7 @@ def settle(
 
 
 def drop_pending(ledger: Ledger, webhook_id: str) -> None:
-    """Send nothing of what is on its way."""
+    """Drop the webhook's pending deliveries."""
     columns = DELIVERIES.c
     pending = and_(columns.webhook_id == webhook_id, columns.state == DeliveryState.PENDING.value)
     ledger.connection.execute(update(DELIVERIES).where(pending).values(state=DeliveryState.DROPPED.value))
@@ -174,7 +174,7 @@ def redeliver(ledger: Ledger, webhook_id: str, delivery_id: str) -> Row[Any]:
 
 
 def find_delivery(connection: Connection, webhook_id: str, delivery_id: str) -> Row[Any]:
-    """One of a webhook. Raises `NotFound`."""
+    """Find one delivery of a webhook. Raises `NotFound`."""
     columns = DELIVERIES.c
     row = connection.execute(
         select(DELIVERIES).where(columns.webhook_id == webhook_id, columns.id == delivery_id)
@@ -185,7 +185,7 @@ def find_delivery(connection: Connection, webhook_id: str, delivery_id: str) -> 
 
 
 def forget_old_deliveries(engine: Engine, now: int) -> int:
-    """Remove what has been over for long; returns how many."""
+    """Remove deliveries that ended more than `DELIVERY_DAYS` ago; return how many."""
     columns = DELIVERIES.c
     old = and_(
         columns.state != DeliveryState.PENDING.value,

@@ -42,7 +42,7 @@ _log = structlog.get_logger("tracker.webhooks")
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Looks for events and brings them out, as long as it runs."""
+    """Collects events and delivers them, as long as it runs."""
 
     engine: Engine
     recorder: Recorder
@@ -56,7 +56,7 @@ class Dispatcher:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Brings events out in the background; what is under way at the end is sent again later."""
+        """Deliver events in the background; deliveries under way at the end are sent again later."""
         loop = asyncio.get_running_loop()
         self.recorder.on_commit = partial(loop.call_soon_threadsafe, self._wake.set)
         work = asyncio.create_task(self._work())
@@ -88,7 +88,7 @@ class Dispatcher:
                 await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
 
     async def look(self) -> bool:
-        """Put on their way what has happened, and send what is due; whether there is anybody to tell."""
+        """Collect new events and send what is due; return whether there is any subscriber."""
         subscriptions = await read(self.engine, enabled_subscriptions)
         if not subscriptions or not await self._has_lease():
             return False
@@ -174,5 +174,5 @@ class Dispatcher:
 
 
 def _reason(failure: SQLAlchemyError) -> str:
-    """What the database says, without the statement and what was bound to it."""
+    """Return the database's message, without the statement and its parameters."""
     return str(getattr(failure, "orig", failure))

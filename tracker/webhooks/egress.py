@@ -21,11 +21,11 @@ _RESOLVERS = ThreadPoolExecutor(16, "resolver")
 
 
 class AddressRefused(Exception):
-    """Nothing was sent: the name means an address that may not be called, or nothing."""
+    """The host resolves to an address that may not be called, or to none; nothing was sent."""
 
 
 class Unresolvable(AddressRefused):
-    """The name means nothing, just now."""
+    """The host cannot be resolved just now."""
 
 
 async def permitted_address(host: str, port: int, allowed: Sequence[Network]) -> str:

@@ -23,7 +23,7 @@ _HISTORY_MICROSECONDS = DAY_MICROSECONDS
 
 
 class EventKind(StrEnum):
-    """What subscribers can be status of."""
+    """The events that subscribers can choose."""
 
     DEPLOYMENT = "deployment"
     DEPLOYMENT_STATUS = "deployment_status"
@@ -31,7 +31,7 @@ class EventKind(StrEnum):
 
 
 class EventAction(StrEnum):
-    """What was done to it."""
+    """What was done to the deployment or the incident."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -73,7 +73,7 @@ def head_revision(connection: Connection) -> int:
 
 
 def read_events(connection: Connection, organization: str, after: int, limit: int) -> EventPage:
-    """What happened to an organization's records after a revision; some of it, where there is much."""
+    """Read a page of the events of an organization after a revision."""
     head = head_revision(connection)
     if head <= after:
         # A database that was restored is behind where it was.
@@ -137,7 +137,7 @@ def _of_deployments(connection: Connection, rows: Sequence[Row[Any]]) -> Iterato
 
 
 def _changes(row: Row[Any], status_before: str | None) -> Iterator[tuple[EventKind, EventAction]]:
-    """What a version of a deployment is news of."""
+    """Return the events that a version of a deployment stands for."""
     if row.superseded_revision == row.revision:
         yield EventKind.DEPLOYMENT, EventAction.DELETED
     elif row.revision == row.first_revision:
@@ -166,7 +166,7 @@ def _of_incidents(rows: Iterable[Row[Any]]) -> Iterator[Event]:
 
 
 def _of_requests(rows: Iterable[Row[Any]]) -> Iterator[Event]:
-    """Of those without a record: the others' records tell."""
+    """Return the events of requests without a deployment record; its versions cover those with one."""
     for row in rows:
         if row.deployment_id is None:
             yield Event(
@@ -212,7 +212,7 @@ def _subject(number: int) -> str:
 
 
 def _is_history(row: Row[Any], ended_at: int | None) -> bool:
-    """Whether a thing was over for long when it was first recorded; what changes later is news."""
+    """Whether a thing had ended more than a day before it was first recorded; later changes are events."""
     is_first = row.revision == row.first_revision
     return is_first and ended_at is not None and row.recorded_at - ended_at > _HISTORY_MICROSECONDS
 
@@ -223,7 +223,7 @@ def _requests_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Ro
 
 
 def _statuses_before(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, str]:
-    """Of each version the status of the one before it, by the version's revision."""
+    """Return for each version the status of the one before it, by the version's revision."""
     columns = DEPLOYMENTS.c
     revised = [row for row in rows if row.revision != row.first_revision]
     found = connection.execute(

@@ -9,7 +9,7 @@ JITTER = 0.2
 
 
 def retry_seconds(failures: int, asked_for: float | None = None) -> float:
-    """How long to wait after so many failures in a row: longer each time, and never for all alike."""
+    """Return the seconds to wait after so many failures in a row: exponential, with jitter."""
     delay: float = min(FIRST_DELAY_SECONDS * DELAY_FACTOR ** (failures - 1), LONGEST_DELAY_SECONDS)
     delay *= random.uniform(1 - JITTER, 1 + JITTER)
     return max(delay, min(asked_for or 0, LONGEST_DELAY_SECONDS))

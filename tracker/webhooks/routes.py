@@ -46,7 +46,7 @@ class DeliveryListParameters(QueryParameters):
 
 
 class WebhooksController(Controller):
-    """Subscribe, list, change, end; what is on its way and what has become of it."""
+    """Create, list, change and delete webhooks; list and repeat their deliveries."""
 
     @post(PATH, guards=_ADMIN)
     async def subscribe(
@@ -65,7 +65,7 @@ class WebhooksController(Controller):
 
     @get(PATH, guards=_ADMIN, sync_to_thread=True)
     def list_all(self, request: CallerRequest, service: Service) -> ListAnswer[WebhookAnswer]:
-        """All of the organization, the oldest first."""
+        """The organization's webhooks, the oldest first."""
         request.user.require_unlimited(_WHOLE)
         with service.engine.connect() as connection:
             found = list_subscriptions(connection, request.user.organization)
@@ -84,7 +84,7 @@ class WebhooksController(Controller):
         request: CallerRequest,
         service: Service,
     ) -> WebhookAnswer:
-        """Change where it is, what it hears of, and whether it hears anything: a merge patch."""
+        """Change the URL, the events, or whether the webhook is enabled: a merge patch."""
         request.user.require_unlimited(_WHOLE)
         author = author_of(request.user)
         if data.url is not None:
@@ -98,7 +98,7 @@ class WebhooksController(Controller):
 
     @delete(_ONE, guards=_ADMIN)
     async def end(self, webhook_id: FromPath[str], request: CallerRequest, service: Service) -> None:
-        """Tell it nothing more, and forget what was on its way."""
+        """Delete the webhook and drop its pending deliveries."""
         request.user.require_unlimited(_WHOLE)
         author = author_of(request.user)
         await service.recorder.record(lambda ledger: unsubscribe(ledger, author, webhook_id))
@@ -112,7 +112,7 @@ class WebhooksController(Controller):
     def list_deliveries(
         self, webhook_id: FromPath[str], request: CallerRequest, service: Service
     ) -> Response[ListAnswer[DeliveryAnswer]]:
-        """What it was told or is to be told, the latest first, with every try; kept for thirty days."""
+        """The deliveries of a webhook, the latest first, with every try."""
         parameters = DeliveryListParameters.read(request.query_params.multi_items())
         _find(request, service, webhook_id)
         with service.engine.connect() as connection:
@@ -137,7 +137,7 @@ class WebhooksController(Controller):
     async def redeliver(
         self, webhook_id: FromPath[str], delivery_id: FromPath[str], request: CallerRequest, service: Service
     ) -> DeliveryAnswer:
-        """Send it again, under the same id, whatever has become of it: 202."""
+        """Send a delivery again, under the same id, whatever its state: 202."""
         request.user.require_unlimited(_WHOLE)
         organization = request.user.organization
 

@@ -54,7 +54,7 @@ Events = Annotated[list[Annotated[EventKind, Field(strict=False)]], Field(min_le
 
 
 class NewWebhook(Body):
-    """Whom to tell of events."""
+    """The body of a new webhook."""
 
     url: WebhookUrl = Field(description="Where to post them; not inside the host or a private network.")
     kind: Annotated[SubscriberKind, Field(strict=False)] | None = Field(

@@ -38,7 +38,7 @@ class OutgoingWebhook:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What came of a try: a status, or the error that stood in its way."""
+    """The result of a try: the subscriber's status, or the error."""
 
     seconds: float
     status: int | None = None
@@ -52,7 +52,7 @@ class DeliveryResult:
 
 
 async def send(outgoing: OutgoingWebhook, allowed: Sequence[Network]) -> DeliveryResult:
-    """Try once. Whatever goes wrong on the way is in the reply."""
+    """Send once. Whatever goes wrong is in the result; nothing is raised."""
     started = time.monotonic()
     try:
         async with asyncio.timeout(MOST_SECONDS):
@@ -97,7 +97,7 @@ async def _post(outgoing: OutgoingWebhook, allowed: Sequence[Network]) -> tuple[
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Whom to believe; read once, as it takes longer than sending."""
+    """Load the trusted certificates, once: it takes longer than sending."""
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -114,7 +114,7 @@ def _headers(outgoing: OutgoingWebhook) -> Mapping[str, str]:
 
 
 def _refusal(status: int, headers: httpx.Headers) -> str | None:
-    """Why an answer does not count as taking the event; None where it does."""
+    """Return why an answer does not accept the event; None where it does."""
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:

@@ -12,13 +12,13 @@ Render = Callable[[Event, str, str], str | None]
 
 
 def no_headers(_: OutgoingWebhook) -> Mapping[str, str]:
-    """Nothing beside what Standard Webhooks have."""
+    """Return no headers beyond those of Standard Webhooks."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookShape:
-    """What a kind of subscriber is sent."""
+    """The body and headers that a kind of subscriber is sent."""
 
     render: Render
     headers_of: HeadersOf = no_headers

@@ -59,7 +59,7 @@ class Subscription:
 
 
 def new_secret() -> str:
-    """A secret as Standard Webhooks has them."""
+    """Make a secret in the form of Standard Webhooks."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
@@ -82,7 +82,7 @@ def subscribe(
     events: Sequence[EventKind],
     secret: str,
 ) -> Subscription:
-    """Tell somebody of what happens from now on."""
+    """Create a webhook that is sent what happens from now on."""
     row = {
         "id": str(uuid7()),
         "organization": author.organization,
@@ -102,7 +102,7 @@ def subscribe(
 def change_subscription(
     ledger: Ledger, author: Author, webhook_id: str, changes: Mapping[str, Any]
 ) -> Subscription:
-    """Change what `changes` names. One that is enabled again hears of what happens from then on.
+    """Change what `changes` names. A webhook that is enabled again is sent what happens from then on.
 
     Raises `NotFound`.
     """
@@ -119,14 +119,14 @@ def change_subscription(
 
 
 def unsubscribe(ledger: Ledger, author: Author, webhook_id: str) -> None:
-    """Tell it nothing more, and forget what was on its way. Raises `NotFound`."""
+    """Delete the webhook and drop its pending deliveries. Raises `NotFound`."""
     find_subscription(ledger.connection, author.organization, webhook_id)
     ledger.connection.execute(delete(DELIVERIES).where(DELIVERIES.c.webhook_id == webhook_id))
     ledger.connection.execute(delete(WEBHOOKS).where(WEBHOOKS.c.id == webhook_id))
 
 
 def find_subscription(connection: Connection, organization: str, webhook_id: str) -> Subscription:
-    """One of the organization's. Raises `NotFound`."""
+    """Find one webhook of the organization. Raises `NotFound`."""
     columns = WEBHOOKS.c
     row = connection.execute(
         select(WEBHOOKS).where(columns.id == webhook_id, columns.organization == organization)
@@ -137,20 +137,20 @@ def find_subscription(connection: Connection, organization: str, webhook_id: str
 
 
 def list_subscriptions(connection: Connection, organization: str) -> list[Subscription]:
-    """All of an organization, the oldest first."""
+    """List the organization's webhooks, the oldest first."""
     columns = WEBHOOKS.c
     statement = select(WEBHOOKS).where(columns.organization == organization)
     return [Subscription.from_row(row) for row in connection.execute(statement.order_by(columns.id))]
 
 
 def enabled_subscriptions(connection: Connection) -> list[Subscription]:
-    """Everybody who is to be told."""
+    """List the enabled webhooks."""
     statement = select(WEBHOOKS).where(WEBHOOKS.c.disabled_reason.is_(None)).order_by(WEBHOOKS.c.id)
     return [Subscription.from_row(row) for row in connection.execute(statement)]
 
 
 def disable(ledger: Ledger, subscription: Subscription, reason: str) -> None:
-    """Tell it nothing more until somebody enables it again; one that is elsewhere by now is left alone."""
+    """Disable the webhook; one whose URL has changed meanwhile stays enabled."""
     columns = WEBHOOKS.c
     disabled = ledger.connection.execute(
         update(WEBHOOKS)

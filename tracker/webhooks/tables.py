@@ -11,7 +11,7 @@ _PENDING = text("state = 'pending'")
 
 
 class Webhook(SQLModel, table=True):
-    """Who is told of events; `position` is the last revision whose events are on their way."""
+    """A subscriber; `position` is the last revision whose events are collected."""
 
     __tablename__ = "webhooks"
 

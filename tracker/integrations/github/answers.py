@@ -66,7 +66,7 @@ def status_answer(status: DeploymentStatus, requested: Requested, base: str) -> 
 
 
 def user_answer(login: str, base: str) -> Answer:
-    """Whoever did it, by the subject of the token: no more is known, and clients want all keys."""
+    """Render the user behind a token: its subject is all that is known, and clients want every key."""
     url = f"{base}/users/{quote(login, safe='')}"
     return {
         "login": login,
@@ -179,5 +179,5 @@ def _stable_number(name: str) -> int:
 
 
 def _time(microseconds: int) -> str:
-    """To the second, as GitHub's clients parse it."""
+    """Render a time to the second, as GitHub's clients parse it."""
     return f"{from_microseconds(microseconds):%Y-%m-%dT%H:%M:%SZ}"

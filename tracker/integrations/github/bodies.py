@@ -21,7 +21,7 @@ class _GitHubBody(Body):
 
 
 class NewDeployment(_GitHubBody):
-    """A deployment that is asked for."""
+    """The body of a request for a deployment."""
 
     ref: Name
     sha: CommitId | None = None
@@ -40,7 +40,7 @@ class NewDeployment(_GitHubBody):
         return None if value == "" else value
 
     def request(self, repository: RepositoryIdentity) -> Request:
-        """What is asked for, with GitHub's defaults."""
+        """Return the request, with GitHub's defaults."""
         environment = self.environment or DEFAULT_ENVIRONMENT
         is_production = environment == DEFAULT_ENVIRONMENT
         return Request(
@@ -86,7 +86,7 @@ class NewStatus(_GitHubBody):
     @model_validator(mode="before")
     @classmethod
     def _one_address(cls, given: Any) -> Any:
-        """`target_url` is what `log_url` was called first."""
+        """Take `target_url` for `log_url`: it is the older name."""
         if isinstance(given, dict) and not given.get("log_url"):
             return {**given, "log_url": given.get("target_url")}
         return given

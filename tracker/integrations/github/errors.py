@@ -12,7 +12,7 @@ _INVALID = 422
 
 
 def render(failure: Failure, _: str) -> Response[dict[str, object]]:
-    """A failure as GitHub says it."""
+    """Render a failure in the form of GitHub's API."""
     body: dict[str, object] = {
         "message": _MESSAGES.get(failure.status, failure.detail),
         "documentation_url": DOCUMENTATION,

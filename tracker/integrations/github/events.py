@@ -40,7 +40,7 @@ def github_body(event: Event, organization: str, base: str) -> str | None:
 
 
 def github_headers(outgoing: OutgoingWebhook) -> Mapping[str, str]:
-    """What GitHub's receivers look for, with its signature."""
+    """Return the headers of a GitHub webhook, with its signature."""
     digest = hmac.new(outgoing.secret.encode(), outgoing.body.encode(), hashlib.sha256).hexdigest()
     return {
         "X-GitHub-Event": outgoing.event,

@@ -119,7 +119,7 @@ class GitHubController(Controller):
         request: CallerRequest,
         service: Service,
     ) -> Response[Answer]:
-        """Tell of a deployment's progress; the record follows."""
+        """Report a deployment's status; its record follows."""
         author, repository, progress = author_of(request.user), request.state.repository, data.progress()
 
         def act(ledger: Ledger) -> Answer:
@@ -135,7 +135,7 @@ class GitHubController(Controller):
     def list_statuses(
         self, number: FromPath[int], request: CallerRequest, service: Service
     ) -> Response[list[Answer]]:
-        """What was status of a deployment, the latest first."""
+        """The statuses of a deployment, the latest first."""
         base, (page, size) = _base(request, service), _page(request.query_params)
 
         def act(connection: Connection) -> list[Answer]:
