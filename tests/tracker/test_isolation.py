@@ -1,0 +1,323 @@
+"""Nobody sees or changes what belongs to another organization, or to a repository that a token is not for.
+
+One table of every route; what is not in it fails.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from litestar.testing import TestClient
+
+from metrics.definitions.catalog import MetricName
+from tests.server import Server, deployment, ndjson
+from tests.waiting import wait_until
+from tracker.app import create_app
+from tracker.records.engine import connect
+from tracker.records.migrations import migrate
+from tracker.settings import Settings
+
+DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
+WORKSPACE, JOB, QOVERY = "/api/workspaces/{workspace_id}", "/api/jobs/{job_id}", "/job/{job_id}"
+WEBHOOK, DELIVERY = "/api/v1/webhooks/{webhook_id}", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}"
+SHOP, OTHER = "https://github.com/acme/shop", "https://github.com/acme/other"
+AT = "2026-03-02T{:02}:00:00Z".format
+MARCH = "from=2026-03-01&to=2026-04-01"
+# What the victim's records say, and nobody else's.
+SECRET = "Hush"
+OF_NO_ORGANIZATION = {"/healthz", "/readyz", "/metrics", "/schema", "/schema/openapi.json", "/schema/{path}"}
+DEPLOYED = {"deployment_node_id": "run-1", "finished_at": AT(10)}
+REPAIRED = {"deployment_node_id": "run-2", "finished_at": AT(13), "commit_id": "f" * 40}
+BEGUN = {
+    "title": "Release", "branch": "main", "commit_id": "d" * 40, "repository_url": SHOP, "member_id": "mona",
+    "pull_request_number": 7,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Route:
+    """A call, and how an admin of another organization and one limited to another repository are answered.
+
+    A parameter in the path is the victim's. 200 to a GET: with the caller's own things, whatever the
+    victim has.
+    """
+
+    method: str
+    path: str
+    stranger: int
+    limited: int
+    query: str = ""
+    body: Any = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}{self.query}"
+
+    def paths(self, things: Sequence[Mapping[str, str]]) -> list[str]:
+        """The path to each of the things."""
+        template = self.path.replace(QOVERY, "/job/{workspace_id}") + self.query
+        return list(
+            dict.fromkeys(template.format(**one, name=metric) for one in things for metric in MetricName)
+        )
+
+
+def github(prefix: str) -> list[Route]:
+    """GitHub's interface, at each of the places where its clients look for it."""
+    one = f"{prefix}/repos/{{owner}}/{{repo}}"
+    number = f"{one}/deployments/{{number}}"
+    return [
+        Route("GET", one, 200, 404),
+        Route("GET", f"{one}/deployments", 200, 404),
+        Route("GET", f"{one}/deployments", 200, 404, "?task=seed-database"),
+        Route("POST", f"{one}/deployments", 201, 404, body={"ref": "main"}),
+        Route("GET", number, 404, 404),
+        Route("DELETE", number, 404, 404),
+        Route("GET", f"{number}/statuses", 404, 404),
+        Route("POST", f"{number}/statuses", 404, 404, body={"state": "failure"}),
+        Route("GET", f"{number}/statuses/{{status}}", 404, 404),
+    ]
+
+
+TABLE = [
+    Route("GET", DEPLOYMENTS, 200, 200),
+    Route("GET", DEPLOYMENTS, 200, 200, "?team=checkout"),
+    Route("GET", DEPLOYMENTS, 200, 200, "?repository=acme/shop"),
+    Route("POST", DEPLOYMENTS, 201, 403, "?receipt=true", deployment(**DEPLOYED)),
+    Route("POST", f"{DEPLOYMENTS}/batch", 200, 207, body=ndjson(deployment(**REPAIRED))),
+    Route("GET", f"{DEPLOYMENTS}/export", 200, 200),
+    Route("GET", f"{DEPLOYMENTS}/export", 200, 200, "?format=csv&team=checkout"),
+    Route("GET", f"{DEPLOYMENTS}/{{deployment_id}}", 404, 404),
+    Route("PATCH", f"{DEPLOYMENTS}/{{deployment_id}}", 404, 404, body={"status": "fail"}),
+    Route("DELETE", f"{DEPLOYMENTS}/{{deployment_id}}", 404, 404),
+    Route("GET", f"{DEPLOYMENTS}/{{deployment_id}}/history", 404, 404),
+    Route("GET", f"{DEPLOYMENTS}/{{deployment_id}}/steps", 404, 404),
+    Route("PUT", f"{DEPLOYMENTS}/{{deployment_id}}/steps", 404, 404, body={"steps": []}),
+    Route("GET", INCIDENTS, 200, 200),
+    Route("GET", INCIDENTS, 200, 200, "?repository=acme/shop"),
+    Route("POST", INCIDENTS, 201, 403, "?receipt=true", {"key": "i", "started_at": AT(12), "repository_url": SHOP}),
+    Route("GET", f"{INCIDENTS}/{{incident_id}}", 404, 404),
+    Route("PATCH", f"{INCIDENTS}/{{incident_id}}", 404, 404, body={"change_related": False}),
+    Route("GET", f"{INCIDENTS}/{{incident_id}}/history", 404, 404),
+    Route("GET", "/api/v1/changes", 200, 200, "?since=2020-01-01T00:00:00Z"),
+    Route("GET", "/api/v1/quality", 200, 200, f"?{MARCH}"),
+    Route("GET", "/api/v1/quality", 200, 200, f"?{MARCH}&repository=acme/shop"),
+    Route("GET", "/api/v1/repositories", 200, 200),
+    Route("PATCH", "/api/v1/repositories/{repository_id}", 404, 404, body={"team": "theirs"}),
+    Route("GET", "/api/v1/settings", 200, 403),
+    Route("PATCH", "/api/v1/settings", 200, 403, body={"failure_signals": ["status"]}),
+    Route("GET", "/api/v1/webhooks", 200, 403),
+    Route("POST", "/api/v1/webhooks", 201, 403, body={"url": "https://nobody.invalid/theirs"}),
+    Route("GET", WEBHOOK, 404, 403),
+    Route("PATCH", WEBHOOK, 404, 403, body={"enabled": True}),
+    Route("DELETE", WEBHOOK, 404, 403),
+    Route("GET", f"{WEBHOOK}/deliveries", 404, 403),
+    Route("GET", DELIVERY, 404, 403),
+    Route("POST", f"{DELIVERY}/redelivery", 404, 403),
+    Route("GET", "/api/v1/metrics", 200, 200, f"?{MARCH}&group_by=team&interval=month"),
+    Route("GET", "/api/v1/metrics", 200, 200, f"?{MARCH}&repository=acme/shop"),
+    Route("GET", "/api/v1/metrics/{name}", 200, 200, f"?{MARCH}"),
+    Route("GET", "/api/v1/metrics/{name}/explain", 200, 200, f"?{MARCH}"),
+    Route("GET", "/api/v1/metrics/{name}/explain", 200, 200, f"?{MARCH}&repository=acme/shop"),
+    Route("GET", "/api/v1/metrics/{name}/profiles", 200, 200, f"?{MARCH}"),
+    Route("POST", "/v1/organization/deployment", 201, 403, body=BEGUN),
+    Route("POST", f"{WORKSPACE}/deployments", 404, 404),
+    # A signature says who may, no token.
+    Route("POST", f"{WORKSPACE}/deployments/github-webhook", 401, 401, body={}),
+    Route("GET", f"{WORKSPACE}/jobs", 404, 404),
+    Route("GET", JOB, 404, 404),
+    Route("DELETE", JOB, 404, 404),
+    Route("GET", f"{JOB}/logs", 404, 404),
+    Route("PUT", f"{JOB}/stopped", 404, 404),
+    Route("POST", f"{QOVERY}/deploy", 404, 404, "?forceEvent=STOP"),
+    Route("GET", f"{QOVERY}/status", 404, 404),
+    *github(""),
+    *github("/api/v3"),
+]  # fmt: skip
+READS = [route for route in TABLE if route.method == "GET"]
+WRITES = [route for route in TABLE if route.method != "GET"]
+TELLING = {
+    f"GET {path}"
+    for path in (
+        DEPLOYMENTS, "/api/v1/changes?since=2020-01-01T00:00:00Z", f"{DEPLOYMENTS}/{{deployment_id}}/steps",
+        "/api/v1/webhooks", f"{WEBHOOK}/deliveries", f"{WORKSPACE}/jobs", f"{QOVERY}/status",
+        "/repos/{owner}/{repo}/deployments", "/repos/{owner}/{repo}/deployments/{number}/statuses",
+        f"/api/v1/metrics?{MARCH}&repository=acme/shop",
+    )
+}  # fmt: skip
+ASKERS = ["stranger", "limited"]
+
+
+@pytest.mark.filterwarnings("ignore:.*Inferred dependency")
+def test_the_table_names_every_route(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    engine = connect(settings.record_database_url)
+    migrate(engine)
+    engine.dispose()
+    with TestClient(create_app(settings)) as running:
+        served = {
+            (method, route.path_format)
+            for route in running.app.routes
+            for method in getattr(route, "methods", ())
+            if method != "OPTIONS" and route.path_format not in OF_NO_ORGANIZATION
+        }
+    assert served == {(route.method, route.path) for route in TABLE}
+
+
+@dataclass(frozen=True)
+class House:
+    """An organization with one of everything, and two who have no business there.
+
+    `seen_before` is what those two read while there was nothing but what they had recorded themselves.
+    """
+
+    victim: httpx.Client
+    askers: Mapping[str, httpx.Client]
+    things: Sequence[Mapping[str, str]]
+    seen_before: Mapping[tuple[str, str], str]
+
+    def seen_by_the_victim(self) -> dict[str, str]:
+        """What a change of anything would show in."""
+        reads = [route for route in READS if route.name in TELLING]
+        return {path: self.victim.get(path).text for route in reads for path in route.paths(self.things)}
+
+
+@contextmanager
+def opened_house(server: Server, name: str) -> Iterator[House]:
+    with (
+        server.client(server.token(org=name)) as victim,
+        server.client(server.token(org=f"{name}-stranger")) as stranger,
+        server.client(server.token("admin", name, ("acme/other",))) as limited,
+    ):
+        askers = {"stranger": stranger, "limited": limited}
+        record_some(stranger, SHOP)
+        record_some(limited, OTHER)
+        nothing = {"owner": "acme", "repo": "shop"}
+        before = {
+            (asker, path): client.get(path).text
+            for asker, client in askers.items()
+            for route in READS
+            if getattr(route, asker) == 200
+            for path in route.paths([nothing])
+        }
+        yield House(victim, askers, record_everything(server, victim, name), before)
+
+
+@pytest.fixture(scope="module")
+def read_house(server: Server) -> Iterator[House]:
+    with opened_house(server, "read-house") as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def written_house(server: Server) -> Iterator[House]:
+    """Strangers record things of their own here."""
+    with opened_house(server, "written-house") as house:
+        yield house
+
+
+def sent(client: httpx.Client, method: str, path: str, body: object = None) -> dict[str, Any]:
+    answered = client.request(method, path, json=body)
+    assert answered.is_success, answered.text
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+def record_some(client: httpx.Client, repository: str) -> None:
+    """What every metric, list and explanation shows something of."""
+    commits = [{"sha": "c" * 40, "committed_at": AT(7)}]
+    first = {"finished_at": AT(8), "commits": commits, "deployment_node_id": "run-0"}
+    hotfix = {"finished_at": AT(9), "commit_id": "b" * 40, "is_hotfix": True}
+    for fields in (first, hotfix):
+        sent(client, "POST", DEPLOYMENTS, deployment(repository_url=repository, **fields))
+    sent(client, "POST", INCIDENTS, {"started_at": AT(11), "repository_url": repository})
+
+
+def record_everything(server: Server, client: httpx.Client, organization: str) -> list[dict[str, str]]:
+    """One of everything that an organization can have; what is in a path to it, once for each of its numbers."""
+    said: dict[str, Any] = {"title": SECRET, "labels": {"secret": SECRET}}
+    commits = [{"sha": "e" * 40, "committed_at": AT(6)}]
+    first = sent(client, "POST", DEPLOYMENTS, deployment(**DEPLOYED, **said, commits=commits))
+    steps = {"steps": [{"step_name": SECRET, "status": "SUCCESS", "duration_sec": 1}]}
+    sent(client, "PUT", f"{DEPLOYMENTS}/{first['id']}/steps", steps)
+    sent(client, "POST", DEPLOYMENTS, deployment(**REPAIRED, **said, is_hotfix=True, branch=SECRET))
+    sent(client, "POST", DEPLOYMENTS, deployment(status="in_progress", started_at=AT(1), **said))
+    sent(client, "POST", "/v1/organization/deployment", {**BEGUN, "title": SECRET, "status": "in_progress"})
+    incident = {"started_at": AT(12), **said}
+    sent(client, "POST", INCIDENTS, incident)
+    incident |= {"key": "i", "repository_url": SHOP, "resolved_at": AT(14)}
+    incident_id = sent(client, "POST", INCIDENTS, incident)["id"]
+    known = sent(client, "GET", "/api/v1/repositories")["items"]
+    (repository_id,) = [one["id"] for one in known if one["repository"] == "acme/shop"]
+    sent(client, "PATCH", f"/api/v1/repositories/{repository_id}", {"team": "checkout"})
+    sent(client, "PATCH", "/api/v1/settings", {"attribution_gap_days": 5})
+
+    numbers = []
+    # A task that deploys nothing has a number and no record.
+    for task in ("deploy", "seed-database"):
+        asked = {"ref": "main", "task": task, "description": SECRET}
+        number = sent(client, "POST", "/repos/acme/shop/deployments", asked)["id"]
+        told = {"state": "queued", "description": SECRET}
+        status = sent(client, "POST", f"/repos/acme/shop/deployments/{number}/statuses", told)["id"]
+        numbers.append({"number": str(number), "status": str(status)})
+
+    made = server.run(
+        "workspace", "create", "shop", "--org", organization, "--command", "true", "--repository", SHOP
+    )
+    workspace = made.stdout.splitlines()[0].removeprefix("workspace: ")
+    job = sent(client, "POST", f"/api/workspaces/{workspace}/deployments")["id"]
+
+    webhook = sent(client, "POST", "/api/v1/webhooks", {"url": "https://nobody.invalid/hear"})["id"]
+    sent(client, "PATCH", f"{DEPLOYMENTS}/{first['id']}", {"url": "https://ci.example/1"})
+    deliveries = f"/api/v1/webhooks/{webhook}/deliveries"
+    wait_until(lambda: any(one["attempts"] for one in client.get(deliveries).json()["items"]))
+    # What is tried again and again is not the same in two answers.
+    sent(client, "PATCH", f"/api/v1/webhooks/{webhook}", {"enabled": False})
+    (delivery,) = client.get(deliveries).json()["items"]
+    things = {
+        "deployment_id": first["id"], "incident_id": incident_id, "repository_id": repository_id,
+        "webhook_id": webhook, "delivery_id": delivery["id"], "workspace_id": workspace, "job_id": job,
+        "owner": "acme", "repo": "shop",
+    }  # fmt: skip
+    return [{**things, **number} for number in numbers]
+
+
+def cases(routes: Sequence[Route]) -> list[Any]:
+    return [pytest.param(route, id=route.name) for route in routes]
+
+
+@pytest.mark.parametrize("route", cases(READS))
+def test_whose_things_they_are_is_shown_them(read_house: House, route: Route) -> None:
+    for path in route.paths(read_house.things):
+        assert read_house.victim.get(path).is_success, path
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("route", cases(READS))
+def test_what_one_records_changes_nothing_that_another_reads(
+    read_house: House, route: Route, asker: str
+) -> None:
+    for path in route.paths(read_house.things):
+        answered = read_house.askers[asker].get(path)
+        assert answered.status_code == getattr(route, asker), answered.text
+        assert SECRET not in answered.text
+        if answered.is_success:
+            assert answered.text == read_house.seen_before[asker, path]
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("route", cases(WRITES))
+def test_what_one_writes_changes_nothing_of_anothers(written_house: House, route: Route, asker: str) -> None:
+    before = written_house.seen_by_the_victim()
+    for path in route.paths(written_house.things):
+        body = {"content": route.body} if isinstance(route.body, bytes) else {"json": route.body}
+        answered = written_house.askers[asker].request(route.method, path, **body)
+        assert answered.status_code == getattr(route, asker), answered.text
+        assert SECRET not in answered.text
+        if answered.is_success:
+            ids = [text for name, text in written_house.things[0].items() if name.endswith("_id")]
+            assert not any(one in answered.text for one in ids)
+    assert written_house.seen_by_the_victim() == before
