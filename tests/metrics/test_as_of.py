@@ -62,6 +62,15 @@ def test_settings_and_the_default_window_are_those_of_then(book: Book) -> None:
     assert [row[1].reason for row in before_all[1:]] == ["no_deployments"] * 4  # type: ignore[attr-defined]
 
 
+def test_each_organization_has_its_own_past(book: Book) -> None:
+    for org, count in (("acme", 1), ("other", 2)):
+        for number in range(count):
+            book.deploy(org=org, version=f"v{number}", finished_at="2026-03-02T10:00:00Z")
+    then = datetime.now(UTC).isoformat()
+    counts = {org: ask(book, org, as_of=then)[0][1] for org in ("acme", "other", "nobody")}
+    assert {org: row.deployments for org, row in counts.items()} == {"acme": 1, "other": 2, "nobody": 0}  # type: ignore[attr-defined]
+
+
 def test_a_history_that_was_replaced_is_not_mistaken_for_the_one_before(book: Book, tmp_path: Path) -> None:
     """As after a restore: the same revision, and other records."""
     (tmp_path / "other").mkdir()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+import time_machine
 
 from tests.server import Server, deployment, ndjson, run_tracker
 from tracker.auth.callers import Authenticator
@@ -296,6 +297,17 @@ def test_a_revocation_holds_whatever_the_signature(tmp_path: Path) -> None:
     authenticator.reload(ring, {caller.claims.token_id})
     with pytest.raises(Unauthenticated, match="revoked"):
         authenticator.authenticate(f"Bearer {token}")
+
+
+def test_a_token_that_was_let_in_before_expires_all_the_same(tmp_path: Path) -> None:
+    """Whether or not the keys are ever read again, which they are not while they are away."""
+    ring = load_or_create_keys(Settings(data_dir=tmp_path))
+    header, authenticator = f"Bearer {token_of(ring)}", Authenticator(ring)
+    expires_at = authenticator.authenticate(header).claims.expires_at
+    with time_machine.travel(expires_at - 1, tick=False):
+        authenticator.authenticate(header)
+    with time_machine.travel(expires_at + 60, tick=False), pytest.raises(Unauthenticated, match="expired"):
+        authenticator.authenticate(header)
 
 
 def load(file: Path) -> KeyRing:

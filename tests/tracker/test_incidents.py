@@ -148,3 +148,16 @@ def test_strangers_and_limited_tokens_do_not_reach_an_incident(
     moved = limited.patch(mine.headers["Location"], json={"repository_url": SHOP})
     assert moved.status_code == 403
     assert client.get(mine.headers["Location"]).json()["repository"] == "beta/site"
+
+
+@pytest.mark.parametrize("places", [("secret",), ("secret", "shop"), ("shop", "secret")])
+def test_the_history_of_an_incident_that_was_ever_elsewhere_is_not_told(
+    client: httpx.Client, client_with: Callable[..., httpx.Client], places: tuple[str, ...]
+) -> None:
+    limited = client_with("deployments:read", "acme/shop")
+    first, *later = (f"https://github.com/acme/{place}" for place in places)
+    url = client.post(PATH, json=incident(repository_url=first)).headers["Location"]
+    for place in later:
+        client.patch(url, json={"repository_url": place}).raise_for_status()
+    assert len(client.get(f"{url}/history").json()["items"]) == len(places)
+    assert limited.get(f"{url}/history").status_code == 404

@@ -321,3 +321,21 @@ def test_what_one_writes_changes_nothing_of_anothers(written_house: House, route
             ids = [text for name, text in written_house.things[0].items() if name.endswith("_id")]
             assert not any(one in answered.text for one in ids)
     assert written_house.seen_by_the_victim() == before
+
+
+def test_the_id_of_anothers_deployment_names_nothing(
+    client: httpx.Client, server: Server, organization: str
+) -> None:
+    theirs = sent(client, "POST", DEPLOYMENTS, deployment(**DEPLOYED))["id"]
+    with server.client(server.token(org=f"{organization}-stranger")) as stranger:
+        hotfix = deployment(**REPAIRED, is_hotfix=True, remediates=theirs)
+        repairs = sent(stranger, "POST", f"{DEPLOYMENTS}?receipt=true", hotfix)["receipt"]["repairs"]
+        assert (repairs["deployment_id"], repairs["reason"]) == (None, "unattributed")
+        rate = sent(stranger, "GET", f"/api/v1/metrics/change_failure_rate?{MARCH}")
+        assert (rate["numerator"], rate["unattributed"]) == (0, 1)
+        (row,) = sent(stranger, "GET", f"/api/v1/metrics/deployment_rework_rate/explain?{MARCH}")["counted"]
+        assert row["repairs_id"] is None
+        incident = {"started_at": AT(12), "deployment": theirs}
+        marks = sent(stranger, "POST", f"{INCIDENTS}?receipt=true", incident)["receipt"]["marks"]
+        assert (marks["deployment_id"], marks["reason"]) == (None, "unattributed")
+    assert sent(client, "GET", f"/api/v1/metrics/change_failure_rate?{MARCH}")["numerator"] == 0

@@ -1,5 +1,6 @@
 """The runner on real work: a repository on this host, and scripts that succeed, fail, hang, talk or fork."""
 
+import json
 import os
 import signal
 import subprocess
@@ -197,6 +198,26 @@ def test_the_changes_since_the_last_deployment_have_lead_times(
     back = ask(book, workspace, commit_id=commits[0])
     run_all(runner_of(book, tmp_path / "runner"))
     assert record_of(book, back)["commits"] in ([], "[]")
+
+
+def test_the_changes_are_those_since_the_organizations_own_last_deployment(
+    book: Book, site: Site, tmp_path: Path
+) -> None:
+    own = workspace_of(book, site.bare)
+    others = book.recorder.record_now(
+        lambda ledger: create_workspace(
+            ledger, Author("other", "test"), location=read_location(str(site.bare)),
+            name="shop", command="sh deploy.sh",
+        )
+    )  # fmt: skip
+    commits = []
+    for number, workspace in enumerate((own, others, own)):
+        commits.append(site.commit(f"echo {number}"))
+        job = ask(book, workspace)
+        run_all(runner_of(book, tmp_path / "runner"))
+    carried = record_of(book, job)["commits"]
+    told = json.loads(carried) if isinstance(carried, str) else carried
+    assert {one["sha"] for one in told} == set(commits[1:])
 
 
 def test_git_that_says_much_is_heard_out(book: Book, site: Site, tmp_path: Path) -> None:

@@ -244,6 +244,21 @@ def test_success_retires_those_before_it_but_in_production(client: httpx.Client)
     )
 
 
+def test_success_retires_nothing_of_another_organization(
+    client: httpx.Client, server: Server, organization: str
+) -> None:
+    theirs = ask(client, environment="staging")
+    tell(client, theirs, "success")
+    with server.client(server.token(org=f"{organization}-stranger")) as stranger:
+        old, new = ask(stranger, environment="staging"), ask(stranger, environment="staging")
+        for asked in (old, new):
+            tell(stranger, asked, "success")
+        states = [one["state"] for one in stranger.get(f"{DEPLOYMENTS}/{old['id']}/statuses").json()]
+        assert states == ["inactive", "success"]
+    states = [one["state"] for one in client.get(f"{DEPLOYMENTS}/{theirs['id']}/statuses").json()]
+    assert states == ["success"]
+
+
 def test_only_an_inactive_deployment_is_deleted_by_an_admin(
     client: httpx.Client, client_with: Client
 ) -> None:
