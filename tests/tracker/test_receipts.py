@@ -1,6 +1,7 @@
 """Receipts: what a record does to the metrics, told with the answer to its POST."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -77,6 +78,34 @@ def test_an_incident_is_told_which_deployment_it_marks(client: httpx.Client) -> 
     late = post(client, finished_at="2026-03-02T10:15:00Z", commit_id="b" * 40)["receipt"]
     assert [cause["kind"] for cause in late["failed_by"]] == ["incident"]
     assert entries(late)["mean_time_to_recover"] == (False, "open")
+
+
+def test_a_repair_of_what_did_not_reach_production_is_told_so(client: httpx.Client) -> None:
+    client.patch("/api/v1/settings", json={"failure_signals": ["hotfix"]}).raise_for_status()
+    failed = post(client, finished_at="2026-03-02T09:00:00Z", status="fail")["id"]
+    incident = {"started_at": "2026-03-02T09:30:00Z", "deployment": failed}
+    client.post(INCIDENTS, json=incident).raise_for_status()
+    repair = post(client, finished_at="2026-03-02T10:00:00Z", is_hotfix=True, commit_id="b" * 40)["receipt"]
+    assert repair["repairs"] == {
+        "deployment_id": failed, "method": "incident", "signals": ["hotfix"],
+        "reason": "did_not_reach_production",
+    }  # fmt: skip
+
+
+def test_a_receipt_shows_a_hidden_cause_without_its_id(
+    client: httpx.Client, client_with: Callable[..., httpx.Client]
+) -> None:
+    limited = client_with("admin", "acme/shop")
+    sent: dict[str, Any] = {"finished_at": "2026-03-02T10:00:00Z", "deployment_node_id": "run-1"}
+    deployed = post(limited, **sent)["id"]
+    incident = {"started_at": "2026-03-02T10:30:00Z", "deployment": deployed}
+    for repository in ("acme/hidden", "acme/shop"):
+        named = {**incident, "repository_url": f"https://github.com/{repository}"}
+        client.post(INCIDENTS, json=named).raise_for_status()
+    shown, hidden = (post(one, **sent)["receipt"]["failed_by"] for one in (client, limited))
+    assert [cause["kind"] for cause in hidden] == ["incident", "incident"]
+    assert [cause["id"] is None for cause in shown] == [False, False]
+    assert sorted(cause["id"] is None for cause in hidden) == [False, True]
 
 
 def test_a_receipt_comes_only_where_it_is_asked_for_and_with_a_retry_too(client: httpx.Client) -> None:
