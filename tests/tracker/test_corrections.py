@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -202,6 +203,38 @@ def test_a_contradiction_names_every_field(client: httpx.Client) -> None:
     post(client, deployment_node_id="7", finished_at=START)
     refused = client.post(PATH, json=deployment(deployment_node_id="7", status="fail", finished_at=FINISH))
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/status", "/finished_at"]
+
+
+def test_a_repeat_with_another_duration_is_refused(client: httpx.Client) -> None:
+    record = post(client, deployment_node_id="7", started_at=START, finished_at=FINISH)
+    same = deployment(deployment_node_id="7", duration_seconds=300)
+    assert client.post(PATH, json=same).status_code == 200
+    refused = client.post(PATH, json=same | {"duration_seconds": 302})
+    assert refused.status_code == 409
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/duration_seconds"]
+    assert client.get(f"{PATH}/{record['id']}").json()["started_at"] == START
+
+
+def test_a_repeat_that_finishes_more_than_a_day_ahead_is_refused(client: httpx.Client) -> None:
+    started_at = datetime.now(UTC).isoformat()
+    record = post(client, deployment_node_id="7", status="in_progress", started_at=started_at)
+    refused = client.post(PATH, json=deployment(deployment_node_id="7", duration_seconds=25 * 3600))
+    assert refused.status_code == 409
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/duration_seconds"]
+    assert client.get(f"{PATH}/{record['id']}").json()["status"] == "in_progress"
+    finished = client.post(PATH, json=deployment(deployment_node_id="7", duration_seconds=23 * 3600))
+    assert (finished.status_code, finished.json()["status"]) == (200, "success")
+
+
+def test_a_deployment_that_names_itself_repairs_nothing(client: httpx.Client) -> None:
+    record = post(client, finished_at=FINISH)
+    named = client.patch(f"{PATH}/{record['id']}", json={"remediates": record["id"]})
+    assert named.json()["remediates"] == record["id"]
+    window = "from=2026-03-01&to=2026-04-01"
+    rate = client.get(f"/api/v1/metrics/change_failure_rate?{window}").json()
+    assert (rate["numerator"], rate["denominator"], rate["unattributed"]) == (0, 1, 1)
+    explained = client.get(f"/api/v1/metrics/deployment_rework_rate/explain?{window}").json()
+    assert [row["repairs_id"] for row in explained["counted"]] == [None]
 
 
 def test_the_warnings_of_a_repeat_are_the_records(client: httpx.Client) -> None:
