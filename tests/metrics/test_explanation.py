@@ -295,3 +295,16 @@ def test_the_statements_say_what_ran(book: Book) -> None:
         assert cursor.fetchall()[0][value] == 1
     assert again.num_rows == explained.rows.num_rows == 1
     assert len(statements.version) == 12
+
+
+@pytest.mark.parametrize("metric", MetricName)
+def test_what_happens_at_the_end_of_the_window_is_not_explained(book: Book, metric: MetricName) -> None:
+    for number, at in enumerate((AT(23), "2026-03-03T00:00:00Z")):
+        commits = [{"sha": f"{number:07x}", "committed_at": AT(9)}]
+        book.deploy(version=f"v{number}", finished_at=at, is_hotfix=True, commits=commits)
+        book.report(started_at=at, environment="production")
+    explained = rows_of(explain(book, metric, **DAY))
+    assert explained
+    end = datetime.fromisoformat("2026-03-03T00:00:00+00:00")
+    assert all(row["happened_at"] < end for row in explained)
+    assert "v1" not in {row["version"] for row in explained}

@@ -94,6 +94,33 @@ def test_the_buckets_add_up_to_the_window(book: Book) -> None:
             assert total == getattr(answers[name].row, field) > 0, (name, field)
 
 
+def test_what_happens_at_a_border_is_in_the_bucket_that_begins_there(book: Book) -> None:
+    """At each local midnight a repair of the one before, also where a day has 23 hours."""
+    zone, org = ZoneInfo("Europe/Berlin"), "borders"
+    days = [datetime(2026, 3, 25, tzinfo=zone) + timedelta(days=number) for number in range(8)]
+    for number, day in enumerate(days):
+        at = day.astimezone(UTC)
+        commits = [{"sha": f"{number:07x}", "committed_at": (at - timedelta(hours=1)).isoformat()}]
+        book.deploy(
+            org=org, version=f"v{number}", finished_at=at.isoformat(), is_hotfix=True, commits=commits
+        )
+        book.report(org=org, started_at=at.isoformat(), environment="production")
+    asked = {"from_": "2026-03-25", "to": "2026-04-01", "tz": zone.key}
+    answers: Any = book.ask(org=org, **asked, interval="day")
+    for name, field in (
+        ("deployment_frequency", "deployments"),
+        ("change_failure_rate", "numerator"),
+        ("change_failure_rate", "denominator"),
+        ("mean_time_to_recover", "recovered"),
+        ("mean_time_to_recover", "incidents"),
+        ("lead_time_for_changes", "commits"),
+        ("deployment_rework_rate", "numerator"),
+        ("deployment_rework_rate", "denominator"),
+    ):
+        assert [getattr(point.row, field) for point in answers[name].series] == [1] * 7, (name, field)
+        assert getattr(answers[name].row, field) == 7, (name, field)
+
+
 @pytest.mark.parametrize("dimension", ["repository", "service", "environment", "team", "branch"])
 def test_groups_add_up_and_have_their_own_series(book: Book, dimension: str) -> None:
     answers: Any = book.ask(**WINDOW, group_by=dimension, interval="month", compare="true")

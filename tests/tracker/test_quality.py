@@ -53,6 +53,25 @@ def test_each_repository_says_what_its_records_lack(client: httpx.Client) -> Non
     assert found["acme/lost"] == found[None] == alone
 
 
+def test_what_is_in_progress_for_a_day_is_told_and_not_before(client: httpx.Client) -> None:
+    for hours in (23, 25):
+        started_at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+        body = deployment(status="in_progress", started_at=started_at)
+        client.post(DEPLOYMENTS, json=body).raise_for_status()
+    assert entries(client)["acme/shop"]["in_progress_over_a_day"] == 1
+
+
+def test_what_happens_at_the_end_of_the_window_is_not_in_it(client: httpx.Client) -> None:
+    late = [{"sha": "a" * 7, "committed_at": "2026-04-02T00:00:00Z"}]
+    for place, at in (("before", "2026-03-31T23:59:59.999999Z"), ("after", "2026-04-01T00:00:00Z")):
+        repository = f"https://github.com/acme/{place}"
+        body = deployment(repository_url=repository, finished_at=at, is_hotfix=True, commits=late)
+        client.post(DEPLOYMENTS, json=body).raise_for_status()
+        incident = {"started_at": at, "repository_url": f"{repository}-incident"}
+        client.post("/api/v1/incidents", json=incident).raise_for_status()
+    assert entries(client).keys() == {"acme/before", "acme/before-incident"}
+
+
 def test_what_was_refused_is_listed_with_the_reason_and_nothing_of_its_content(client: httpx.Client) -> None:
     secret = {"title": 7, "changelog": "token ghp_secret"}
     client.post(DEPLOYMENTS, json=deployment(**secret))

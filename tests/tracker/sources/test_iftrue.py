@@ -119,6 +119,17 @@ def test_posting_again_finishes_what_is_in_progress(client: httpx.Client) -> Non
     assert record(client)["id"] != begun["id"]
 
 
+def test_of_two_in_progress_the_latest_is_finished(client: httpx.Client) -> None:
+    body = {name: REQUIRED[name] for name in ("branch", "commit_id", "repository_url")}
+    first, second = (
+        client.post("/api/v1/deployments", json={**body, "status": "in_progress"}).json()["id"]
+        for _ in range(2)
+    )
+    assert record(client)["id"] == second
+    statuses = {one["id"]: one["status"] for one in records(client)}
+    assert statuses == {first: "in_progress", second: "success"}
+
+
 def test_a_node_id_finishes_only_its_own(client: httpx.Client) -> None:
     plain = record(client, status="in_progress")
     begun = record(client, status="in_progress", deployment_node_id="1")
