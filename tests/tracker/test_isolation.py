@@ -250,6 +250,7 @@ def record_everything(server: Server, client: httpx.Client, organization: str) -
     sent(client, "POST", INCIDENTS, incident)
     incident |= {"key": "i", "repository_url": SHOP, "resolved_at": AT(14)}
     incident_id = sent(client, "POST", INCIDENTS, incident)["id"]
+    assert client.post(DEPLOYMENTS, json=deployment(branch=7)).status_code == 400
     known = sent(client, "GET", "/api/v1/repositories")["items"]
     (repository_id,) = [one["id"] for one in known if one["repository"] == "acme/shop"]
     sent(client, "PATCH", f"/api/v1/repositories/{repository_id}", {"team": "checkout"})
