@@ -98,3 +98,25 @@ def test_a_record_that_moved_here_tells_nothing_of_where_it_was(
 def test_what_is_wrong_is_named(client: httpx.Client, url: str, wrong: str) -> None:
     answered = client.get(url)
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (400, wrong)
+
+
+def test_a_repository_is_shown_everywhere_by_a_name_that_is_taken_again(client: httpx.Client) -> None:
+    """A path that begins like a host is shown with its host before it."""
+    url = "https://git.acme.example/docs.acme.example/site"
+    client.post(DEPLOYMENTS, json=deployment(repository_url=url, finished_at="2026-03-02T10:00:00Z"))
+    client.post(DEPLOYMENTS, json=deployment(repository_url=url, finished_at="soon"))
+    client.post("/api/v1/incidents", json={"repository_url": url, "started_at": "2026-03-02T11:00:00Z"})
+    shown = "git.acme.example/docs.acme.example/site"
+    window = {"from": "2026-03-01", "to": "2026-04-01", "repository": shown}
+    quality = client.get("/api/v1/quality", params=window).json()
+    answers = [
+        *client.get(DEPLOYMENTS, params=window).json()["items"],
+        *client.get("/api/v1/incidents", params=window).json()["items"],
+        *client.get("/api/v1/repositories").json()["items"],
+        *client.get(CHANGES, params={"since": "2020-01-01"}).json()["items"],
+        *quality["repositories"],
+        *quality["rejected"],
+        *client.get(RATE, params=window | {"group_by": "repository"}).json()["groups"],
+    ]
+    assert len(answers) == 9
+    assert {answer["repository"] for answer in answers} == {shown}

@@ -130,7 +130,7 @@ def _answer(recorded: Recorded) -> ChangeAnswer:
         token_id=entry.version.token_id,
         kind=kind,
         id=entry.version.id,
-        repository=None if repository is None else repository.path,
+        repository=None if repository is None else repository.shown,
         action=entry.action,
         changes=entry.changes,
     )

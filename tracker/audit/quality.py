@@ -19,6 +19,7 @@ from metrics.wire.query_parameters import QueryParameters, RepositoryText
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.records.engine import UNAVAILABLE
+from tracker.records.ledger import shown_repository
 from tracker.records.tables import DEPLOYMENTS, current
 from tracker.retention import REJECTION_DAYS
 from tracker.web.paging import CallerRequest
@@ -90,7 +91,7 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
     last = _last_recorded(service.engine, caller.organization)
     known = {one.repository_key: (one.repository, one.counts) for one in found}
     for row in refused:
-        known.setdefault(row.repository_key, (row.repository_path, RecordCounts()))
+        known.setdefault(row.repository_key, (shown_repository(row._mapping), RecordCounts()))
     entries = [
         QualityEntry(
             repository=name, rejected=rejected[key], last_recorded_at=last.get(key), **asdict(counts)
@@ -103,7 +104,7 @@ def quality(request: CallerRequest, service: Service) -> QualityAnswer:
             RejectedPost(
                 from_microseconds(row.rejected_at),
                 row.route,
-                row.repository_path,
+                shown_repository(row._mapping),
                 row.token_id,
                 row.code,
                 row.detail,

@@ -19,7 +19,7 @@ from tracker.cli.common import (
     organization_option,
 )
 from tracker.organizations.service import list_repositories, set_team
-from tracker.records.ledger import Author, Ledger, repository_of
+from tracker.records.ledger import Author, Ledger, repository_of, shown_repository
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 
@@ -42,7 +42,7 @@ def list_teams(organization: str) -> None:
     rows = list_repositories(migrated_database(Settings()), organization, visible=None)
     table = Table("repository", "service", "team")
     for row in rows:
-        table.add_row(row.repository_path, row.service, row.team or "")
+        table.add_row(shown_repository(row._mapping), row.service, row.team or "")
     Console().print(table)
 
 

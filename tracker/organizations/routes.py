@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from metrics.domain.errors import FieldError, InvalidInput
 from metrics.domain.instants import from_microseconds
+from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import OrganizationSettings, SettingsChange
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
@@ -68,7 +69,7 @@ def _answer(columns: Mapping[str, Any]) -> RepositoryAnswer:
     return RepositoryAnswer(
         id=columns["id"],
         organization=columns["organization"],
-        repository=columns["repository_path"],
+        repository=RepositoryIdentity(columns["repository_host"], columns["repository_path"], "").shown,
         repository_url=columns["repository_url"],
         host=columns["repository_host"],
         service=columns["service"],

@@ -313,5 +313,11 @@ def repository_of(columns: RowMapping) -> RepositoryIdentity | None:
     )
 
 
+def shown_repository(columns: RowMapping | Mapping[str, Any]) -> str | None:
+    """The name that a row's repository is shown by; None where the row names none."""
+    host, path = columns["repository_host"], columns["repository_path"]
+    return None if path is None else RepositoryIdentity(host, path, "").shown
+
+
 Act = Callable[[Ledger], T]
 """Something to record. It decides first and writes last: raising a `Refusal`, it has written nothing."""
