@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from metrics.domain.errors import Refusal
 from tests.conftest import Book
-from tracker.errors import Problem
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOW = {"from_": "2026-02-01", "to": "2026-06-01", "failure_signals": "incident,rollback,hotfix,fix,status"}
@@ -90,7 +90,7 @@ class Changes:
     def make(self, kind: str, what: Any) -> None:
         act: Callable[[Any], object] = getattr(self, f"_{kind}")
         # A contradiction, or a finish before the start, is refused, and nothing has changed.
-        with contextlib.suppress(Problem):
+        with contextlib.suppress(Refusal):
             act(what)
 
     def _post(self, fields: dict[str, Any]) -> None:

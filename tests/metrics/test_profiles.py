@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.definitions.base import MetricName, Profile
-from metrics.definitions.profiles import RULES
+from metrics.definitions.profiles import RULES, difference
 from metrics.domain.errors import ParameterError
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session, open_snapshot
@@ -199,4 +199,4 @@ def test_a_series_of_a_closed_window_adds_up_to_it(book: Book) -> None:
 
 def test_every_profile_says_what_differs_of_every_metric() -> None:
     assert RULES.keys() == set(Profile)
-    assert all(rules.differences.keys() == set(MetricName) for rules in RULES.values())
+    assert all(difference(profile, metric) for profile in Profile for metric in MetricName)

@@ -100,7 +100,7 @@ def revise_deployment(
 ) -> RecordedDeployment:
     """Finish or correct a deployment.
 
-    Raises `NotFound`, or `InvalidRequest` where the corrected facts contradict each other.
+    Raises `NotFound`, or `InvalidInput` where the corrected facts contradict each other.
     """
     current = _existing(ledger, author, deployment_id, can_access)
     facts = correction.apply(current.facts, ledger.now)

@@ -157,7 +157,7 @@ def _find(request: CallerRequest, service: Service, webhook_id: str) -> Subscrip
 
 
 async def _require_permitted(url: str, service: Service) -> None:
-    """Raises `InvalidRequest` where the address is one that is never called."""
+    """Raises `InvalidInput` where the address is one that is never called."""
     parts = urlsplit(url)
     try:
         allowed = service.settings.webhook_networks

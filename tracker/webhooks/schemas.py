@@ -66,7 +66,7 @@ class NewWebhook(Body):
     secret: Secret | None = Field(None, description="What signs them. Default: a new one, told once.")
 
     def wanted(self) -> tuple[SubscriberKind, Sequence[EventKind], str]:
-        """Kind, events and secret. Raises `InvalidRequest` where the kind has no such event."""
+        """Kind, events and secret. Raises `InvalidInput` where the kind has no such event."""
         kind = self.kind or SubscriberKind.STANDARD
         events = tuple(dict.fromkeys(self.events or EVENTS[kind]))
         require_known(events, kind)
@@ -74,7 +74,7 @@ class NewWebhook(Body):
 
 
 def require_known(events: Sequence[EventKind], kind: SubscriberKind) -> None:
-    """Raises `InvalidRequest` where a subscriber of the kind cannot be told of an event."""
+    """Raises `InvalidInput` where a subscriber of the kind cannot be told of an event."""
     if any(event not in EVENTS[kind] for event in events):
         names = ", ".join(EVENTS[kind])
         raise InvalidInput.field("events", f"must be one or more of {names} where the kind is {kind}")
@@ -98,7 +98,7 @@ class WebhookChange(Body):
     enabled: bool | None = Field(None, description="Enabled again, it hears of what happens from then on.")
 
     def changes(self, kind: SubscriberKind) -> dict[str, Any]:
-        """The columns to set. Raises `InvalidRequest`."""
+        """The columns to set. Raises `InvalidInput`."""
         for name in self.model_fields_set - {"kind", "secret"}:
             if getattr(self, name) is None:
                 raise InvalidInput.field(name, "cannot be cleared")
