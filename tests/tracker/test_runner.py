@@ -378,7 +378,7 @@ def test_a_job_whose_runner_is_lost_is_taken_up_a_few_times(book: Book, site: Si
 
 
 def test_a_runner_that_comes_too_late_ends_nothing(book: Book, site: Site, tmp_path: Path) -> None:
-    site.commit(f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done")
+    site.commit(f"echo up; while [ ! -e {tmp_path}/go ]; do echo more; sleep 0.05; done; echo last")
     job = ask(book, workspace_of(book, site.bare))
     thread = threading.Thread(target=run_all, args=(runner_of(book, tmp_path / "runner", lease=60),))
     thread.start()
@@ -386,11 +386,37 @@ def test_a_runner_that_comes_too_late_ends_nothing(book: Book, site: Site, tmp_p
     later = time.time_ns() // 1_000 + 120_000_000
     taken = book.recorder.record_now(lambda ledger: claim_job(ledger, "other", later, later + 60_000_000))
     assert taken is not None
-    (tmp_path / "go").touch()
-    thread.join(20)
-    assert not thread.is_alive()
+    said = log_of(book.engine, job)
+    # The command goes on until its runner looks after the lease, and talks meanwhile.
+    wait_until(lambda: not thread.is_alive())
     after = job_of(book, job)
     assert (after.status, after.runner, after.exit_code) == (JobStatus.RUNNING, "other", None)
+    assert log_of(book.engine, job) == said
+
+
+def test_a_job_that_takes_longer_than_its_lease_stays_with_its_runner(
+    book: Book, site: Site, tmp_path: Path
+) -> None:
+    lease, begun, go = 3, tmp_path / "begun", tmp_path / "go"
+    site.commit(f"echo $$ >> {begun}; while [ ! -e {go} ]; do sleep 0.1; done")
+    job = ask(book, workspace_of(book, site.bare))
+    runners = [runner_of(book, tmp_path / name, lease=lease) for name in ("one", "two")]
+    threads = [threading.Thread(target=runner.run) for runner in runners]
+    for thread in threads:
+        thread.start()
+    wait_until(begun.exists)
+    first_lease_ends = time.monotonic() + lease
+    # A runner that has nothing to do looks every second.
+    wait_until(lambda: time.monotonic() > first_lease_ends + 2)
+    go.touch()
+    wait_until(lambda: job_of(book, job).status.is_over)
+    for runner in runners:
+        runner.stopping.set()
+    for thread in threads:
+        thread.join()
+    after = job_of(book, job)
+    assert (after.status, after.losses, after.attempt) == (JobStatus.COMPLETE, 0, 0)
+    assert len(begun.read_text().split()) == 1
 
 
 def test_a_runner_that_is_killed_takes_its_command_along_and_another_goes_on(tmp_path: Path) -> None:
