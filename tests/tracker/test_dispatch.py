@@ -1,6 +1,8 @@
 """Events on their way when things go wrong: order, retries over a day, restarts, several processes."""
 
 import asyncio
+import json
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -17,12 +19,13 @@ from tests.subscriber import Heard, Subscriber
 from tracker.records.ledger import Author
 from tracker.webhooks import collector
 from tracker.webhooks.collector import Collector
+from tracker.webhooks.deliveries import redeliver
 from tracker.webhooks.dispatcher import LEASE_SECONDS, Dispatcher
 from tracker.webhooks.egress import is_permitted
 from tracker.webhooks.events import EventKind, read_events
 from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
 from tracker.webhooks.shapes import STANDARD, WebhookShape
-from tracker.webhooks.subscriptions import SubscriberKind, subscribe
+from tracker.webhooks.subscriptions import SubscriberKind, change_subscription, subscribe
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HOUR = 3_600 * SECOND
@@ -38,15 +41,10 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests look again at once."""
-    monkeypatch.setattr(collector, "_COLLECT_SECONDS", 0.0)
-
-
 @pytest.fixture
-def told(book: Book) -> Iterator[Book]:
-    """A book whose recorder works on its own thread."""
+def told(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]:
+    """A book whose recorder works on its own thread; whoever looks for events need not pause between two looks."""
+    monkeypatch.setattr(collector, "_COLLECT_SECONDS", 0.0)
     book.recorder.start()
     yield book
     book.recorder.stop()
@@ -81,6 +79,17 @@ def run(act: Callable[[], Awaitable[None]]) -> None:
 def states(book: Book) -> dict[str, int]:
     rows = book.rows("select state, count(*) from webhook_deliveries group by state")
     return {row[0]: row[1] for row in rows}
+
+
+def tries_of(book: Book) -> list[dict[str, Any]]:
+    """Every try at the one event that is or was on its way."""
+    ((attempts,),) = book.rows("select attempts from webhook_deliveries")
+    return json.loads(attempts) if isinstance(attempts, str) else attempts
+
+
+def next_attempt_at(book: Book) -> int:
+    ((instant,),) = book.rows("select next_attempt_at from webhook_deliveries")
+    return int(instant)
 
 
 def progress(book: Book, count: int) -> None:
@@ -163,8 +172,88 @@ def test_it_is_given_up_after_a_day(told: Book) -> None:
         told.deploy(version="v", status="in_progress")
         run(act)
     assert states(told) == {"given_up": 1}
-    assert 8 <= len(subscriber.heard) <= 20
     assert len({one.id for one in subscriber.heard}) == 1
+    tries = tries_of(told)
+    assert 8 <= len(tries) == len(subscriber.heard) <= 20
+    # The longest wait is four hours, give or take a fifth, and then up to half an hour until somebody looks.
+    assert 19 * HOUR < tries[-1]["at"] - tries[0]["at"] < 24.5 * HOUR
+
+
+def test_an_old_event_that_is_sent_again_has_a_day_of_its_own(told: Book) -> None:
+    clock = Clock()
+    today = clock.now
+
+    async def act() -> None:
+        sender = dispatcher(told, clock)
+        clock.now = today - 48 * HOUR
+        await sender.look()
+        await sender.settled()
+        (delivery,) = told.rows("select id, webhook_id from webhook_deliveries")
+        told.recorder.record_now(lambda ledger: redeliver(ledger, delivery[1], delivery[0]))
+        clock.now = today + HOUR
+        await sender.look()
+        await sender.settled()
+
+    with Subscriber(lambda _: (500, {})) as subscriber:
+        listen(told, subscriber.url)
+        told.deploy(version="v", status="in_progress")
+        run(act)
+    assert len(subscriber.heard) == len(tries_of(told)) == 2
+    assert states(told) == {"pending": 1}
+    # The first failure of the day, and so the shortest wait.
+    assert 4 * SECOND <= next_attempt_at(told) - clock.now <= 6 * SECOND
+
+
+def test_a_subscriber_is_left_alone_as_long_as_it_asks(told: Book) -> None:
+    clock = Clock()
+
+    async def act() -> None:
+        sender = dispatcher(told, clock)
+        await sender.look()
+        await sender.settled()
+        asked_at = clock.now
+        assert next_attempt_at(told) == asked_at + 120 * SECOND
+        for seconds, heard in ((119, 1), (121, 2)):
+            clock.now = asked_at + seconds * SECOND
+            await sender.look()
+            await sender.settled()
+            assert len(subscriber.heard) == heard
+
+    with Subscriber(lambda _: (503, {"Retry-After": "120"})) as subscriber:
+        listen(told, subscriber.url)
+        told.deploy(version="v", status="in_progress")
+        run(act)
+
+
+def test_a_webhook_that_moves_while_its_old_address_says_gone_stays(told: Book) -> None:
+    clock = Clock()
+
+    with Subscriber() as new:
+
+        def move(_: Heard) -> tuple[int, dict[str, str]]:
+            (webhook,) = told.rows("select id from webhooks")
+            told.recorder.record_now(
+                lambda ledger: change_subscription(
+                    ledger, Author("acme", "test"), webhook[0], {"url": new.url}
+                )
+            )
+            return 410, {}
+
+        async def act() -> None:
+            sender = dispatcher(told, clock)
+            await sender.look()
+            await sender.settled()
+            assert told.rows("select url, disabled_reason from webhooks") == [(new.url, None)]
+            clock.now += 60 * SECOND
+            await sender.look()
+            await sender.settled()
+
+        with Subscriber(move) as old:
+            listen(told, old.url)
+            told.deploy(version="v", status="in_progress")
+            run(act)
+        assert states(told) == {"delivered": 1}
+        assert [one.id for one in new.heard] == [one.id for one in old.heard]
 
 
 def test_a_name_that_leads_inside_is_not_called(told: Book) -> None:
@@ -182,6 +271,33 @@ def test_a_name_that_leads_inside_is_not_called(told: Book) -> None:
     attempts = told.rows("select attempts from webhook_deliveries")
     assert len(attempts) == 3
     assert all("nothing was sent" in str(row) and "private network" in str(row) for row in attempts)
+
+
+def test_a_name_that_means_another_address_the_next_time_is_called_where_it_was_looked_at(
+    told: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens at the address that is allowed; the subscriber is at the one that is not."""
+    resolve = socket.getaddrinfo
+    meanings = iter(["127.0.0.2"])
+
+    def rebind(host: Any, *arguments: Any, **options: Any) -> Any:
+        is_it = host in ("rebinding.example", b"rebinding.example")
+        return resolve(next(meanings, "127.0.0.1") if is_it else host, *arguments, **options)
+
+    async def act() -> None:
+        sender = dispatcher(told, Clock(), allowed=(ip_network("127.0.0.2/32"),))
+        await sender.look()
+        await sender.settled()
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    with Subscriber() as inside:
+        listen(told, f"http://rebinding.example:{inside.port}/")
+        told.deploy(version="v", status="in_progress")
+        run(act)
+        assert inside.heard == []
+    assert next(meanings, None) is None
+    (attempt,) = tries_of(told)
+    assert attempt["error"].startswith("Connect")
 
 
 def test_what_cannot_be_reached_is_tried_again(told: Book) -> None:
@@ -221,6 +337,30 @@ def test_of_two_processes_one_sends_and_the_other_takes_over(told: Book) -> None
         told.deploy(version="v", status="in_progress")
         run(act)
     assert len(subscriber.heard) == 2
+
+
+def test_events_are_collected_once_in_a_while_and_then_all_of_them(book: Book) -> None:
+    """Looking for them on every commit would cost whoever records."""
+
+    async def act() -> None:
+        sender = dispatcher(book, Clock())
+        began = time.monotonic()
+        await sender.look()
+        progress(book, 5)
+        looks = 0
+        while not states(book) and time.monotonic() < began + 30:
+            await sender.look()
+            looks += 1
+        assert time.monotonic() - began >= 0.2
+        assert looks > 1
+        assert sum(states(book).values()) == 10
+        await sender.settled()
+
+    book.recorder.start()
+    with Subscriber() as subscriber:
+        listen(book, subscriber.url)
+        run(act)
+    book.recorder.stop()
 
 
 def test_two_that_send_at_once_put_nothing_on_its_way_twice(told: Book) -> None:
@@ -306,14 +446,33 @@ def test_much_is_read_in_pieces_without_a_gap(book: Book) -> None:
     assert len(pieces) == 50
 
 
-@pytest.mark.parametrize("failures", range(1, 15))
-def test_the_wait_grows_up_to_some_hours_and_is_never_the_same(failures: int) -> None:
-    waits = [retry_seconds(failures) for _ in range(50)]
-    assert len(set(waits)) > 1
-    middle = min(5 * 4 ** (failures - 1), 4 * 3_600)
-    assert all(0.8 * middle <= wait <= 1.2 * middle for wait in waits)
+@pytest.mark.parametrize(
+    ("failures", "least", "most"),
+    [
+        (1, 4, 6),
+        (2, 16, 24),
+        (3, 64, 96),
+        (4, 256, 384),
+        (5, 1_024, 1_536),
+        (6, 4_096, 6_144),
+        (7, 11_520, 17_280),
+        (8, 11_520, 17_280),
+        (100, 11_520, 17_280),
+    ],
+)
+def test_the_wait_grows_up_to_four_hours_and_is_never_the_same(
+    failures: int, least: float, most: float
+) -> None:
+    waits = [retry_seconds(failures) for _ in range(200)]
+    assert least <= min(waits) < max(waits) <= most
+    # Spread over the whole of it.
+    assert max(waits) - min(waits) > 0.5 * (most - least)
+
+
+def test_a_subscriber_may_ask_for_a_longer_wait_but_for_none_beyond_four_hours() -> None:
     assert retry_seconds(1, asked_for=120) == 120
-    assert retry_seconds(1, asked_for=10**9) == 4 * 3_600
+    assert retry_seconds(1, asked_for=10**9) == 14_400
+    assert retry_seconds(3, asked_for=1) >= 64
 
 
 def test_after_a_kill_delivery_goes_on_where_it_was(tmp_path: Path) -> None:
