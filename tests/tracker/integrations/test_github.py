@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from githubkit.exception import RequestFailed
 
 from tests.node import require_package, run_script
 from tests.server import Server, deployment
+from tests.waiting import wait_until
 
 SEED = Path(__file__).parents[4] / "shared" / "seeds" / "002_f9fae000f35d3b23.txt"
 DEPLOYMENTS = "/repos/octocat/example/deployments"
@@ -42,11 +44,24 @@ def ask(client: httpx.Client, path: str = DEPLOYMENTS, **fields: Any) -> dict[st
     return found
 
 
-def tell(client: httpx.Client, asked: dict[str, Any], state: str, **fields: Any) -> dict[str, Any]:
-    answered = client.post(f"{DEPLOYMENTS}/{asked['id']}/statuses", json={"state": state, **fields})
+def tell(
+    client: httpx.Client, asked: dict[str, Any], state: str, path: str = DEPLOYMENTS, **fields: Any
+) -> dict[str, Any]:
+    answered = client.post(f"{path}/{asked['id']}/statuses", json={"state": state, **fields})
     assert answered.status_code == 201, answered.text
     found: dict[str, Any] = answered.json()
     return found
+
+
+def states_of(client: httpx.Client, asked: dict[str, Any], path: str = DEPLOYMENTS) -> list[str]:
+    """What was told of a deployment, the latest first."""
+    return [one["state"] for one in client.get(f"{path}/{asked['id']}/statuses").json()]
+
+
+def pages_linked(answered: httpx.Response) -> dict[str, str]:
+    """The numbers of the pages that an answer leads to."""
+    links = re.findall(r'<([^>]+)>; rel="(\w+)"', answered.headers.get("Link", ""))
+    return {name: re.findall(r"[?&]page=(\d+)", url)[0] for url, name in links}
 
 
 def record_of(client: httpx.Client) -> dict[str, Any]:
@@ -226,9 +241,7 @@ def test_lists_are_filtered_and_paged(client: httpx.Client) -> None:
 
 
 def test_success_retires_those_before_it_but_in_production(client: httpx.Client) -> None:
-    def states(asked: dict[str, Any]) -> list[str]:
-        return [one["state"] for one in client.get(f"{DEPLOYMENTS}/{asked['id']}/statuses").json()]
-
+    states = partial(states_of, client)
     old, production = ask(client, environment="staging"), ask(client)
     transient = ask(client, environment="staging", transient_environment=True)
     for asked in (transient, old, production):
@@ -257,6 +270,46 @@ def test_success_retires_nothing_of_another_organization(
         assert states == ["inactive", "success"]
     states = [one["state"] for one in client.get(f"{DEPLOYMENTS}/{theirs['id']}/statuses").json()]
     assert states == ["success"]
+
+
+def test_success_of_an_older_deployment_leaves_the_newer_one(client: httpx.Client) -> None:
+    older, newer = ask(client, environment="staging"), ask(client, environment="staging")
+    tell(client, newer, "success")
+    tell(client, older, "success")
+    assert [states_of(client, one) for one in (older, newer)] == [["success"], ["success"]]
+
+
+def test_success_retires_nothing_of_another_repository(client: httpx.Client) -> None:
+    elsewhere = "/repos/octocat/other/deployments"
+    own, other = ask(client, environment="staging"), ask(client, elsewhere, environment="staging")
+    tell(client, own, "success")
+    tell(client, other, "success", path=elsewhere)
+    for path in (elsewhere, DEPLOYMENTS):
+        tell(client, ask(client, path, environment="staging"), "success", path=path)
+        retired = [states_of(client, other, elsewhere)[0], states_of(client, own)[0]]
+        assert retired == (["inactive", "success"] if path == elsewhere else ["inactive", "inactive"])
+
+
+def test_statuses_are_paged(client: httpx.Client) -> None:
+    asked = ask(client)
+    told = ["queued", "in_progress", "failure", "success"]
+    for state in told:
+        tell(client, asked, state)
+    path = f"{DEPLOYMENTS}/{asked['id']}/statuses"
+    pages = [client.get(f"{path}?per_page=2&page={page}") for page in (1, 2, 3)]
+    shown = [[one["state"] for one in page.json()] for page in pages]
+    assert shown == [["success", "failure"], ["in_progress", "queued"], []]
+    assert [pages_linked(page) for page in pages[:2]] == [
+        {"next": "2", "last": "2"}, {"prev": "1", "first": "1"},
+    ]  # fmt: skip
+
+
+def test_the_last_page_is_the_last_that_has_something(client: httpx.Client) -> None:
+    for number in range(4):
+        ask(client, ref=f"b{number}")
+    assert pages_linked(client.get(f"{DEPLOYMENTS}?per_page=2")) == {"next": "2", "last": "2"}
+    assert pages_linked(client.get(f"{DEPLOYMENTS}?per_page=3")) == {"next": "2", "last": "2"}
+    assert pages_linked(client.get(f"{DEPLOYMENTS}?per_page=4")) == {}
 
 
 def test_only_an_inactive_deployment_is_deleted_by_an_admin(
@@ -331,16 +384,17 @@ def test_who_may_do_what(
 def test_a_refused_request_is_among_the_rejected(client: httpx.Client) -> None:
     client.post(DEPLOYMENTS, json={})
     ask(client)
-    for _ in range(50):
+
+    def rejected() -> list[dict[str, Any]]:
         answered = client.get("/api/v1/quality")
         assert answered.status_code == 200, answered.text
-        found = answered.json()
-        if found["rejected"]:
-            break
-    assert (found["rejected"][0]["repository"], found["rejected"][0]["route"]) == (
-        "octocat/example",
-        DEPLOYMENTS,
-    )
+        found: list[dict[str, Any]] = answered.json()["rejected"]
+        return found
+
+    # They are written down some seconds later.
+    wait_until(rejected)
+    (refused,) = rejected()
+    assert (refused["repository"], refused["route"]) == ("octocat/example", DEPLOYMENTS)
 
 
 def test_addresses_are_under_the_base_that_was_called(base: str, server: Server, organization: str) -> None:
