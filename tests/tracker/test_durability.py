@@ -3,13 +3,25 @@
 import asyncio
 import signal
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from litestar.testing import TestClient
+from sqlalchemy import Connection, event
 
-from tests.server import Server, deployment
+from tests.conftest import Book, now
+from tests.server import Server, deployment, ndjson
+from tracker.app import create_app
+from tracker.auth.keys import load_keys
+from tracker.auth.tokens import Scope, mint
+from tracker.settings import Settings
 
+PATH = "/api/v1/deployments"
+NODE_IDS = "select deployment_node_id from deployments"
 CLIENTS = 16
 
 
@@ -54,6 +66,39 @@ async def post_and_signal(server: Server, token: str, number: int) -> set[str]:
     server.process.send_signal(number)
     await posting
     return acknowledged
+
+
+@pytest.mark.filterwarnings("ignore:.*Inferred dependency field")
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/batch"])
+def test_no_answer_comes_before_the_commit(book: Book, tmp_path: Path, path: str) -> None:
+    """The commit is held up: nobody is told meanwhile that what is in it was recorded."""
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        if threading.current_thread().name == "recorder" and not go.is_set():
+            held.set()
+            assert go.wait(60)
+
+    settings = Settings(data_dir=tmp_path, database_url=book.url)
+    app = create_app(settings)
+    token = mint(
+        load_keys(settings), organization="acme", subject="test", scopes=[Scope.ADMIN], lifetime=timedelta(hours=1), now=now()
+    )  # fmt: skip
+    with TestClient(app) as client, ThreadPoolExecutor(1) as posting:
+        event.listen(app.state.service.engine, "commit", hold)
+        headers = {"Authorization": f"Bearer {token}"}
+        body = ndjson(deployment(deployment_node_id="1", finished_at=now().isoformat()))
+        answer = posting.submit(lambda: client.post(path, content=body, headers=headers))
+        try:
+            assert held.wait(60)
+            # Far longer than an answer takes that waits for nothing.
+            wait([answer], timeout=1)
+            assert not answer.done()
+            assert book.rows(NODE_IDS) == []
+        finally:
+            go.set()
+        assert answer.result(60).is_success
+        assert book.rows(NODE_IDS) == [("1",)]
 
 
 @pytest.mark.usefixtures("each_round")
