@@ -12,6 +12,16 @@ from metrics.definitions.base import MetricName
 from metrics.library.frames import Library
 
 WINDOW = {"from_": "2026-03-04", "to": "2026-04-01", "tz": "Europe/Berlin"}
+# By hand: two deployments in five days, three in a week, none in the next, one in a week that is an hour short as
+# summer time begins in it, none. The shop's third release repairs its second, two days after that.
+VALUES = {
+    "deployment_frequency": ("a day", [2 / 5, 3 / 7, 0, 24 / 167, 0]),
+    "lead_time_for_changes": ("hours", [6, 6, None, 6, None]),
+    "change_failure_rate": ("share", [0, 1 / 3, None, 0, None]),
+    "mean_time_to_recover": ("days", [None, 2, None, None, None]),
+    "deployment_rework_rate": ("share", [0, 1 / 3, None, 0, None]),
+}
+ONE_IN = {"a day": 1, "share": 1, "hours": 3_600, "days": 86_400}
 PNG = b"\x89PNG\r\n"
 
 
@@ -43,7 +53,11 @@ def test_a_chart_of_each_metric_holds_its_series_and_can_be_drawn(
     series = getattr(records, name)(interval="week", **WINDOW)
     shown = points(chart)
     assert [point["partial"] for point in shown] == series["partial"].to_list()
-    assert [point["value"] is None for point in shown] == series["value"].is_null().to_list()
+    unit = chart.to_dict()["layer"][0]["encoding"]["y"]["title"]
+    assert (unit, [point["value"] for point in shown]) == VALUES[name]
+    assert [None if value is None else value * ONE_IN[unit] for value in VALUES[name][1]] == series[
+        "value"
+    ].to_list()
     assert [point["from"][:16] for point in shown] == [
         "2026-03-04T00:00", "2026-03-09T00:00", "2026-03-16T00:00", "2026-03-23T00:00", "2026-03-30T00:00",
     ]  # fmt: skip
