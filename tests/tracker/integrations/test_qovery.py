@@ -53,17 +53,22 @@ def test_a_deployment_is_answered_with_every_field_of_the_document(client: httpx
         "DEPLOYMENT_QUEUED",
         1,
     )
-    if SEED.exists():
-        names = set(re.findall(r'^"(\w+)":', SEED.read_text(), re.MULTILINE))
-        shown = FIELDS | {
-            "total_duration_sec",
-            "total_computing_duration_sec",
-            "details",
-            "action",
-            "status",
-            "sub_action",
-        }
-        assert names - {"image_tag", "git_commit_id", "step_name", "duration_sec"} <= shown
+
+
+def test_the_fields_of_the_document_are_those_that_are_answered() -> None:
+    if not SEED.exists():
+        pytest.skip("the document is not at hand")
+    names = set(re.findall(r'^"(\w+)":', SEED.read_text(), re.MULTILINE))
+    shown = FIELDS | {
+        "total_duration_sec",
+        "total_computing_duration_sec",
+        "details",
+        "action",
+        "status",
+        "sub_action",
+    }
+    assert names >= FIELDS
+    assert names - {"image_tag", "git_commit_id", "step_name", "duration_sec"} <= shown
 
 
 @pytest.mark.parametrize(
