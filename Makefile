@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 REQUIREMENTS := pyproject.toml constraints.txt
+# Clients of other systems that are written in JavaScript, for the tests; without npm those are skipped.
+JAVASCRIPT := tests/javascript
+PACKAGES := $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
 
 .PHONY: help serve test test-later coverage check bench clean
 
@@ -13,11 +16,11 @@ help: ## show this
 serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
 	@$(BIN)/tracker serve
 
-test: $(VENV)/.develop ## run all tests
-	@$(BIN)/pytest --numprocesses auto --dist worksteal && echo "All tests passed."
+test: $(VENV)/.develop $(PACKAGES) ## run all tests
+	@$(BIN)/pytest --numprocesses auto --dist worksteal
 
 DAYS ?= 1 365 3650
-test-later: $(VENV)/.develop ## run all tests with the clock moved on, by a day, a year and ten years
+test-later: $(VENV)/.develop $(PACKAGES) ## run all tests with the clock moved on, by a day, a year and ten years
 	@for days in $(DAYS); do \
 	  echo "The clock is moved on by $$days days."; \
 	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=$(CURDIR)/tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
@@ -41,11 +44,15 @@ bench: $(VENV)/.develop ## how fast it records and answers
 	@$(BIN)/python -m benchmarks
 
 clean: ## remove the environment and what the tools have cached
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(JAVASCRIPT)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+
+$(JAVASCRIPT)/node_modules/.installed: $(JAVASCRIPT)/package.json
+	@npm install --prefix $(JAVASCRIPT) --no-package-lock --no-audit --no-fund --silent
+	@touch $@
 
 $(VENV)/.serve: $(BIN)/python $(REQUIREMENTS)
 	@echo "Installing into $(VENV) …"

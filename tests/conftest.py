@@ -3,7 +3,8 @@
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,30 @@ REPOSITORY = "https://github.com/acme/shop"
 def now() -> datetime:
     """The one clock of a test: the real one, as in every process that a test starts."""
     return datetime.now(UTC)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """The last line says how many tests were skipped, and why: a run without them has not shown what they show."""
+    yield
+    # The processes in which the tests run have none: the one that started them tells of all.
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(last_line(reporter.stats))
+
+
+def last_line(stats: Mapping[str, Sequence[Any]]) -> str:
+    """Of a run: "3 passed, 2 skipped: npm (1), the documents beside the checkout (1)"."""
+    told = {"passed": "passed", "failed": "failed", "error": "in error", "skipped": "skipped"}
+    counts = {word: len(stats.get(outcome, ())) for outcome, word in told.items()}
+    line = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "nothing was run"
+    # A reason is told in a few words, and after a colon in many.
+    reasons = Counter(
+        skipped.longrepr[2].removeprefix("Skipped: ").partition(":")[0]
+        for skipped in stats.get("skipped", ())
+    )
+    why = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
+    return f"{line}: {why}" if why else line
 
 
 class Book:

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "javascript"
 def require_package(name: str) -> None:
     """Skips the test where npm has not installed the package."""
     if shutil.which("node") is None or not (FOLDER / "node_modules" / name).is_dir():
-        pytest.skip(f"{name} is not installed: get Node.js 20, then npm install --prefix tests/javascript")
+        pytest.skip(f"npm: {name} is not installed; get Node.js 20 with npm, and `make test` installs it")
 
 
 def run_script(name: str, *, stdin: str = "", **environment: str) -> list[Any]:

@@ -14,8 +14,8 @@ from metrics.definitions.dora import level_of, overall_score, score_of
 from metrics.definitions.lead_time_for_changes import LeadTimeForChanges
 from metrics.definitions.mean_time_to_recover import MeanTimeToRecover
 from metrics.domain.benchmarks import report_years
+from tests.beside import find_beside
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 HOUR, DAY, WEEK, MONTH = 3_600.0, 86_400.0, 604_800.0, 2_629_800.0
 
 
@@ -121,10 +121,11 @@ def test_the_overall_score_is_the_mean_of_those_there_are() -> None:
     assert (none.score, none.reason, none.benchmark) == (None, "no_scores", 6.72)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="DORA's figures are not beside the project")
 def test_the_figures_are_the_published_ones() -> None:
-    published: dict[str, Any] = json.loads((SHARED / "dora_performance_levels.json").read_text())["years"]
-    ours = json.loads((Path(__file__).parents[2] / "metrics" / "dora.json").read_text())
+    published: dict[str, Any] = json.loads(find_beside("data/dora_performance_levels.json").read_text())[
+        "years"
+    ]
+    ours = json.loads((Path(__file__).parents[2] / "metrics" / "domain" / "dora.json").read_text())
     assert [int(year) for year in published] == report_years()
     for year, one in published.items():
         tiers = {name: tier for name, tier in one.items() if name in ("elite", "high", "medium", "low")}
@@ -134,7 +135,7 @@ def test_the_figures_are_the_published_ones() -> None:
             assert bounds["change_failure_rate"] == float(tier["cfr"].rstrip("%").split("-")[-1]) / 100
             assert bounds["lead_time_for_changes"] == _upper(tier["lt"])
             assert bounds["mean_time_to_recover"] == _upper(tier.get("ttr", tier.get("fdrt")))
-    quick_check = json.loads((SHARED / "dora_quickcheck.json").read_text())
+    quick_check = json.loads(find_beside("data/dora_quickcheck.json").read_text())
     means = quick_check["benchmarks"]["2025"]["industry_metrics"]["all"]
     benchmark = ours["quick_check"]["benchmark"]
     assert benchmark["lead_time_for_changes"] == means["leadtime"]["mean"]

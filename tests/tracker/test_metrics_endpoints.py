@@ -2,15 +2,14 @@
 
 import gzip
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.beside import find_beside
 from tests.server import Server, deployment
 
 METRICS = "/api/v1/metrics"
-REAL_RECORDS = Path(__file__).parents[3] / "shared" / "data" / "govuk-deployments.ndjson.gz"
 COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason", "level", "score", "notes"}
 FIELDS = {
     "deployment_frequency": COMMON
@@ -182,10 +181,9 @@ def test_a_rate_travels_with_its_counts_and_interval(client: httpx.Client) -> No
     assert rate["interval95"] == pytest.approx([0.0179, 0.4042], abs=1e-4)
 
 
-@pytest.mark.skipif(not REAL_RECORDS.exists(), reason="the real records are not beside the project")
 def test_the_real_records_give_the_promised_figures(server: Server) -> None:
+    content = find_beside("data/govuk-deployments.ndjson.gz").read_bytes()
     with server.client(server.token("admin", "govuk")) as client:
-        content = REAL_RECORDS.read_bytes()
         batch = {"content": content, "headers": {"Content-Encoding": "gzip"}}
         lines = gzip.decompress(content).count(b"\n")
         assert lines == 8800
