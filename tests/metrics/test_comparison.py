@@ -1,13 +1,41 @@
 """Whether a change is more than chance, against figures worked out by hand or by other means."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from metrics.definitions.statistics import counts_differ, intervals_differ, rates_differ
-from metrics.output.comparison import compare
-from tests.conftest import Book
+from metrics.output.comparison import Comparison, compare
+from metrics.queries.question import Answer
+from tests.conftest import Book, sqlite_url
+
+Answers = Mapping[str, Answer]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Of a week without records beside the one before."""
+    folder = tmp_path_factory.mktemp("comparison")
+    book = Book(sqlite_url(folder), folder)
+    found = book.ask(from_="2026-03-09", to="2026-03-16", compare=True)
+    book.close()
+    return found
+
+
+def told_of(answers: Answers, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Comparison:
+    """What is made of a metric whose windows have these figures."""
+    answer = answers[name]
+    previous: Any = answer.previous
+    row: Any = answer.row
+    windows = {
+        "previous": replace(previous, row=replace(previous.row, **before)),
+        "row": replace(row, **after),
+    }
+    told = compare(replace(answer, **windows))
+    assert told is not None
+    return told
 
 
 @pytest.mark.parametrize(
@@ -18,8 +46,14 @@ from tests.conftest import Book
         (500, 400, True), (500, 470, False), (600, 500, True), (600, 560, False), (50_000, 51_000, True),
     ],
 )  # fmt: skip
-def test_counts_of_windows_of_equal_length(before: int, after: int, differ: bool | None) -> None:
-    assert counts_differ(before, after) is differ
+def test_counts_of_windows_of_equal_length(
+    answers: Answers, before: int, after: int, differ: bool | None
+) -> None:
+    windows = [{"deployments": count, "value": count / 7} for count in (before, after)]
+    told = told_of(answers, "deployment_frequency", *windows)
+    assert told.distinguishable is differ
+    if differ:
+        assert ("rose" if after > before else "fell") in told.detail
 
 
 @pytest.mark.parametrize(
@@ -31,15 +65,29 @@ def test_counts_of_windows_of_equal_length(before: int, after: int, differ: bool
         ((2, 7), (6, 7), True), ((0, 29), (5, 56), False), ((0, 10), (0, 20), False), ((0, 0), (1, 2), None),
     ],
 )  # fmt: skip
-def test_rates(before: tuple[int, int], after: tuple[int, int], differ: bool | None) -> None:
-    assert rates_differ(before, after) is differ
-    assert rates_differ(after, before) is differ
+@pytest.mark.parametrize("name", ["change_failure_rate", "deployment_rework_rate"])
+def test_rates(
+    answers: Answers, name: str, before: tuple[int, int], after: tuple[int, int], differ: bool | None
+) -> None:
+    windows = [{"numerator": numerator, "denominator": of} for numerator, of in (before, after)]
+    assert told_of(answers, name, *windows).distinguishable is differ
+    assert told_of(answers, name, *reversed(windows)).distinguishable is differ
 
 
-def test_times_by_the_intervals_of_their_medians() -> None:
-    assert intervals_differ((1, 2), (3, 4)) is intervals_differ((3, 4), (1, 2)) is True
-    assert intervals_differ((1, 3), (2, 4)) is False
-    assert intervals_differ(None, (1, 2)) is None
+@pytest.mark.parametrize("name", ["lead_time_for_changes", "mean_time_to_recover"])
+@pytest.mark.parametrize(
+    ("before", "after", "differ"),
+    [((1, 2), (3, 4), True), ((3, 4), (1, 2), True), ((1, 3), (2, 4), False), (None, (1, 2), None)],
+)
+def test_times_by_the_intervals_of_their_medians(
+    answers: Answers,
+    name: str,
+    before: tuple[float, float] | None,
+    after: tuple[float, float],
+    differ: bool | None,
+) -> None:
+    windows = [{"median_interval95": interval} for interval in (before, after)]
+    assert told_of(answers, name, *windows).distinguishable is differ
 
 
 def test_recoveries_are_compared_by_their_median_whatever_the_mean_does(book: Book) -> None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -286,14 +288,16 @@ def test_the_statements_say_what_ran(book: Book) -> None:
     book.deploy(version="v1", finished_at=AT(10))
     explained = explain(book, "change_failure_rate", **DAY)
     statements = explained.statements
-    with open_snapshot(book.store) as reading:
-        cursor = reading._cursor
-        again = cursor.sql(statements.rows, params=statements.rows_parameters).to_arrow_table()
-        cursor.execute(statements.answer, statements.answer_parameters)
-        assert cursor.description is not None
-        value = [column[0] for column in cursor.description].index("denominator")
-        assert cursor.fetchall()[0][value] == 1
-    assert again.num_rows == explained.rows.num_rows == 1
+
+    def run(cursor: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table]:
+        return (
+            cursor.sql(statements.rows, params=statements.rows_parameters).to_arrow_table(),
+            cursor.sql(statements.answer, params=statements.answer_parameters).to_arrow_table(),
+        )
+
+    rows, answer = book.store.read(run)
+    assert rows.num_rows == explained.rows.num_rows == 1
+    assert answer["denominator"].to_pylist() == [1]
     assert len(statements.version) == 12
 
 

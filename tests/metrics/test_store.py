@@ -85,23 +85,19 @@ def test_a_store_that_is_damaged_in_use_is_made_again(book: Book, store_file: Pa
     assert [file.name for file in store_file.parent.glob("*.duckdb")] == ["0.duckdb"]
 
 
-def test_a_store_that_cannot_be_made_again_goes_on_once_it_can(
-    book: Book, store_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_cannot_be_made_again_goes_on_once_it_can(book: Book, store_file: Path) -> None:
+    """Its folder is on a disk that is away for a while."""
     reopen(book)
     os.truncate(store_file, 0)
-    opens = Store._open
-
-    def fails(_: Store) -> None:
-        raise duckdb.IOException("no space left on the device")
-
-    monkeypatch.setattr(Store, "_open", fails)
+    away = store_file.parent.rename(book.folder / "away")
     for _ in range(2):
         with pytest.raises(RecordsUnavailable):
             counted(book)
     assert book.store.lag() is None
-    monkeypatch.setattr(Store, "_open", opens)
+    away.rename(store_file.parent)
     assert counted(book) == 1
+    book.deploy(finished_at="2026-03-02T11:00:00Z")
+    assert counted(book) == 2
 
 
 def counted(book: Book) -> int:
