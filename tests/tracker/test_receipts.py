@@ -1,17 +1,18 @@
 """Receipts: what a record does to the metrics, told with the answer to its POST."""
 
-import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from litestar import Response
 
 from metrics.definitions.base import MetricName
-from metrics.domain.errors import ParameterError, RecordsUnavailable
-from tests.server import deployment
-from tracker.web.answers import _with_receipt
+from tests.server import Server, deployment
 
 DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
 
@@ -126,15 +127,33 @@ def test_a_receipt_comes_only_where_it_is_asked_for_and_with_a_retry_too(client:
     assert client.post(f"{DEPLOYMENTS}?receipt=true", json=body, headers=key).json()["receipt"] is None
 
 
-@pytest.mark.parametrize("failure", [RecordsUnavailable("gone"), ParameterError([("tz", "wrong")])])
-def test_a_record_that_was_recorded_is_answered_so_whatever_becomes_of_its_receipt(
-    failure: Exception,
-) -> None:
-    def fails(record_id: str) -> None:
-        assert record_id == "7"
-        raise failure
+def lose_the_store(folder: Path) -> None:
+    """Its disk is gone; the records have another."""
+    stores = folder / "data" / "stores"
+    os.truncate(stores / "0.duckdb", 0)
+    shutil.rmtree(stores)
 
-    recorded = Response({"id": "7"}, status_code=201, headers={"Location": "/7"})
-    answered = asyncio.run(_with_receipt(recorded, fails))
-    assert (answered.status_code, answered.content) == (201, {"id": "7", "receipt": None})
-    assert answered.headers["Location"] == "/7"
+
+def forget_the_time_zone(folder: Path) -> None:
+    """The organization's time zone is one that this host does not know."""
+    with contextlib.closing(sqlite3.connect(folder / "data" / "tracker.db")) as database, database:
+        assert database.execute("update organization_settings set timezone = 'Mars/Base'").rowcount == 1
+
+
+@pytest.mark.parametrize("break_it", [lose_the_store, forget_the_time_zone])
+def test_a_record_that_was_recorded_is_answered_so_whatever_becomes_of_its_receipt(
+    tmp_path: Path, break_it: Callable[[Path], None]
+) -> None:
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        client.post(DEPLOYMENTS, json=deployment(finished_at="2026-03-02T10:00:00Z")).raise_for_status()
+        client.get("/api/v1/metrics").raise_for_status()
+    # Of a store that was there at the start nothing is in memory.
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        client.patch("/api/v1/settings", json={"timezone": "Europe/Berlin"}).raise_for_status()
+        break_it(tmp_path)
+        answered = client.post(f"{DEPLOYMENTS}?receipt=true", json=deployment())
+        assert (answered.status_code, answered.json()["receipt"]) == (201, None)
+        plain = client.get(answered.headers["Location"])
+        assert plain.status_code == 200
+        assert answered.json() == plain.json() | {"receipt": None, "warnings": answered.json()["warnings"]}
+        assert not client.get("/api/v1/metrics").is_success
