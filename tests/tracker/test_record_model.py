@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import fmean
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -33,7 +35,7 @@ WINDOW = {"from_": "2026-03-01", "to": "2026-04-01"}
 _organizations = itertools.count()
 
 
-@dataclass
+@dataclass(eq=False)
 class Thing:
     """What the model knows of one record: its fields now, and each version's."""
 
@@ -98,6 +100,7 @@ class Records(RuleBasedStateMachine):
         self.org = f"model-{next(_organizations)}"
         self.deployments: dict[tuple[str, str], Thing] = {}
         self.incidents: dict[str, Thing] = {}
+        self.blamed: dict[str, Thing] = {}
         self.deleted: list[Thing] = []
         self.production = ["production", "prod", "live"]
 
@@ -159,7 +162,7 @@ class Records(RuleBasedStateMachine):
         if known is None:
             recorded = self.book.report(org=self.org, **body)
             known = self.incidents[key] = Thing(recorded.version.id, {})
-            known.become(Action.CREATED, {"title": title, "resolved_at": None})
+            known.become(Action.CREATED, {"title": title, "resolved_at": None, "deployment": None})
         elif title is not None and known.fields["title"] not in (None, title):
             assert refusal_of(lambda: self.book.report(org=self.org, **body)) is Contradiction
         else:
@@ -172,6 +175,17 @@ class Records(RuleBasedStateMachine):
         known = data.draw(st.sampled_from(list(self.incidents.values())))
         self.book.revise(known.id, org=self.org, resolved_at=resolved_at)
         known.become(Action.CHANGED, {**known.fields, "resolved_at": resolved_at})
+
+    @precondition(lambda self: self.incidents and self.deployments)
+    @rule(data=st.data())
+    def blame(self, data: st.DataObject) -> None:
+        """It may be under way, in another environment or deleted later on."""
+        key = data.draw(st.sampled_from(list(self.incidents)))
+        culprit = data.draw(st.sampled_from(list(self.deployments.values())))
+        known = self.incidents[key]
+        self.book.revise(known.id, org=self.org, deployment=culprit.id)
+        known.become(Action.CHANGED, {**known.fields, "deployment": culprit.id})
+        self.blamed[key] = culprit
 
     @rule(environments=st.sampled_from([None, ["staging"], ["Production", "STAGING"]]))
     def set(self, environments: list[str] | None) -> None:
@@ -196,8 +210,39 @@ class Records(RuleBasedStateMachine):
         assert (failures.numerator, failures.denominator) == (finished.count("fail"), len(finished))
         assert recovery.incidents == len(self.incidents)
 
+    @rule()
+    def compare_links(self) -> None:
+        """An incident is linked to the deployment that it names, once that has finished and while it is there."""
+        answers = self.book.ask(org=self.org, failure_signals="incident", **WINDOW)
+        links = {
+            key: culprit
+            for key, culprit in self.blamed.items()
+            if culprit not in self.deleted and culprit.fields["status"] != "in_progress"
+        }
+        population, failed, seconds, still_open = 0, 0, [], 0
+        for (environment, _), known in self.deployments.items():
+            if environment.lower() not in self.production or known.fields["status"] == "in_progress":
+                continue
+            told = [self.incidents[key].fields["resolved_at"] for key, one in links.items() if one is known]
+            # One that failed to be deployed reached users where an incident says so.
+            population += known.fields["status"] == "success" or bool(told)
+            if told:
+                failed += 1
+                if None in told:
+                    still_open += 1
+                else:
+                    impaired = datetime.fromisoformat(max(told)) - datetime.fromisoformat(STARTS[0])
+                    seconds.append(impaired.total_seconds())
+        failures: Any = answers["change_failure_rate"].row
+        recovery: Any = answers["mean_time_to_recover"].row
+        assert (failures.numerator, failures.denominator) == (failed, population)
+        assert (recovery.recovered, recovery.open) == (len(seconds), still_open)
+        assert recovery.value == (fmean(seconds) if seconds else None)
+        assert recovery.unattributed_incidents == len(self.incidents) - len(links)
+
     def teardown(self) -> None:
         self.compare_answers()
+        self.compare_links()
         for known in [*self.deployments.values(), *self.deleted]:
             rows = find_versions(self.book.engine, DEPLOYMENTS, self.org, known.id)
             read = lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row))  # noqa: E731
