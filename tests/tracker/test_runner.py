@@ -101,11 +101,10 @@ def test_a_command_that_fails_is_tried_as_often_as_is_set(book: Book, site: Site
 
 
 def test_a_command_has_its_time(book: Book, site: Site, tmp_path: Path) -> None:
-    site.commit("trap '' TERM; echo begun; sleep 60 & wait; sleep 60")
+    site.commit("trap '' TERM; echo begun; sleep 600 & wait; sleep 600")
     job = ask(book, workspace_of(book, site.bare, time_limit_seconds=2))
-    started = time.monotonic()
+    # Which fails where it waits for the command, and not where the host is slow.
     run_all(runner_of(book, tmp_path / "runner", grace=1))
-    assert time.monotonic() - started < 20
     assert (job_of(book, job).status, job_of(book, job).exit_code) == (JobStatus.ERROR, None)
     assert "time limit of 2 seconds" in log_of(book.engine, job)[-1]
 
@@ -123,7 +122,7 @@ def test_stopping_a_job_ends_all_its_children(book: Book, site: Site, tmp_path: 
     wait_until(lambda: "up" in log_of(book.engine, job) and len(pids.read_text().split()) == 6)
     assert all(map(is_alive, pids.read_text().split()))
     book.recorder.record_now(lambda ledger: stop_job(ledger, job_of(book, job)))
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     after = job_of(book, job)
     assert (after.status, log_of(book.engine, job)[-1]) == (JobStatus.STOPPED, "[runner] Stopped.")
@@ -144,7 +143,7 @@ def test_a_command_has_time_to_put_things_right(
     wait_until(lambda: "up" in log_of(book.engine, job))
     if stopped:
         book.recorder.record_now(lambda ledger: stop_job(ledger, job_of(book, job)))
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert log_of(book.engine, job)[-3:-1] == ["cleaned", "last"]
     assert job_of(book, job).status is (JobStatus.STOPPED if stopped else JobStatus.ERROR)
@@ -157,7 +156,7 @@ def test_a_stop_holds_over_retries(book: Book, site: Site, tmp_path: Path) -> No
     thread.start()
     wait_until(lambda: "up" in log_of(book.engine, job))
     book.recorder.record_now(lambda ledger: stop_job(ledger, job_of(book, job)))
-    thread.join(20)
+    thread.join(60)
     assert job_of(book, job).status is JobStatus.STOPPED
     assert len((tmp_path / "tries").read_text().split()) == 1
 
@@ -176,7 +175,7 @@ def test_what_is_done_to_the_record_meanwhile_stops_no_runner(book: Book, site: 
     book.correct(record_of(book, ahead)["id"], started_at=later.isoformat())
     book.delete(record_of(book, gone)["id"])
     (tmp_path / "go").touch()
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
     ended = [job_of(book, job).status for job in (ahead, gone, taken)]
     assert ended == [JobStatus.COMPLETE, JobStatus.COMPLETE, JobStatus.ERROR]
@@ -240,7 +239,7 @@ def test_steps_that_ci_has_reported_are_kept(book: Book, site: Site, tmp_path: P
         lambda ledger: report_steps(ledger, Author("acme", "ci"), deployment_id, [built])
     )
     (tmp_path / "go").touch()
-    thread.join(20)
+    thread.join(60)
     with book.engine.connect() as connection:
         names = [step.step_name for step in steps_of(connection, deployment_id)]
     assert names == ["DEPLOYMENT_QUEUEING", "GIT_CLONE", "DEPLOYMENT", "BUILD"]
@@ -257,11 +256,10 @@ def test_what_a_killed_runner_has_left_is_removed(book: Book, site: Site, tmp_pa
 
 
 def test_what_a_command_leaves_behind_ends_with_it(book: Book, site: Site, tmp_path: Path) -> None:
-    site.commit(f"sleep 300 & echo $! > {tmp_path}/pid; echo done")
+    site.commit(f"sleep 600 & echo $! > {tmp_path}/pid; echo done")
     job = ask(book, workspace_of(book, site.bare))
-    started = time.monotonic()
+    # Which fails where it waits for what is left behind, and not where the host is slow.
     run_all(runner_of(book, tmp_path / "runner"))
-    assert time.monotonic() - started < 15
     assert job_of(book, job).status is JobStatus.COMPLETE
     wait_until(lambda: not is_alive((tmp_path / "pid").read_text()))
 
@@ -273,7 +271,7 @@ def test_a_deleted_job_is_stopped(book: Book, site: Site, tmp_path: Path) -> Non
     thread.start()
     wait_until(lambda: "up" in log_of(book.engine, job))
     book.recorder.record_now(lambda ledger: delete_job(ledger, job_of(book, job)))
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert job_of(book, job).status is JobStatus.STOPPED
 
@@ -324,7 +322,7 @@ def test_the_log_can_be_read_while_it_is_written(book: Book, site: Site, tmp_pat
     assert job_of(book, job).status is JobStatus.RUNNING
     assert record_of(book, job)["status"] == "in_progress"
     (tmp_path / "go").touch()
-    thread.join(20)
+    thread.join(60)
     assert log_of(book.engine, job)[-1] == "last"
 
 
@@ -476,12 +474,12 @@ def test_a_command_ends_while_the_database_is_away_for_longer_than_the_lease(
     thread.start()
     wait_until(lambda: "up" in log_of(book.engine, job))
     with write_transaction(book.engine):  # nobody else writes
-        wait_until(lambda: not is_alive(tries.read_text().split()[0]), 10)
+        wait_until(lambda: not is_alive(tries.read_text().split()[0]))
         time.sleep(1)
         assert len(tries.read_text().split()) == 1
     wait_until(lambda: len(tries.read_text().split()) == 2 or not thread.is_alive())
     run_all(runner_of(book, tmp_path / "runner"))
-    thread.join(30)
+    thread.join(60)
     assert (job_of(book, job).status, job_of(book, job).losses) == (JobStatus.COMPLETE, 1)
 
 
