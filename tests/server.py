@@ -108,9 +108,10 @@ class Server:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output.append(line)
-            self.lines.put(line)
+        with self.process.stdout as stdout:
+            for line in stdout:
+                self.output.append(line)
+                self.lines.put(line)
         self.lines.put("")
 
     def _wait_for(self, beginning: str) -> str:

@@ -76,13 +76,14 @@ def served(turn: None, newcomers_folder: Path) -> Iterator[Path]:  # noqa: ARG00
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             pytest.skip(f"something else listens on port {PORT}")
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {command_blocks(README)[0]}"],
-        cwd=newcomers_folder,
-        env=clean_environment(),
-        stdout=(newcomers_folder / "serve.log").open("w"),
-        stderr=subprocess.STDOUT,
-    )
+    with (newcomers_folder / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command_blocks(README)[0]}"],
+            cwd=newcomers_folder,
+            env=clean_environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         deadline = time.monotonic() + 60
         while "Serving at" not in (newcomers_folder / "serve.log").read_text():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import rich_click as click
+from click import get_current_context
 from sqlalchemy import Engine, make_url
 
 from tracker.auth.tokens import ORGANIZATION_SLUG
@@ -22,6 +23,13 @@ class CommandFailed(click.ClickException):
     """The command cannot do what it was asked to; the message is the one line to show."""
 
 
+def open_database(settings: Settings) -> Engine:
+    """The record database; its connections are closed where the command ends."""
+    engine = connect(settings.record_database_url)
+    get_current_context().call_on_close(engine.dispose)
+    return engine
+
+
 def migrated_database(settings: Settings) -> Engine:
     """The record database, with its schema at head. Raises `CommandFailed`, `SchemaError`."""
     url = make_url(settings.record_database_url)
@@ -29,7 +37,7 @@ def migrated_database(settings: Settings) -> Engine:
         raise CommandFailed(
             f"there is no database at {url.database}: run 'tracker migrate' or 'tracker serve'"
         )
-    engine = connect(settings.record_database_url)
+    engine = open_database(settings)
     require_head(engine)
     return engine
 

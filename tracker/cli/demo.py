@@ -16,7 +16,7 @@ from metrics.domain.deployments import NewDeployment
 from metrics.domain.errors import Refusal
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import to_microseconds
-from tracker.cli.common import CommandFailed, check_organization, this_command
+from tracker.cli.common import CommandFailed, check_organization, open_database, this_command
 from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
 from tracker.deployments.service import record_deployments
 from tracker.incidents.service import report_incident
@@ -65,7 +65,7 @@ def demo(organization: str, seed: int, file: Path | None) -> None:
         click.echo(f"A simulated year is in {file}.")
         return
     settings = Settings()
-    engine = connect(settings.record_database_url)
+    engine = open_database(settings)
     migrate(engine)
     with engine.connect() as connection:
         if _has_own_records(connection, organization):

@@ -3,8 +3,7 @@
 import rich_click as click
 from sqlalchemy import Engine, select
 
-from tracker.cli.common import this_command
-from tracker.records.engine import connect
+from tracker.cli.common import open_database, this_command
 from tracker.records.migrations import migrate as migrate_schema
 from tracker.records.migrations import migrate_down, require_head
 from tracker.records.tables import DEPLOYMENTS
@@ -53,7 +52,7 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
         update={"host": host or settings.host, "port": settings.port if port is None else port}
     )
     configure_logging(settings)
-    engine = connect(settings.record_database_url)
+    engine = open_database(settings)
     if migrates:
         migrate_schema(engine)
     require_head(engine)
@@ -89,7 +88,7 @@ def migrate(context: click.Context) -> None:
 @click.argument("revision", default="head")
 def up(revision: str) -> None:
     """Bring the schema up to REVISION, head by default."""
-    _report(revision, migrate_schema(connect(Settings().record_database_url), revision))
+    _report(revision, migrate_schema(open_database(Settings()), revision))
 
 
 @migrate.command()
@@ -100,7 +99,7 @@ def down(revision: str) -> None:
 
     Take a backup first, and stop every service: a running one refuses what is not at head.
     """
-    _report(revision, migrate_down(connect(Settings().record_database_url), revision))
+    _report(revision, migrate_down(open_database(Settings()), revision))
 
 
 def _report(revision: str, changed: bool) -> None:

@@ -10,8 +10,8 @@ from metrics.domain.instants import now_microseconds
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tables import REVOKED_TOKENS
 from tracker.auth.tokens import Scope, mint
-from tracker.cli.common import check_organization, migrated_database
-from tracker.records.engine import connect, write_transaction
+from tracker.cli.common import check_organization, migrated_database, open_database
+from tracker.records.engine import write_transaction
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
@@ -59,7 +59,7 @@ def token(
     slug = check_organization(context, context.command.params[0], organization)
     scopes, patterns = _scopes(scope), _patterns(repositories)
     settings = Settings()
-    engine = connect(settings.record_database_url)
+    engine = open_database(settings)
     migrate(engine)
     Recorder(engine).record_now(lambda ledger: ledger.ensure_organization(slug))
     ring = load_or_create_keys(settings)

@@ -13,10 +13,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from sqlalchemy import Connection
 
 from metrics.wire.table_files import TableFormat, write_table
-from tracker.cli.common import CommandFailed, migrated_database, organization_option
+from tracker.cli.common import CommandFailed, migrated_database, open_database, organization_option
 from tracker.deployments.queries import DeploymentFilter, select_deployments
 from tracker.incidents.queries import select_incidents
-from tracker.records.engine import connect
 from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
@@ -41,7 +40,7 @@ def import_records(file: Path, organization: str) -> None:
     [b]tracker export[/b] has written. Good lines are kept; bad ones are reported with their numbers, and the
     exit code is then 1. Safe to repeat for an export, and where the lines carry a deployment_node_id.
     """
-    engine = connect(Settings().record_database_url)
+    engine = open_database(Settings())
     migrate(engine)
     recorder, author, tally = Recorder(engine), Author(organization, "import"), Tally()
     recorder.record_now(lambda ledger: ledger.ensure_organization(organization))

@@ -8,7 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
-from tracker.cli.common import CLI_SUBJECT, CommandFailed, migrated_database, organization_option
+from tracker.cli.common import (
+    CLI_SUBJECT,
+    CommandFailed,
+    migrated_database,
+    open_database,
+    organization_option,
+)
 from tracker.jobs.queue import end_all
 from tracker.jobs.workspaces import (
     DEFAULT_BRANCH,
@@ -18,7 +24,6 @@ from tracker.jobs.workspaces import (
     read_location,
     remove_workspace,
 )
-from tracker.records.engine import connect
 from tracker.records.ledger import Author, Ledger
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
@@ -78,7 +83,7 @@ def create(
     The secret is what GitHub signs its webhook with; [b]tracker workspace list --secrets[/b] shows it again.
     """
     settings = Settings()
-    engine = connect(settings.record_database_url)
+    engine = open_database(settings)
     migrate(engine)
     made = Recorder(engine).record_now(
         lambda ledger: create_workspace(
