@@ -344,7 +344,7 @@ def test_events_are_collected_once_in_a_while_and_then_all_of_them(
 ) -> None:
     """Looking for them on every commit would cost whoever records."""
     # Ten times as long as it is, so that a slow host does not take it for granted.
-    monkeypatch.setattr(dispatch, "_COLLECT_SECONDS", 2.0)
+    monkeypatch.setattr(collector, "_COLLECT_SECONDS", 2.0)
 
     async def act() -> None:
         sender = dispatcher(book, Clock())
