@@ -45,9 +45,9 @@ def job_with_log(book: Book, ended_days_ago: float | None) -> Job:
     return job
 
 
-def keep_delivery(book: Book, place: int, state: DeliveryState, days: float) -> None:
+def keep_delivery(book: Book, sequence: int, state: DeliveryState, days: float) -> None:
     row: dict[str, Any] = {
-        "id": f"{state.value} {days}", "webhook_id": "gone", "place": place, "subject": str(place), "event": "deployment", "action": "created",
+        "id": f"{state.value} {days}", "webhook_id": "gone", "sequence": sequence, "subject": str(sequence), "event": "deployment", "action": "created",
         "body": "{}", "state": state.value, "created_at": days_ago(days), "pending_since": days_ago(days),
         "next_attempt_at": 0, "attempts": [],
     }  # fmt: skip
@@ -84,8 +84,8 @@ def jobs(book: Book) -> dict[str, Job]:
 def test_a_service_removes_what_is_old_and_keeps_what_is_young(
     book: Book, jobs: dict[str, Job], tmp_path: Path
 ) -> None:
-    for place, (state, days) in enumerate(product(DeliveryState, (0.1, 29.9, 30.1))):
-        keep_delivery(book, place, state, days)
+    for sequence, (state, days) in enumerate(product(DeliveryState, (0.1, 29.9, 30.1))):
+        keep_delivery(book, sequence, state, days)
     for name, days in {"young": 13.9, "old": 14.1, "older": 100}.items():
         keep_rejection(book, name, days)
     for name, days in {"young": 29.9, "old": 30.1, "older": 100}.items():
