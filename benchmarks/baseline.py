@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 
 from metrics.domain.deployments import NewDeployment
 from tracker.app import RawBodies
-from tracker.web.server import serve
+from tracker.web.server import listenable_port, serve
 from tracker.web.state import RawRequest
 
 
@@ -19,7 +19,7 @@ async def nothing(data: JSONBody[NewDeployment]) -> dict[str, str]:
 
 def main() -> None:
     app = Litestar([nothing], request_class=RawRequest, plugins=[RawBodies()], openapi_config=None)
-    serve(app, "127.0.0.1", 0, lambda url: Path(sys.argv[1]).write_text(url))
+    serve(app, "127.0.0.1", listenable_port("127.0.0.1", 0), lambda url: Path(sys.argv[1]).write_text(url))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
     """
     from tracker.app import create_app
     from tracker.telemetry import configure_logging
+    from tracker.web.server import listenable_port
     from tracker.web.server import serve as serve_app
 
     settings = Settings()
@@ -52,6 +53,8 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
         update={"host": host or settings.host, "port": settings.port if port is None else port}
     )
     configure_logging(settings)
+    # Before anything is opened that would have to be closed again.
+    port = listenable_port(settings.host, settings.port)
     engine = open_database(settings)
     if migrates:
         migrate_schema(engine)
@@ -64,7 +67,7 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
         if is_empty:
             click.echo(_FIRST_STEPS.format(url=url, tracker=this_command(settings)))
 
-    serve_app(create_app(settings), settings.host, settings.port, announce)
+    serve_app(create_app(settings), settings.host, port, announce)
     click.echo("Stopped; everything that was acknowledged is recorded.")
 
 

@@ -16,7 +16,7 @@ GRACE_SECONDS = 30
 
 
 def serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `OSError` where it cannot listen.
+    """Serve at a port of `listenable_port` until SIGTERM or SIGINT. Raises `OSError` where it cannot listen.
 
     `on_listening` is called with the base URL once connections are accepted.
     """
@@ -31,7 +31,6 @@ def _calm_garbage_collection() -> None:
 
 
 async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
-    port = _listenable_port(host, port)
     app.state.service.address = f"http://{host}:{port}"
     server = Server(
         app,
@@ -50,7 +49,7 @@ async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[st
     await serving
 
 
-def _listenable_port(host: str, port: int) -> int:
+def listenable_port(host: str, port: int) -> int:
     """The port, or a free one for 0. Raises `OSError` where it is taken: the server itself would share it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
