@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ from metrics.domain.fields import (
     LongText,
     Name,
     ShortText,
+    StatusWord,
     Unchangeable,
     Url,
 )
@@ -31,7 +32,6 @@ from metrics.domain.incidents import IncidentFields
 from metrics.domain.instants import agree, microseconds_of, span_of
 from metrics.domain.merging import with_merged_labels
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,7 @@ class DeploymentChange(Body):
     deployment_node_id: Unchangeable = None
     commit_id: CommitId | None = None
     version: Name | None = None
-    status: Annotated[Status, Field(strict=False)] | None = Field(
-        None, description="Not back to in_progress."
-    )
+    status: StatusWord | None = Field(None, description="Not back to in_progress.")
     branch: ShortText | None = None
     title: ShortText | None = None
     url: Url | None = None

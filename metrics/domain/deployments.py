@@ -19,6 +19,7 @@ from metrics.domain.fields import (
     RepositoryUrl,
     ServiceName,
     ShortText,
+    StatusWord,
     Url,
 )
 from metrics.domain.instants import (
@@ -145,7 +146,9 @@ class NewDeployment(Body):
         None, description="What is deployed, of a repository that holds several things."
     )
     environment: Name | None = Field(None, description=f"Where it was put. Default: {DEFAULT_ENVIRONMENT}.")
-    status: Annotated[Status, Field(strict=False)] | None = Field(None, description="Default: success.")
+    status: StatusWord | None = Field(
+        None, description="Default: success. The words of CI systems for these are understood, in any case."
+    )
     branch: ShortText | None = None
     title: ShortText | None = None
     url: Url | None = Field(None, description="Where to read more: the CI run, the release.")

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -22,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from metrics.domain.errors import InvalidInput
 from metrics.domain.instants import LONGEST_DURATION_SECONDS, InstantError, read_instant
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
-from metrics.domain.vocabulary import COMMIT_PATTERN, TEXT_PATTERN
+from metrics.domain.vocabulary import COMMIT_PATTERN, STATUS_WORDS, TEXT_PATTERN, Status
 
 LARGEST_INTEGER = 2**31 - 1
 MOST_LABELS = 20
@@ -34,6 +35,12 @@ def _instant(value: object) -> datetime:
         return read_instant(value)
     except InstantError as error:
         raise PydanticCustomError("instant", "{reason}", {"reason": str(error)}) from None
+
+
+def _status(value: object) -> object:
+    """Return the status that a CI system's word means; any other value stays, to be refused."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    return STATUS_WORDS.get(word, word) if isinstance(word, str) else word
 
 
 def _repository(text: str) -> str:
@@ -51,6 +58,8 @@ def _unchangeable(_: object) -> object:
 Instant = Annotated[
     datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
+StatusWord = Annotated[Status, Field(strict=False), BeforeValidator(_status)]
+"""A status, or another system's word for it, in any case."""
 Duration = Annotated[float, Field(ge=0, le=LONGEST_DURATION_SECONDS)]
 """Seconds."""
 RepositoryUrl = Annotated[

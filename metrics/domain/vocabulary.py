@@ -1,5 +1,6 @@
 """The words that records are made of, and how names are compared, the same wherever a record comes from."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 COMMIT_PATTERN = r"^[0-9a-fA-F]{7,64}$"
@@ -15,10 +16,25 @@ class Status(StrEnum):
     SUCCESS = "success"
     FAIL = "fail"
     IN_PROGRESS = "in_progress"
+    CANCELLED = "cancelled"
+    """Superseded, skipped or aborted: it is over, and in no metric."""
 
     @property
     def is_final(self) -> bool:
         return self is not Status.IN_PROGRESS
+
+
+STATUS_WORDS: Mapping[str, Status] = {
+    word: status
+    for status, words in {
+        Status.SUCCESS: "succeeded succes passed ok",
+        Status.FAIL: "failed failure error timed_out",
+        Status.IN_PROGRESS: "running started pending queued",
+        Status.CANCELLED: "canceled skipped superseded aborted",
+    }.items()
+    for word in (status.value, *words.split())
+}
+"""The words of CI systems for a status, in lower case."""
 
 
 class FailureSignal(StrEnum):

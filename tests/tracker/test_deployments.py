@@ -241,6 +241,51 @@ def test_a_repeat_finishes_and_fills_and_never_contradicts(client: httpx.Client)
     assert client.get(f"{PATH}/{record['id']}").json()["branch"] == "main"
 
 
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        *((word, "success") for word in ("success", "succeeded", "succes", "PASSED", "ok")),
+        *((word, "fail") for word in ("fail", "failed", "Failure", "error", "TIMED_OUT")),
+        *((word, "in_progress") for word in ("in_progress", "running", "Started", "pending", "queued")),
+        *((word, "cancelled") for word in ("cancelled", "canceled", "SKIPPED", "superseded", " aborted ")),
+    ],
+)
+def test_the_word_of_a_ci_system_is_read_as_the_status_that_it_means(
+    client: httpx.Client, word: str, status: str
+) -> None:
+    posted = client.post(PATH, json=deployment(status=word, deployment_node_id="1"))
+    assert (posted.status_code, posted.json()["status"]) == (201, status)
+    assert posted.json()["finished_at"] is None or status != "in_progress"
+    listed = client.get(PATH, params={"status": word.strip()}).json()["items"]
+    assert [one["id"] for one in listed] == [posted.json()["id"]]
+
+
+def test_a_word_that_is_no_status_is_refused_with_those_that_are(client: httpx.Client) -> None:
+    refused = client.post(PATH, json=deployment(status="deployed"))
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == [
+        {"pointer": "/status", "detail": "should be 'success', 'fail', 'in_progress' or 'cancelled'"}
+    ]
+
+
+def test_a_deployment_that_is_cancelled_is_over_and_in_no_metric(client: httpx.Client) -> None:
+    start = deployment(deployment_node_id="1", status="in_progress", started_at="2026-03-02T10:00:00Z")
+    record = client.post(PATH, json=start).json()
+    end = deployment(deployment_node_id="1", status="canceled", finished_at="2026-03-02T10:05:00Z")
+    over = client.post(f"{PATH}?receipt=true", json=end).json()
+    assert (over["id"], over["status"], over["duration_seconds"]) == (record["id"], "cancelled", 300)
+    entries = over["receipt"]["metrics"]
+    assert {entry["reason"] for entry in entries} == {"cancelled"}
+    assert not any(entry["counted"] for entry in entries)
+    window = {"from": "2026-03-02", "to": "2026-03-03", "failure_signals": "incident,status"}
+    for metric in ("deployment_frequency", "change_failure_rate", "deployment_rework_rate"):
+        explained = client.get(f"/api/v1/metrics/{metric}/explain", params=window).json()
+        assert explained["counted"] == []
+        assert [(row["id"], row["reason"]) for row in explained["left_out"]] == [(record["id"], "cancelled")]
+    quality = client.get("/api/v1/quality", params={"from": "2026-03-02", "to": "2026-03-03"}).json()
+    assert quality["repositories"][0]["in_progress_over_a_day"] == 0
+
+
 def test_a_late_start_is_added_to_a_record_that_has_finished(client: httpx.Client) -> None:
     client.post(PATH, json=deployment(deployment_node_id="1", finished_at="2026-03-02T10:00:00Z"))
     late = deployment(deployment_node_id="1", status="in_progress", started_at="2026-03-02T09:58:00Z")

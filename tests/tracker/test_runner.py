@@ -127,7 +127,7 @@ def test_stopping_a_job_ends_all_its_children(book: Book, site: Site, tmp_path: 
     after = job_of(book, job)
     assert (after.status, log_of(book.engine, job)[-1]) == (JobStatus.STOPPED, "[runner] Stopped.")
     wait_until(lambda: not any(map(is_alive, pids.read_text().split())))
-    assert record_of(book, job)["status"] == "fail"
+    assert record_of(book, job)["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("command", ["sh deploy.sh", "cd . && sh deploy.sh; true", "exec sh deploy.sh"])

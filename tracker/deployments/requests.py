@@ -295,6 +295,8 @@ def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[s
         statuses = statuses_of(ledger.connection, requested.number)
         return {} if any(one.state is State.IN_PROGRESS for one in statuses) else {"started_at": ledger.now}
     outcome = OUTCOMES.get(progress.state)
+    if progress.state is State.INACTIVE and requested.status is Status.IN_PROGRESS:
+        outcome = Status.CANCELLED
     if outcome is None or outcome is requested.status:
         return {}
     url = progress.environment_url or progress.log_url

@@ -12,9 +12,8 @@ from pydantic import AfterValidator, Field
 from metrics.api.documents import documents
 from metrics.domain.corrections import DeploymentChange
 from metrics.domain.deployments import DeploymentFacts, NewDeployment
-from metrics.domain.fields import Body, Duration, Name
+from metrics.domain.fields import Body, Duration, Name, StatusWord
 from metrics.domain.instants import instant_of, now_microseconds
-from metrics.domain.vocabulary import Status
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
@@ -81,7 +80,9 @@ def _warnings(ledger: Ledger, organization: str, facts: DeploymentFacts) -> tupl
 class DeploymentFilterParameters(FilterParameters):
     """The query parameters that filter deployments."""
 
-    status: tuple[Status, ...] = Field((), description="success, fail, in_progress; repeatable.")
+    status: tuple[StatusWord, ...] = Field(
+        (), description="success, fail, in_progress, cancelled; repeatable."
+    )
     branch: tuple[str, ...] = Field((), description="Repeatable.")
     commit_id: tuple[str, ...] = Field((), description="As it was sent; repeatable.")
     team: tuple[str, ...] = Field((), description="Of the record, else of its service or repository.")

@@ -30,7 +30,12 @@ OUTCOMES: Mapping[State, Status] = {
     State.ERROR: Status.FAIL,
 }
 """The final states, each with the outcome that it is; the others are none."""
-_STATES = {Status.SUCCESS: State.SUCCESS, Status.FAIL: State.FAILURE, Status.IN_PROGRESS: State.IN_PROGRESS}
+_STATES = {
+    Status.SUCCESS: State.SUCCESS,
+    Status.FAIL: State.FAILURE,
+    Status.IN_PROGRESS: State.IN_PROGRESS,
+    Status.CANCELLED: State.INACTIVE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

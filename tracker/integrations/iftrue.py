@@ -5,7 +5,6 @@ It has no call to update: posting the same repository, branch and commit again f
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
@@ -17,7 +16,7 @@ from sqlalchemy import select
 from metrics.domain.corrections import Correction
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.errors import InvalidInput
-from metrics.domain.fields import Body, CommitId, Count, LongText, RepositoryUrl, ShortText, Url
+from metrics.domain.fields import Body, CommitId, Count, LongText, RepositoryUrl, ShortText, StatusWord, Url
 from metrics.domain.instants import LONGEST_DURATION_SECONDS, instant_of, now_microseconds
 from metrics.domain.vocabulary import Status
 from tracker.auth.callers import requires
@@ -36,24 +35,12 @@ _MEMBERS = UUID("2f6d3b0e-6c0a-5b0e-9d51-0b6f3b1c9a77")
 _SECONDS = {DurationUnit.MINUTES: 60, DurationUnit.SECONDS: 1}
 
 
-class SentStatus(StrEnum):
-    """The words for an outcome that are understood."""
-
-    SUCCES = "succes"
-    SUCCESS = "success"
-    IN_PROGRESS = "in_progress"
-    FAIL = "fail"
-    FAILED = "failed"
-    FAILURE = "failure"
-
-    @property
-    def status(self) -> Status:
-        if self is SentStatus.IN_PROGRESS:
-            return Status.IN_PROGRESS
-        return Status.SUCCESS if self in (SentStatus.SUCCES, SentStatus.SUCCESS) else Status.FAIL
-
-
-_ANSWERED = {Status.SUCCESS: "succes", Status.FAIL: "fail", Status.IN_PROGRESS: "in_progress"}
+_ANSWERED = {
+    Status.SUCCESS: "succes",
+    Status.FAIL: "fail",
+    Status.IN_PROGRESS: "in_progress",
+    Status.CANCELLED: "cancelled",
+}
 
 
 def _without_brackets(value: object) -> object:
@@ -95,11 +82,11 @@ class NewIftrueDeployment(Body):
     is_hotfix: bool | None = None
     is_forced: bool | None = None
     commits_count: _WholeNumber | None = None
-    status: Annotated[SentStatus, Field(strict=False)] | None = None
+    status: StatusWord | None = None
 
     def sent(self, unit: DurationUnit, now: int) -> SentDeployment:
         """The facts to record; what is left out has the document's defaults. Raises `InvalidInput`."""
-        status = (self.status or SentStatus.SUCCES).status
+        status = self.status or Status.SUCCESS
         same = self.model_dump(exclude={"deployment_duration", "status"}, exclude_none=True)
         duration = None
         if self.deployment_duration is not None and status.is_final:

@@ -42,6 +42,13 @@ class JobStatus(StrEnum):
         return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
+_OUTCOMES = {
+    JobStatus.COMPLETE: Status.SUCCESS,
+    JobStatus.ERROR: Status.FAIL,
+    JobStatus.STOPPED: Status.CANCELLED,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it now is. `profile` is who asked for it; `lines` is how long its log is."""
@@ -250,8 +257,7 @@ def end_job(
 ) -> None:
     """End a job, and with it the deployment that it has begun, in one commit."""
     if job.deployment_id is not None:
-        outcome = Status.SUCCESS if status is JobStatus.COMPLETE else Status.FAIL
-        correction = Correction({"status": outcome, "finished_at": ledger.now})
+        correction = Correction({"status": _OUTCOMES[status], "finished_at": ledger.now})
         # The record may have been deleted meanwhile, or corrected to what does not go with this.
         with contextlib.suppress(Refusal):
             revise_deployment(ledger, _author(job), job.deployment_id, correction)

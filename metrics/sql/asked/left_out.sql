@@ -3,18 +3,20 @@
 -- The deployments that no metric of a question counts, and why. `happened_at` is when one finished, or began.
 --
 -- in_progress: it began in the window, or nobody said when, and has not finished.
+-- cancelled: it was superseded, skipped or aborted in the window.
 -- other_environment: it finished in the window, in an environment that is not asked for.
 -- did_not_reach_production: it failed, and no incident names it.
 create or replace macro deployments_left_out(question) as table
 with
-deployments_in_progress as (
+deployments_without_outcome as (
     select
         deployments.id,
         deployments.repository_key,
         deployments.service,
         deployments.environment_key,
         deployments.branch,
-        deployments.started_at,
+        deployments.status,
+        if(deployments.status = 'cancelled', deployments.finished_at, deployments.started_at) as happened_at,
         deployments.labels,
         team_of(deployments.team, repository_teams.team) as team
     from deployments
@@ -24,24 +26,22 @@ deployments_in_progress as (
         and repository_teams.service = deployments.service
     where
         deployments.organization = question['organization']
-        and deployments.status = 'in_progress'
+        and deployments.status in ('in_progress', 'cancelled')
         and list_contains(question['environments'], deployments.environment_key)
-        and (
-            deployments.started_at is null
-            or is_within(question, deployments.started_at)
-        )
 )
 select
-    'in_progress' as reason,
+    status as reason,
     id,
     id as deployment_id,
     repository_key,
     service,
     environment_key,
     group_of(question, repository_key, service, team, environment_key, branch) as group_name,
-    started_at as happened_at
-from deployments_in_progress
-where is_asked(question, repository_key, service, team, labels)
+    happened_at
+from deployments_without_outcome
+where
+    is_asked(question, repository_key, service, team, labels)
+    and (happened_at is null or is_within(question, happened_at))
 union all
 select
     'other_environment',

@@ -134,6 +134,17 @@ def test_the_story_of_a_failure_and_its_hotfix(client: httpx.Client) -> None:
     assert [row["id"] for row in explained["counted"] if row["in_numerator"]] == [id_of[COMMIT]]
 
 
+def test_a_deployment_that_is_inactive_before_any_outcome_is_cancelled(client: httpx.Client) -> None:
+    asked = ask(client)
+    tell(client, asked, "in_progress")
+    tell(client, asked, "inactive", description="Superseded by a newer deployment.")
+    record = record_of(client)
+    assert record["status"] == "cancelled"
+    assert record["finished_at"] is not None
+    rate = client.get("/api/v1/metrics/change_failure_rate?failure_signals=status").json()
+    assert (rate["denominator"], rate["did_not_reach_production"]) == (0, 0)
+
+
 def test_the_latest_outcome_wins_and_one_told_again_moves_nothing(client: httpx.Client) -> None:
     asked = ask(client)
     tell(client, asked, "failure")
