@@ -106,7 +106,7 @@ class DeploymentRows:
         elif earlier is None or row.id is not None:
             self.records[key] = (first, row.id, sent.facts)
         else:
-            self.records[key] = (first, None, merge_deployment(earlier, sent, self._now))
+            self.records[key] = (first, None, merge_deployment(earlier, sent, self._now).facts)
         return sent
 
     def columns(self) -> list[tuple[int, Row]]:

@@ -124,7 +124,6 @@ def test_a_file_takes_what_the_service_takes(tmp_path: Path, repeat: Post, recor
 @pytest.mark.parametrize(
     ("other", "field"),
     [
-        ({"title": "another"}, "title"),
         ({"started_at": "1960-01-01T00:00:00Z"}, "started_at"),
         ({"commit_id": "b" * 40}, "commit_id"),
         ({"duration_seconds": 1e9}, "duration_seconds"),

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -199,27 +200,114 @@ def test_repeats_do_not_come_to_more_labels_than_there_may_be(client: httpx.Clie
     assert client.get(f"{PATH}/{record['id']}").json()["labels"] == first
 
 
-def test_a_contradiction_names_every_field(client: httpx.Client) -> None:
+def kept(answer: httpx.Response) -> str:
+    """What the warning `kept` of an accepted repeat names."""
+    assert answer.status_code == 200
+    details = [one["detail"] for one in answer.json()["warnings"] if one["code"] == "kept"]
+    return details[0].removeprefix("The record keeps its ").partition(":")[0] if details else ""
+
+
+def test_another_final_status_is_the_last_word_of_the_attempt(client: httpx.Client) -> None:
     post(client, deployment_node_id="7", finished_at=START)
-    refused = client.post(PATH, json=deployment(deployment_node_id="7", status="fail", finished_at=FINISH))
-    assert [error["pointer"] for error in refused.json()["errors"]] == ["/status", "/finished_at"]
+    changed = client.post(PATH, json=deployment(deployment_node_id="7", status="fail", finished_at=FINISH))
+    assert (changed.json()["status"], changed.json()["finished_at"]) == ("fail", START)
+    assert kept(changed) == "finished_at"
+    assert "outcome_changed" in {one["code"] for one in changed.json()["warnings"]}
+    again = client.post(PATH, json=deployment(deployment_node_id="7", status="fail"))
+    assert "outcome_changed" not in {one["code"] for one in again.json()["warnings"]}
+    silent = client.post(PATH, json=deployment(deployment_node_id="7", title="Nothing said of the status"))
+    assert (silent.json()["status"], kept(silent)) == ("fail", "")
 
 
-def test_a_repeat_with_another_duration_is_refused(client: httpx.Client) -> None:
-    record = post(client, deployment_node_id="7", started_at=START, finished_at=FINISH)
+def test_a_repeat_with_another_duration_moves_nothing(client: httpx.Client) -> None:
+    post(client, deployment_node_id="7", started_at=START, finished_at=FINISH)
     same = deployment(deployment_node_id="7", duration_seconds=300)
-    assert client.post(PATH, json=same).status_code == 200
-    refused = client.post(PATH, json=same | {"duration_seconds": 302})
-    assert refused.status_code == 409
-    assert [error["pointer"] for error in refused.json()["errors"]] == ["/duration_seconds"]
-    assert client.get(f"{PATH}/{record['id']}").json()["started_at"] == START
+    assert kept(client.post(PATH, json=same)) == ""
+    other = client.post(PATH, json=same | {"duration_seconds": 302})
+    assert kept(other) == "duration_seconds"
+    assert (other.json()["started_at"], other.json()["finished_at"]) == (START, FINISH)
+
+
+def test_a_retried_start_and_finish_do_not_move_them(client: httpx.Client) -> None:
+    post(client, deployment_node_id="7", status="in_progress", started_at=START)
+    later = "2026-03-02T10:02:00Z"
+    again = deployment(deployment_node_id="7", status="in_progress", started_at=later, title="Second try")
+    retried = client.post(PATH, json=again)
+    assert (retried.json()["started_at"], retried.json()["title"]) == (START, "Second try")
+    assert kept(retried) == "started_at"
+    end = deployment(deployment_node_id="7", started_at=later, duration_seconds=60)
+    assert client.post(PATH, json=end).json()["finished_at"] == "2026-03-02T10:03:00Z"
+    finished = client.post(PATH, json=deployment(deployment_node_id="7", finished_at="2026-03-02T10:09:00Z"))
+    assert (finished.json()["finished_at"], kept(finished)) == ("2026-03-02T10:03:00Z", "finished_at")
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"status": "in_progress", "started_at": START},
+        {"status": "fail", "finished_at": "2026-03-02T10:04:59Z"},
+    ],
+)
+def test_a_state_that_was_overtaken_only_fills(client: httpx.Client, late: dict[str, Any]) -> None:
+    post(client, deployment_node_id="7", finished_at=FINISH, title="Done", labels={"a": "1"})
+    overtaken = {"title": "Begun", "branch": "main", "labels": {"a": "2", "b": "3"}}
+    answer = client.post(PATH, json=deployment(deployment_node_id="7", **overtaken, **late))
+    record = answer.json()
+    assert (record["status"], record["title"], record["branch"]) == ("success", "Done", "main")
+    assert record["labels"] == {"a": "1", "b": "3"}
+    assert kept(answer).startswith("labels, title, status")
+
+
+def test_a_state_of_the_same_moment_is_not_overtaken(client: httpx.Client) -> None:
+    post(client, deployment_node_id="7", finished_at=FINISH, title="Done")
+    answer = client.post(
+        PATH, json=deployment(deployment_node_id="7", finished_at=FINISH, status="fail", title="Broken")
+    )
+    assert (answer.json()["status"], answer.json()["title"], kept(answer)) == ("fail", "Broken", "")
+
+
+def test_a_repeat_that_says_nothing_takes_nothing_away(client: httpx.Client) -> None:
+    commits = [{"sha": "a" * 7, "committed_at": START}]
+    post(client, deployment_node_id="7", finished_at=FINISH, title="Done", commits=commits)
+    silent = client.post(PATH, json=deployment(deployment_node_id="7", title="", commits=[], labels={}))
+    assert (silent.json()["title"], len(silent.json()["commits"])) == ("Done", 1)
+
+
+def test_another_release_is_another_attempt(client: httpx.Client) -> None:
+    """A shortened commit id is the whole one; where there is a commit, the version only describes it."""
+    url = "https://github.com/acme/shop"
+
+    def send(**fields: Any) -> httpx.Response:
+        return client.post(PATH, json={"repository_url": url, "deployment_node_id": "7", **fields})
+
+    def pointers(refused: httpx.Response) -> list[str]:
+        assert refused.status_code == 409
+        return [error["pointer"] for error in refused.json()["errors"]]
+
+    send(version="v1").raise_for_status()
+    assert pointers(send(version="v2")) == ["/version"]
+    assert send(version="V1").json()["version"] == "v1"
+    assert send(version="v1", commit_id="abcdef0").json()["commit_id"] == "abcdef0"
+    assert send(commit_id="abcdef0" + "1" * 33).json()["commit_id"] == "abcdef0" + "1" * 33
+    assert send(commit_id="abcdef0").json()["commit_id"] == "abcdef0" + "1" * 33
+    assert pointers(send(commit_id="abcdef1")) == ["/commit_id"]
+    assert send(version="v2").json()["version"] == "v2"
+
+
+def test_a_repeat_whose_times_cannot_be_is_refused(client: httpx.Client) -> None:
+    post(client, deployment_node_id="7", status="in_progress", started_at=FINISH)
+    early = client.post(PATH, json=deployment(deployment_node_id="7", finished_at=START))
+    assert (early.status_code, early.json()["errors"][0]["pointer"]) == (400, "/finished_at")
+    post(client, deployment_node_id="8", finished_at=START)
+    late = client.post(PATH, json=deployment(deployment_node_id="8", started_at=FINISH))
+    assert (late.status_code, late.json()["errors"][0]["pointer"]) == (400, "/started_at")
 
 
 def test_a_repeat_that_finishes_more_than_a_day_ahead_is_refused(client: httpx.Client) -> None:
     started_at = datetime.now(UTC).isoformat()
     record = post(client, deployment_node_id="7", status="in_progress", started_at=started_at)
     refused = client.post(PATH, json=deployment(deployment_node_id="7", duration_seconds=25 * 3600))
-    assert refused.status_code == 409
+    assert refused.status_code == 400
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/duration_seconds"]
     assert client.get(f"{PATH}/{record['id']}").json()["status"] == "in_progress"
     finished = client.post(PATH, json=deployment(deployment_node_id="7", duration_seconds=23 * 3600))
@@ -240,8 +328,11 @@ def test_a_deployment_that_names_itself_repairs_nothing(client: httpx.Client) ->
 def test_the_warnings_of_a_repeat_are_the_records(client: httpx.Client) -> None:
     commits = [{"sha": "abcdef0", "committed_at": START}]
     post(client, deployment_node_id="7", started_at=START, finished_at=FINISH, commits=commits)
+    again = client.post(PATH, json=deployment(deployment_node_id="7"))
+    assert (again.status_code, again.json()["warnings"]) == (200, [])
     late = client.post(PATH, json=deployment(deployment_node_id="7", status="in_progress"))
-    assert (late.status_code, late.json()["warnings"]) == (200, [])
+    assert kept(late) == "status"
+    assert [one["code"] for one in late.json()["warnings"]] == ["kept"]
 
 
 def test_a_repeat_of_an_incident_fills_its_service(client: httpx.Client) -> None:

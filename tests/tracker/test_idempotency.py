@@ -67,8 +67,8 @@ def test_a_key_belongs_to_its_organization_and_route(client: httpx.Client, serve
 
 def test_a_refusal_is_not_kept(client: httpx.Client) -> None:
     assert post(client, deployment(is_fix="yes"), "k").status_code == 400
-    post(client, deployment(deployment_node_id="1", branch="a"), "first").raise_for_status()
-    assert post(client, deployment(deployment_node_id="1", branch="b"), "k").status_code == 409
+    post(client, deployment(deployment_node_id="1"), "first").raise_for_status()
+    assert post(client, deployment(deployment_node_id="1", commit_id="b" * 40), "k").status_code == 409
     assert post(client, deployment(), "k").status_code == 201
 
 

@@ -80,7 +80,7 @@ def test_what_was_refused_is_listed_with_the_reason_and_nothing_of_its_content(c
     client.post(DEPLOYMENTS, content='{"\\u0000\\ud800": 1}')
     attempt = {"deployment_node_id": "1", "finished_at": AT(9)}
     client.post(DEPLOYMENTS, json=deployment(**attempt))
-    client.post(DEPLOYMENTS, json=deployment(**attempt, version="v2", status="fail"))
+    client.post(DEPLOYMENTS, json=deployment(**attempt, commit_id="b" * 40))
     client.post(f"{DEPLOYMENTS}/batch", content=ndjson(deployment(), {"repository_url": "x"}))
     answered = client.get(QUALITY)
     listed = [(one["route"], one["repository"], one["code"]) for one in answered.json()["rejected"]]

@@ -106,9 +106,9 @@ def test_time_does_not_run_backwards_in_the_record(book: Book, monkeypatch: pyte
 
 
 def test_a_contradiction_writes_no_revision(book: Book) -> None:
-    book.deploy(deployment_node_id="1", branch="main")
+    book.deploy(deployment_node_id="1", commit_id="a" * 40)
     with pytest.raises(Contradiction):
-        book.deploy(deployment_node_id="1", branch="other")
+        book.deploy(deployment_node_id="1", commit_id="b" * 40)
     third = book.deploy(deployment_node_id="2")
     assert isinstance(third, Recording)
     assert third.deployment.version.revision == 3

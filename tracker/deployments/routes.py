@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field
 
 from metrics.api.documents import documents
 from metrics.domain.corrections import DeploymentChange
-from metrics.domain.deployments import DeploymentFacts, NewDeployment
+from metrics.domain.deployments import NewDeployment
 from metrics.domain.fields import Body, Duration, Name, StatusWord
 from metrics.domain.instants import instant_of, now_microseconds
+from metrics.domain.merging import MergedDeployment
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
@@ -21,7 +22,7 @@ from metrics.wire.query_parameters import QueryParameters, require_label
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
-from tracker.deployments.schemas import DeploymentAnswer, Warning, warnings_of
+from tracker.deployments.schemas import DeploymentAnswer, Warning, warnings_of, warnings_of_repeat
 from tracker.deployments.service import (
     RecordedDeployment,
     delete_deployment,
@@ -70,11 +71,11 @@ class RecordAnswer(DeploymentAnswer):
     receipt: DeploymentReceipt | UnsetType | None = UNSET
 
 
-def _warnings(ledger: Ledger, organization: str, facts: DeploymentFacts) -> tuple[Warning, ...]:
+def _warnings(ledger: Ledger, organization: str, merged: MergedDeployment) -> tuple[Warning, ...]:
     settings = ledger.once(
         f"settings of {organization}", lambda connection: read_settings(connection, organization)
     )
-    return tuple(warnings_of(facts, settings.production_environments))
+    return (*warnings_of(merged.facts, settings.production_environments), *warnings_of_repeat(merged))
 
 
 class DeploymentFilterParameters(FilterParameters):
@@ -128,16 +129,17 @@ class DeploymentsController(Controller):
         caller.require_write(sent.facts.repository)
 
         def preview(ledger: Ledger) -> RecordAnswer:
-            facts = preview_deployment(ledger, author, sent)
-            answer = RecordAnswer.of_facts(facts, caller.organization)
-            return replace(answer, warnings=_warnings(ledger, caller.organization, facts))
+            merged = preview_deployment(ledger, author, sent)
+            answer = RecordAnswer.of_facts(merged.facts, caller.organization)
+            return replace(answer, warnings=_warnings(ledger, caller.organization, merged))
 
         if parameters.dry_run:
             return Response(await service.recorder.record(preview), status_code=200)
 
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
             recording = record_deployment(ledger, author, sent, caller.can_access)
-            warnings = _warnings(ledger, caller.organization, recording.deployment.facts)
+            merged = recording.merged or MergedDeployment(recording.deployment.facts)
+            warnings = _warnings(ledger, caller.organization, merged)
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 
@@ -167,7 +169,7 @@ class DeploymentsController(Controller):
 
         def act(ledger: Ledger) -> RecordAnswer:
             revised = revise_deployment(ledger, author, deployment_id, correction, can_access)
-            warnings = _warnings(ledger, author.organization, revised.facts)
+            warnings = _warnings(ledger, author.organization, MergedDeployment(revised.facts))
             return replace(RecordAnswer.of(revised), warnings=warnings)
 
         return await service.recorder.record(act)

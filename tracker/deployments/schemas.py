@@ -10,6 +10,7 @@ from metrics.domain.instants import (
     from_microseconds,
     instant_of,
 )
+from metrics.domain.merging import MergedDeployment
 from metrics.domain.vocabulary import Status
 from tracker.deployments.service import RecordedDeployment
 
@@ -123,6 +124,25 @@ class DeploymentAnswer:
             created_at=created_at,
             updated_at=updated_at,
         )
+
+
+def warnings_of_repeat(merged: MergedDeployment) -> list[Warning]:
+    """What of a repeat was not taken, or changed more than its sender may have meant."""
+    found = []
+    if merged.outcome_changed:
+        found.append(
+            Warning(
+                "outcome_changed",
+                f"The record had another outcome, and is {merged.facts.status} from now on.",
+            )
+        )
+    if merged.kept:
+        found.append(
+            Warning(
+                "kept", f"The record keeps its {', '.join(merged.kept)}: to correct a record, send a PATCH."
+            )
+        )
+    return found
 
 
 def warnings_of(facts: DeploymentFacts, production_environments: Collection[str]) -> list[Warning]:

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 from metrics.domain.corrections import Correction
 from metrics.domain.deployments import DeploymentFacts, NaturalKey, SentDeployment
 from metrics.domain.errors import Refusal
-from metrics.domain.merging import merge_deployment
+from metrics.domain.merging import MergedDeployment, merge_deployment
 from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.vocabulary import Status
 from tracker.errors import InsufficientScope, NotFound
@@ -45,6 +45,8 @@ class Recording:
 
     deployment: RecordedDeployment
     repeated: bool
+    merged: MergedDeployment | None = None
+    """What a repeat was understood as; None where it was none."""
 
 
 def record_deployments(
@@ -84,11 +86,13 @@ def require_reach_of_named(
         raise InsufficientScope(f"insufficient_scope: the token does not reach what {field} names")
 
 
-def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> DeploymentFacts:
-    """What would be recorded, without recording it. Raises `Contradiction`."""
+def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> MergedDeployment:
+    """What would be recorded, without recording it. Raises what `merge_deployment` does."""
     key = sent.facts.natural_key
     current = _current_by_natural_key(ledger, author.organization, [sent])
-    return merge_deployment(current[key].facts, sent, ledger.now) if key in current else sent.facts
+    if key in current:
+        return merge_deployment(current[key].facts, sent, ledger.now)
+    return MergedDeployment(sent.facts)
 
 
 def revise_deployment(
@@ -156,21 +160,22 @@ def _record_one(
         return refusal
     key = sent.facts.natural_key
     before = None if key is None else current.get(key)
+    merged = None
     if before is None:
         recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
         ledger.insert(DEPLOYMENTS, recorded.to_row())
     else:
         try:
-            facts = merge_deployment(before.facts, sent, ledger.now)
+            merged = merge_deployment(before.facts, sent, ledger.now)
         except Refusal as refusal:
             return refusal
-        if facts == before.facts:
-            return Recording(before, repeated=True)
-        recorded = RecordedDeployment(ledger.next_version(author, before.version), facts)
+        if merged.facts == before.facts:
+            return Recording(before, repeated=True, merged=merged)
+        recorded = RecordedDeployment(ledger.next_version(author, before.version), merged.facts)
         ledger.supersede(DEPLOYMENTS, before.version, recorded.to_row())
     if key is not None:
         current[key] = recorded
-    return Recording(recorded, repeated=before is not None)
+    return Recording(recorded, repeated=before is not None, merged=merged)
 
 
 def _current_by_natural_key(

@@ -94,7 +94,7 @@ def _complete(path: str, method: str, operation: Operation, options: Mapping[str
     if options.get("tables"):
         _add_tables(responses["200"])
     if options.get("keyed"):
-        responses["409"] = _problem("A repeat contradicts the record, or the first request is under way.")
+        responses["409"] = _problem("A repeat differs from the record, or the first request is under way.")
         responses["422"] = _problem("The Idempotency-Key came with another body first.")
         operation.parameters = [*(operation.parameters or []), _idempotency_key()]
     for status, description in options.get("refusals", {}).items():
