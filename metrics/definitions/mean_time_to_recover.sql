@@ -1,5 +1,5 @@
 -- mean_time_to_recover: how long users waited until a failed deployment was repaired. docs/metrics/mean_time_to_recover.md.
--- unit: seconds, recovered_at - failed_at; mean, median and p90 over the failed deployments that recovered.
+-- unit: seconds in which an incident of it was open, else recovered_at - failed_at; over those that recovered.
 -- window: [from, to), by the failed deployment's finished_at; it may recover whenever.
 -- empty: null when none has recovered.
 -- One row for each cell, a window of a group.

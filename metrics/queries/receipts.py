@@ -84,9 +84,11 @@ def incident_receipt(
         read_sql("receipts", "incident"), {"organization": question.organization, "id": incident_id}
     ).fetchall()
     assert found, "it was recorded before the store was read"
-    ((deployment_id, method, change_related),) = found
+    ((deployment_id, method, change_related, without_link),) = found
     signals = [FailureSignal.INCIDENT.value]
-    reason = _reason(question, signals, deployment_id) if change_related else "not_change_related"
+    reason = (
+        _reason(question, signals, deployment_id, without_link) if change_related else "not_change_related"
+    )
     return IncidentReceipt(Mark(deployment_id, method, signals, reason))
 
 
@@ -104,16 +106,19 @@ def _repair(cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id
     ).fetchall()
     if not found:
         return None
-    ((culprit_id, method, signals, culprit_succeeded),) = found
-    reason = _reason(question, signals, culprit_id)
+    ((culprit_id, method, signals, culprit_succeeded, without_link),) = found
+    reason = _reason(question, signals, culprit_id, without_link)
     reaching = {FailureSignal.INCIDENT, FailureSignal.STATUS}.intersection(question.settings.failure_signals)
     if reason is None and not culprit_succeeded and not reaching:
         reason = "did_not_reach_production"
     return Mark(culprit_id, method, signals, reason)
 
 
-def _reason(question: Question, signals: Sequence[str], deployment_id: str | None) -> str | None:
+def _reason(
+    question: Question, signals: Sequence[str], deployment_id: str | None, without_link: str
+) -> str | None:
+    """Return why what a record says marks no deployment as failed; `without_link` where it has no link."""
     if deployment_id is None:
-        return "unattributed"
+        return without_link
     on = question.settings.failure_signals
     return None if any(signal in signals for signal in on) else "signal_off"

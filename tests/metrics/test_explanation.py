@@ -104,7 +104,8 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], questio
             }
         case "mean_time_to_recover":
             told = [row for row in rows if row["kind"] == "incident"]
-            unattributed, still_open = reasons["incident", "unattributed"], reasons["deployment", "open"]
+            unattributed = reasons["incident", "unattributed"] + reasons["incident", "unknown_name"]
+            still_open = reasons["deployment", "open"]
             if by_middleware:
                 told = [row for row in told if question.from_at <= row["failed_at"] <= question.to_at]
                 unattributed = sum(row["deployment_id"] is None and row["change_related"] for row in told)
@@ -128,7 +129,7 @@ def reproduced(metric: str, rows: Sequence[Row], signals: Sequence[str], questio
         "by_signal": {signal: sum(signal in row["signals"] for row in hits) for signal in signals},
     }
     if metric == "change_failure_rate":
-        rate["unattributed"] = reasons["remediation", "unattributed"]
+        rate["unattributed"] = reasons["remediation", "unattributed"] + reasons["remediation", "unknown_name"]
         rate["did_not_reach_production"] = reasons["deployment", "did_not_reach_production"]
     return rate
 
@@ -210,6 +211,13 @@ def test_what_is_left_out_says_why(book: Book) -> None:
         ("not_change_related", "incident", None),
         ("unattributed", "incident", None),
         ("in_progress", "deployment", "waiting"),
+    ]
+    book.deploy(version="typo", finished_at=AT(7), remediates="nobody")
+    book.report(started_at=AT(7), repository_url=REPOSITORIES[0], commit_id="f" * 8)
+    unknown = explain(book, "change_failure_rate", failure_signals="incident,hotfix", **DAY)
+    assert sorted(set(left_out(unknown)) - set(left_out(explained)), key=str) == [
+        ("unknown_name", "incident", None),
+        ("unknown_name", "remediation", None),
     ]
     named = explain(book, "change_failure_rate", service="web", **DAY)
     assert left_out(named)[-1] == ("unattributed", "incident", None)

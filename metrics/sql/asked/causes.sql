@@ -51,6 +51,10 @@ select
 from causes
 group by id;
 
+-- Why nobody knows which deployment failed.
+create or replace macro unattributed_reason(names_deployment) as
+    if(names_deployment, 'unknown_name', 'unattributed');
+
 -- The incidents and remediations of the window, and why one makes no deployment of the answer a failed one.
 -- `happened_at` is when the incident began or the remediation finished; `deployment_id` what it is linked to.
 --
@@ -58,6 +62,7 @@ group by id;
 -- signal_off: the question does not ask for what it says.
 -- not_change_related: an incident that no deployment has caused.
 -- unattributed: nobody knows which deployment failed.
+-- unknown_name: it names a deployment that is not known, or not by then.
 -- not_in_window: that deployment finished outside of the window, and counts there.
 -- did_not_reach_production: that deployment finished `fail`, and no signal asked for says that it reached users.
 -- not_asked_for: it finished in the window, and is in another environment, repository, service or team.
@@ -75,7 +80,8 @@ causes as (
         remediations.culprit_id as deployment_id,
         remediations.method,
         remediations.signals,
-        true as change_related
+        true as change_related,
+        asked.names_culprit as names_deployment
     from asked_deployments(question) as asked
     join remediations using (id)
     union all
@@ -90,7 +96,8 @@ causes as (
         deployment_id,
         method,
         ['incident'],
-        change_related
+        change_related,
+        names_deployment
     from asked_incidents(question)
 ),
 judged as (
@@ -99,9 +106,10 @@ judged as (
         failed.repository_key as failed_repository_key,
         case
             when not causes.change_related then 'not_change_related'
-            when causes.kind = 'incident' and causes.deployment_id is null then 'unattributed'
+            when causes.kind = 'incident' and causes.deployment_id is null
+                then unattributed_reason(causes.names_deployment)
             when not list_has_any(causes.signals, question['signals']) then 'signal_off'
-            when causes.deployment_id is null then 'unattributed'
+            when causes.deployment_id is null then unattributed_reason(causes.names_deployment)
             when not is_within(question, failed.finished_at)
                 then 'not_in_window'
             when causes.deployment_id in (

@@ -34,7 +34,7 @@ where
 --
 -- in_population: successful, or failed with an incident that names it, or failed with `status` on.
 -- is_failed: the culprit of a remediation that counts, or has an incident, or failed with `status` on.
--- failed_at, recovered_at: section 3; recovered_at is null while it is open.
+-- failed_at, recovered_at, seconds_to_recover: section 3; the last two are null while it is open.
 -- is_remediation: it repairs something by a signal that counts; is_unattributed: and nobody knows what.
 -- Its signals are those that count in the rework rate; those that make failures may be others.
 -- team: its own, else its service's, else its repository's. group_name: what it is grouped by.
@@ -78,6 +78,7 @@ judged as (
         not asked.succeeded and list_contains(question['signals'], 'status') as failed_by_status,
         incident_verdicts.failed_at as impaired_at,
         incident_verdicts.recovered_at as resolved_at,
+        incident_verdicts.open_us,
         remediation_verdicts.repaired_at,
         counted_remediations.id is not null as is_remediation,
         counted_remediations.culprit_id,
@@ -116,7 +117,10 @@ select
         when failed_by_status then next_success_at
         else repaired_at
     end as recovered_at,
+    case when recovered_at is not null then coalesce(open_us, epoch_us(recovered_at - failed_at)) / 1e6 end
+        as seconds_to_recover,
     is_remediation,
+    remediates is not null as names_culprit,
     is_remediation and culprit_id is null and len(failure_signals) > 0 as is_unattributed,
     coalesce(list_contains(remediation_signals, 'rollback'), false) as repairs_by_rollback,
     coalesce(list_contains(remediation_signals, 'hotfix'), false) as repairs_by_hotfix,

@@ -17,6 +17,7 @@ select
     incidents.service,
     incidents.environment_key,
     incidents.change_related,
+    incidents.deployment is not null or incidents.commit_id is not null as names_deployment,
     repository_teams.team,
     group_of(
         question,
@@ -59,11 +60,24 @@ from incident_links
 where organization = question['organization'];
 
 -- What incidents say of a deployment, one row each: when it failed, and when it recovered, null while one is open.
+-- open_us: the microseconds in which at least one was open; what two have in common counts once.
 create or replace macro incident_verdicts(question) as table
+with
+causes as (
+    select
+        *,
+        max(resolved_at) over (
+            partition by deployment_id
+            order by started_at, resolved_at
+            rows between unbounded preceding and 1 preceding
+        ) as counted_until
+    from incident_causes(question)
+    where list_contains(question['signals'], 'incident')
+)
 select
     deployment_id as id,
     min(started_at) as failed_at,
-    case when count(resolved_at) = count(*) then max(resolved_at) end as recovered_at
-from incident_causes(question)
-where list_contains(question['signals'], 'incident')
+    case when count(resolved_at) = count(*) then max(resolved_at) end as recovered_at,
+    sum(greatest(epoch_us(resolved_at) - epoch_us(greatest(started_at, counted_until)), 0)) as open_us
+from causes
 group by deployment_id;

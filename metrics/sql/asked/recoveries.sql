@@ -8,7 +8,7 @@ select
     group_name,
     in_population,
     is_failed,
-    case when is_failed then epoch_us(recovered_at - failed_at) / 1e6 end as seconds
+    case when is_failed then seconds_to_recover end as seconds
 from asked_deployments(question);
 
 -- What the time to recover is counted over, row by row, and what is left out of it: the failed deployments with
@@ -32,7 +32,7 @@ failed as (
         deployments.finished_at as happened_at,
         deployments.failed_at,
         deployments.recovered_at,
-        epoch_us(deployments.recovered_at - deployments.failed_at) / 1e6 as seconds,
+        deployments.seconds_to_recover as seconds,
         failures.causes
     from asked_deployments(question) as deployments
     left join failure_causes(question) as failures using (id)

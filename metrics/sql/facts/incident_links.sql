@@ -2,9 +2,11 @@
 --
 -- 1. `explicit`: the incident names it, by id, by node id in its repository, or by repository and
 --    commit: the latest such in its environment that started (where not known: finished) by its start.
---    Of several with one node id or commit, one of the service that the incident names comes first.
--- 2. `nearest`: the last of its stream to have started by then, unless that finished more than the
---    attribution gap before. An incident without an environment looks in the production environments.
+--    Of several with one node id or commit, one of the service that the incident names comes first. The
+--    name decides alone: one that is not known has no link until what it names is recorded.
+-- 2. `nearest`: the last of its streams to have started by then, unless that finished more than the
+--    attribution gap before; also one that failed, where the incident began in its run. An incident without
+--    a service looks in all services of its repository, one without an environment in the production ones.
 -- An incident that no rule fits, or that no change caused, has no row.
 with
 linkable as (
@@ -82,11 +84,12 @@ under_way as (
     join finished on
         finished.organization = linkable.organization
         and finished.repository_key = linkable.repository_key
-        and finished.service = linkable.service
+        and (linkable.service = '' or finished.service = linkable.service)
         and finished.under_way_at <= linkable.started_at
     where
-        finished.succeeded
-        and linkable.id not in (select incident_id from explicit_links)
+        (finished.succeeded or linkable.started_at between finished.started_at and finished.finished_at)
+        and linkable.deployment is null
+        and linkable.commit_id is null
         and list_contains(
             environments_of(linkable.environment_key, linkable.production_environments), finished.environment_key
         )

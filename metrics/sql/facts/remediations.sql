@@ -2,11 +2,13 @@
 --
 -- A remediation is a successful deployment that says it repairs (hotfix, fix, `remediates`) or rolls
 -- back; a redeployment only where it has `remediates`. Its culprit, by the first rule that fits:
--- 1. `explicit`: the successful deployment before it that `remediates` names, by id, by node id in the
---    same repository (the same stream's first, else the latest), or by release in the same stream.
+-- 1. `explicit`: the deployment before it that `remediates` names, by id, by node id in the same repository
+--    (the same stream's first, else the latest), or by release in the same stream. The name decides alone:
+--    one that is not known has no culprit until what it names is recorded.
 -- 2. `rollback`: the first deployment after the latest earlier one of the same release.
 -- 3. `incident`: a deployment before it, of the stream or a failed one beside it, with a linked incident
---    that was open while this one was deployed; of several, the incident that started last.
+--    that was open while this one was deployed, and had started no more than the attribution gap before
+--    it finished; of several, the incident that started last.
 -- 4. `predecessor`: the deployment just before it in the stream, within the attribution gap.
 -- culprit_id is null where no rule fits: the remediation is unattributed.
 with
@@ -50,8 +52,7 @@ named as (
         target.organization = repairs.organization
         and target.id = repairs.remediates
     where
-        target.succeeded
-        and (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
+        (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
     union all
     select
         repairs.id,
@@ -66,8 +67,7 @@ named as (
         and target.repository_key = repairs.repository_key
         and target.deployment_node_id = repairs.remediates
     where
-        target.succeeded
-        and (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
+        (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
     union all
     select
         repairs.id,
@@ -116,6 +116,7 @@ impaired as (
     where
         (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
         and incident_links.started_at <= repairs.finished_at
+        and incident_links.started_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at
         and (
             incident_links.resolved_at is null
             or incident_links.resolved_at >= coalesce(repairs.started_at, repairs.finished_at)
@@ -132,14 +133,14 @@ select
     repairs.finished_at,
     case when len(repairs.flagged_signals) = 0 then ['hotfix'] else repairs.flagged_signals end as signals,
     case
-        when explicit_culprits.id is not null then explicit_culprits.culprit_id
+        when repairs.remediates is not null then explicit_culprits.culprit_id
         when rolled_back.id is not null then rolled_back.culprit_id
         when impaired.id is not null then impaired.culprit_id
         when repairs.previous_finished_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at
             then repairs.previous_id
     end as culprit_id,
     case
-        when explicit_culprits.id is not null then 'explicit'
+        when repairs.remediates is not null then case when explicit_culprits.id is not null then 'explicit' end
         when rolled_back.id is not null then 'rollback'
         when impaired.id is not null then 'incident'
         when repairs.previous_finished_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at

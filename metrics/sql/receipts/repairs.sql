@@ -4,7 +4,9 @@ select
     remediations.culprit_id as deployment_id,
     remediations.method,
     remediations.signals,
-    culprits.succeeded as culprit_succeeded
+    culprits.succeeded as culprit_succeeded,
+    unattributed_reason(repairs.remediates is not null) as without_link
 from remediations
+join finished_deployments as repairs on repairs.id = remediations.id
 left join finished_deployments as culprits on culprits.id = remediations.culprit_id
 where remediations.organization = $organization and remediations.id = $id

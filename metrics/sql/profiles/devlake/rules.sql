@@ -14,7 +14,8 @@ create or replace macro incident_verdicts(question) as table
 select
     deployment_id as id,
     null::timestamptz as failed_at,
-    max(resolved_at) as recovered_at
+    max(resolved_at) as recovered_at,
+    null::bigint as open_us
 from incident_causes(question)
 group by deployment_id;
 
