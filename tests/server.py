@@ -60,7 +60,11 @@ class Server:
             text=True,
         )
         threading.Thread(target=self._read, daemon=True).start()
-        self.url = self._wait_for("Serving at ").removeprefix("Serving at ").strip()
+        try:
+            self.url = self._wait_for("Serving at ").removeprefix("Serving at ").strip()
+        except BaseException:
+            self.kill()
+            raise
 
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command of `tracker` on the service's data."""
