@@ -11,7 +11,6 @@ from metrics.domain.deployments import (
     DeploymentFacts,
     kept_commits,
     require_absent_in_progress,
-    require_not_ahead,
 )
 from metrics.domain.errors import InvalidInput
 from metrics.domain.fields import (
@@ -27,6 +26,7 @@ from metrics.domain.fields import (
     StatusWord,
     Unchangeable,
     Url,
+    require_not_ahead,
 )
 from metrics.domain.incidents import IncidentFields
 from metrics.domain.instants import agree, microseconds_of, span_of

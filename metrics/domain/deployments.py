@@ -21,10 +21,10 @@ from metrics.domain.fields import (
     ShortText,
     StatusWord,
     Url,
+    require_not_ahead,
 )
 from metrics.domain.instants import (
     agree,
-    is_too_far_ahead,
     microseconds_of,
     span_of,
     to_microseconds,
@@ -243,12 +243,6 @@ _KEPT_AS_SENT = frozenset(DeploymentFacts.__dataclass_fields__) & frozenset(NewD
 def kept_commits(commits: Sequence[NewCommit]) -> list[Commit]:
     """Commits in the form in which they are kept."""
     return [{"sha": commit.sha, "committed_at": to_microseconds(commit.committed_at)} for commit in commits]
-
-
-def require_not_ahead(name: str, instant: int | None, now: int) -> None:
-    """Raises `InvalidInput` where the instant is more than a day ahead. Both in microseconds."""
-    if instant is not None and is_too_far_ahead(instant, now):
-        raise InvalidInput.field(name, "must not be more than a day ahead")
 
 
 def require_absent_in_progress(finished_at: int | None, duration: int | None) -> None:

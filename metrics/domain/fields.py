@@ -4,6 +4,7 @@ Bodies are read from JSON text in pydantic's strict mode: no number passes for a
 and a field that is not known is refused.
 """
 
+from codecs import BOM_UTF8
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -21,7 +22,7 @@ from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 
 from metrics.domain.errors import InvalidInput
-from metrics.domain.instants import LONGEST_DURATION_SECONDS, InstantError, read_instant
+from metrics.domain.instants import LONGEST_DURATION_SECONDS, InstantError, is_too_far_ahead, read_instant
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from metrics.domain.vocabulary import COMMIT_PATTERN, STATUS_WORDS, TEXT_PATTERN, Status
 
@@ -81,6 +82,11 @@ LabelChanges = dict[Name, ShortText | None]
 Unchangeable = Annotated[object, AfterValidator(_unchangeable)]
 
 
+def without_byte_order_mark(text: bytes) -> bytes:
+    """The text without the mark that some editors put before it."""
+    return text.removeprefix(BOM_UTF8)
+
+
 class Body(BaseModel):
     """What a client sends as JSON."""
 
@@ -95,6 +101,12 @@ class Body(BaseModel):
     def parse(cls, raw: bytes) -> Self:
         """Read a JSON text. Raises `InvalidInput`, naming every field that is wrong."""
         try:
-            return cls.model_validate_json(raw)
+            return cls.model_validate_json(without_byte_order_mark(raw))
         except ValidationError as error:
             raise InvalidInput.from_pydantic(error) from None
+
+
+def require_not_ahead(name: str, instant: int | None, now: int) -> None:
+    """Raises `InvalidInput` where the instant is more than a day ahead. Both in microseconds."""
+    if instant is not None and is_too_far_ahead(instant, now):
+        raise InvalidInput.field(name, "must not be more than a day ahead")

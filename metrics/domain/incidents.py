@@ -15,6 +15,7 @@ from metrics.domain.fields import (
     ServiceName,
     ShortText,
     Url,
+    require_not_ahead,
 )
 from metrics.domain.instants import microseconds_of, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
@@ -85,8 +86,11 @@ class NewIncident(IncidentFields):
     started_at: Instant
     labels: Labels | None = None
 
-    def sent(self) -> SentIncident:
-        """The facts to record. Raises `InvalidInput` where the end lies before the start."""
+    def sent(self, now: int | None) -> SentIncident:
+        """The facts to record; `now` in microseconds, None for what was recorded before.
+
+        Raises `InvalidInput` where the end lies before the start, or either more than a day ahead.
+        """
         facts = IncidentFacts(
             key=self.key,
             title=self.title,
@@ -103,6 +107,9 @@ class NewIncident(IncidentFields):
             labels=self.labels or {},
         )
         facts.require_order()
+        if now is not None:
+            require_not_ahead("started_at", facts.started_at, now)
+            require_not_ahead("resolved_at", facts.resolved_at, now)
         given = self.fields_given()
         if "repository_url" in given:
             given |= {"repository"}

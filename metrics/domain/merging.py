@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from metrics.domain.deployments import DeploymentFacts, NaturalKey, SentDeployment, require_not_ahead
+from metrics.domain.deployments import DeploymentFacts, NaturalKey, SentDeployment
 from metrics.domain.errors import Contradiction, InvalidInput
-from metrics.domain.fields import MOST_LABELS
+from metrics.domain.fields import MOST_LABELS, require_not_ahead
 from metrics.domain.incidents import IncidentFacts, SentIncident
 from metrics.domain.instants import agree
 

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from metrics.domain.errors import InvalidRecords, RecordsUnavailable, Refusal
+from metrics.domain.fields import without_byte_order_mark
 from metrics.domain.instants import now_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
@@ -61,8 +62,8 @@ class _Found:
     def __init__(self, organization: str | None) -> None:
         self.errors: list[str] = []
         self._organization = organization
-        self._deployments = DeploymentRows(now_microseconds())
-        self._incidents = IncidentRows()
+        now = now_microseconds()
+        self._deployments, self._incidents = DeploymentRows(now), IncidentRows(now)
         self._teams: dict[tuple[RepositoryIdentity, str], str | None] = {}
         self._settings: Mapping[str, Any] | None = None
 
@@ -162,9 +163,10 @@ def _frame_rows(frame: pl.DataFrame | pl.LazyFrame) -> Iterator[Row]:
 
 def _lines(file: Path) -> Iterator[Row | None]:
     with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as lines:
-        for line in lines:
-            if line.strip():
-                yield _parsed(line)
+        for number, line in enumerate(lines):
+            text = line if number else without_byte_order_mark(line)
+            if text.strip():
+                yield _parsed(text)
 
 
 def _parsed(line: bytes) -> Row | None:

@@ -128,12 +128,14 @@ class DeploymentRows:
 class IncidentRows:
     """The incidents that rows have told of so far, each with the number of its first row."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: int) -> None:
+        """`now` in microseconds."""
+        self._now = now
         self.records: dict[object, tuple[int, str | None, IncidentFacts]] = {}
 
     def take(self, number: int, row: IncidentRow) -> SentIncident:
         """A record, a repeat of one, or its next version. Raises `InvalidInput`, `Contradiction`."""
-        sent = row.sent()
+        sent = row.sent(None if row.id is not None else self._now)
         key = row.id or (("key", sent.facts.key) if sent.facts.key is not None else number)
         first, _, earlier = self.records.get(key, (number, None, None))
         if row.deleted:

@@ -1,6 +1,7 @@
 """Incidents over HTTP: report, repeat, read, resolve; and what they do to the metrics."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -161,3 +162,20 @@ def test_the_history_of_an_incident_that_was_ever_elsewhere_is_not_told(
         client.patch(url, json={"repository_url": place}).raise_for_status()
     assert len(client.get(f"{url}/history").json()["items"]) == len(places)
     assert limited.get(f"{url}/history").status_code == 404
+
+
+def test_an_incident_more_than_a_day_ahead_is_a_clock_error(client: httpx.Client) -> None:
+    """A wrong month or year would keep it open, and take every later repair."""
+    now = datetime.now(UTC)
+    soon, far = (now + timedelta(hours=hours) for hours in (23, 25))
+    begun = (now - timedelta(hours=1)).isoformat()
+    for wrong in ({"started_at": far.isoformat()}, {"started_at": begun, "resolved_at": far.isoformat()}):
+        refused = client.post(PATH, json=wrong)
+        assert refused.status_code == 400
+        assert refused.json()["errors"] == [
+            {"pointer": f"/{list(wrong)[-1]}", "detail": "must not be more than a day ahead"}
+        ]
+    incident = client.post(PATH, json={"started_at": begun, "resolved_at": soon.isoformat()}).json()
+    one = f"{PATH}/{incident['id']}"
+    assert client.patch(one, json={"resolved_at": far.isoformat()}).status_code == 400
+    assert client.patch(one, json={"title": "The end is expected soon"}).status_code == 200

@@ -1,5 +1,7 @@
 """Verify, backup, restore, export: on a database with a history, and while a service uses it."""
 
+import codecs
+import gzip
 import json
 import sqlite3
 import threading
@@ -11,8 +13,9 @@ import httpx
 import jwt
 import pytest
 
+import metrics
 from tests.conftest import Book, Postgres
-from tests.server import Server, deployment, run_tracker
+from tests.server import Server, deployment, ndjson, run_tracker
 
 PATH = "/api/v1/deployments"
 START, FINISH = "2026-03-02T10:00:00Z", "2026-03-02T10:05:00Z"
@@ -298,3 +301,21 @@ def test_backup_and_restore_are_for_sqlite(postgres: Postgres, tmp_path: Path) -
     refused = run_tracker(tmp_path, "backup", "x.db", TRACKER_DATABASE_URL=postgres.database())
     assert refused.returncode == 1
     assert "pg_dump" in refused.stderr
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_byte_order_mark_before_the_first_line_is_passed_over(tmp_path: Path, compressed: bool) -> None:
+    lines = [deployment(deployment_node_id=str(number), finished_at=FINISH) for number in range(2)]
+    content = codecs.BOM_UTF8 + ndjson(*lines)
+    file = tmp_path / ("history.ndjson.gz" if compressed else "history.ndjson")
+    file.write_bytes(gzip.compress(content) if compressed else content)
+    done = run_tracker(tmp_path, "import", file.name, "--org", "acme")
+    assert done.returncode == 0, done.stderr
+    with metrics.open(file) as records:
+        assert records.deployments().height == 2
+
+
+def test_a_byte_order_mark_before_a_body_is_passed_over(server: Server) -> None:
+    with server.client(server.token(org="mark")) as client:
+        body = codecs.BOM_UTF8 + json.dumps(deployment()).encode()
+        assert client.post(PATH, content=body).status_code == 201

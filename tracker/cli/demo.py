@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, or_, select
 from metrics.domain.deployments import NewDeployment
 from metrics.domain.errors import Refusal
 from metrics.domain.incidents import NewIncident
-from metrics.domain.instants import to_microseconds
+from metrics.domain.instants import now_microseconds, to_microseconds
 from tracker.cli.common import CommandFailed, check_organization, open_database, this_command
 from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
 from tracker.deployments.service import record_deployments
@@ -118,7 +118,7 @@ class _Recording:
             repeated.append(outcome.repeated)
         for one in (incident for day in self.days for incident in day.incidents):
             report = NewIncident.parse(msgspec.json.encode(one))
-            report_incident(ledger, self.author, report.sent())
+            report_incident(ledger, self.author, report.sent(now_microseconds()))
         return repeated
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from metrics.api.documents import documents
 from metrics.domain.corrections import IncidentChange
 from metrics.domain.incidents import NewIncident
+from metrics.domain.instants import now_microseconds
 from metrics.queries.receipts import IncidentReceipt
 from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters
@@ -70,7 +71,7 @@ class IncidentsController(Controller):
     ) -> Response[ReportAnswer]:
         """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
         parameters = ReportParameters.read(request.query_params.multi_items())
-        author, sent = author_of(request.user), data.sent()
+        author, sent = author_of(request.user), data.sent(now_microseconds())
         request.user.require_write(sent.facts.repository)
         can_access = request.user.can_access
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, select
 
+from metrics.domain.fields import require_not_ahead
 from metrics.domain.incidents import IncidentFacts, SentIncident
 from metrics.domain.merging import merge_incident, with_merged_labels
 from metrics.domain.repositories import CanAccess, allow_all
@@ -78,7 +79,8 @@ def revise_incident(
     changes: Mapping[str, Any],
     can_access: CanAccess = allow_all,
 ) -> RecordedIncident:
-    """Correct or resolve an incident. Raises `NotFound`, or `InvalidInput` where times do not agree.
+    """Correct or resolve an incident. Raises `NotFound`, or `InvalidInput` where times do not agree or lie
+    more than a day ahead.
 
     `can_access` is asked about the repository before the change and about the one after it.
     """
@@ -88,6 +90,8 @@ def revise_incident(
     facts = replace(current.facts, **with_merged_labels(current.facts.labels, changes))
     if not can_access(facts.repository):
         raise InsufficientScope("insufficient_scope: the token does not reach that repository")
+    for name in ("started_at", "resolved_at"):
+        require_not_ahead(name, changes.get(name), ledger.now)
     require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
     return _revise(ledger, author, current, facts)
 

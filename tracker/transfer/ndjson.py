@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.errors import Refusal
+from metrics.domain.fields import without_byte_order_mark
 from metrics.domain.instants import now_microseconds
 from metrics.domain.repositories import CanAccess, allow_all
 from tracker.deployments.service import Recording, record_deployments
@@ -118,8 +119,7 @@ class LineReader:
             if len(self._rest) > LONGEST_LINE_BYTES:
                 raise InputError(f"line {self._number + len(complete) + 1} is longer than 5 MB")
             for line in complete:
-                self._number += 1
-                self._lines.append((self._number, line))
+                self._add(line)
             while len(self._lines) >= CHUNK_LINES:
                 yield self._lines[:CHUNK_LINES]
                 del self._lines[:CHUNK_LINES]
@@ -129,10 +129,13 @@ class LineReader:
         if self._inflate is not None and self._read and not self._inflate.eof:
             raise InputError("the gzip data ends too early")
         if self._rest:
-            self._number += 1
-            self._lines.append((self._number, self._rest))
+            self._add(self._rest)
             self._rest = b""
         return self.complete_lines()
+
+    def _add(self, line: bytes) -> None:
+        self._number += 1
+        self._lines.append((self._number, without_byte_order_mark(line) if self._number == 1 else line))
 
     def complete_lines(self) -> list[tuple[int, bytes]]:
         """The lines that are left and whole: what is good of input that cannot be read on."""

@@ -159,7 +159,7 @@ def _content(line: ExportedLine, organization: str) -> _Content:
             columns = RecordedDeployment(blank, facts).to_row()
             return _of_id(DEPLOYMENTS, columns, line.id, (facts.repository, facts.service))
         case ExportedIncident():
-            incident = line.sent().facts
+            incident = line.sent(None).facts
             columns = RecordedIncident(_blank_version(organization, line), incident).to_row()
             named = None if incident.repository is None else (incident.repository, incident.service)
             return _of_id(INCIDENTS, columns, line.id, named)
