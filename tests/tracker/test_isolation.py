@@ -331,12 +331,12 @@ def test_the_id_of_anothers_deployment_names_nothing(
     with server.client(server.token(org=f"{organization}-stranger")) as stranger:
         hotfix = deployment(**REPAIRED, is_hotfix=True, remediates=theirs)
         repairs = sent(stranger, "POST", f"{DEPLOYMENTS}?receipt=true", hotfix)["receipt"]["repairs"]
-        assert (repairs["deployment_id"], repairs["reason"]) == (None, "unattributed")
+        assert (repairs["deployment_id"], repairs["reason"]) == (None, "unknown_name")
         rate = sent(stranger, "GET", f"/api/v1/metrics/change_failure_rate?{MARCH}")
         assert (rate["numerator"], rate["unattributed"]) == (0, 1)
         (row,) = sent(stranger, "GET", f"/api/v1/metrics/deployment_rework_rate/explain?{MARCH}")["counted"]
         assert row["repairs_id"] is None
         incident = {"started_at": AT(12), "deployment": theirs}
         marks = sent(stranger, "POST", f"{INCIDENTS}?receipt=true", incident)["receipt"]["marks"]
-        assert (marks["deployment_id"], marks["reason"]) == (None, "unattributed")
+        assert (marks["deployment_id"], marks["reason"]) == (None, "unknown_name")
     assert sent(client, "GET", f"/api/v1/metrics/change_failure_rate?{MARCH}")["numerator"] == 0

@@ -137,8 +137,9 @@ def test_a_node_id_finishes_only_its_own(client: httpx.Client) -> None:
     finished = record(client, deployment_node_id="1", commits_count=2)
     assert (finished["id"], finished["commits_count"]) == (begun["id"], 2)
     assert record(client, deployment_node_id="1")["id"] == begun["id"]
-    contradicts = client.post(PATH, json=REQUIRED | {"deployment_node_id": "1", "title": "other"})
-    assert contradicts.status_code == 409
+    assert record(client, deployment_node_id="1", title="other")["id"] == begun["id"]
+    other = client.post(PATH, json=REQUIRED | {"deployment_node_id": "1", "commit_id": "b" * 40})
+    assert other.status_code == 409
 
 
 def test_a_member_that_is_no_uuid_is_always_the_same_one(client: httpx.Client) -> None:
