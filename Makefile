@@ -26,7 +26,7 @@ test-later: $(VENV)/.develop $(PACKAGES) ## run all tests with the clock moved o
 	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=$(CURDIR)/tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
 	done
 
-coverage: $(VENV)/.develop ## run all tests and measure how much of the code they run
+coverage: $(VENV)/.develop $(PACKAGES) ## run all tests and measure how much of the code they run
 	@$(BIN)/coverage erase
 	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=
 	@$(BIN)/coverage report --skip-covered
