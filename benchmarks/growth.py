@@ -125,7 +125,9 @@ class _Grown:
         body = {"started_at": self._some_time().isoformat(), "repository_url": self._repository()}
         incident = NewIncident.parse(msgspec.json.encode(body))
         self._recorder.record_now(
-            lambda ledger: report_incident(ledger, Author("org-0", "benchmark"), incident.sent())
+            lambda ledger: report_incident(
+                ledger, Author("org-0", "benchmark"), incident.sent(now_microseconds())
+            )
         )
 
     def _sent(self, finished_at: datetime) -> SentDeployment:

@@ -102,7 +102,7 @@ class Book:
     def report(self, *, org: str = "acme", **fields: Any) -> RecordedIncident:
         body = NewIncident.parse(json.dumps(fields).encode())
         act = lambda ledger: report_incident(  # noqa: E731
-            ledger, Author(org, "test"), body.sent()
+            ledger, Author(org, "test"), body.sent(now_microseconds())
         )
         return self.recorder.record_now(act).incident
 
