@@ -67,7 +67,9 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
         if is_empty:
             click.echo(_FIRST_STEPS.format(url=url, tracker=this_command(settings)))
 
-    serve_app(create_app(settings), settings.host, port, announce)
+    app = create_app(settings)
+    app.state.service.address = f"http://{settings.host}:{port}"
+    serve_app(app, settings.host, port, announce)
     click.echo("Stopped; everything that was acknowledged is recorded.")
 
 

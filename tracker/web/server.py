@@ -31,7 +31,6 @@ def _calm_garbage_collection() -> None:
 
 
 async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[str], None]) -> None:
-    app.state.service.address = f"http://{host}:{port}"
     server = Server(
         app,
         address=host,
