@@ -28,7 +28,7 @@ from metrics.library.rows import (
     read_row,
     repository_columns,
     row_type,
-    settings_columns,
+    settings_row,
 )
 
 Rows = Path | pl.DataFrame | pl.LazyFrame
@@ -115,7 +115,7 @@ class _Found:
             repository_columns(repository, service, team)
             for (repository, service), team in self._teams.items()
         ]
-        settings = [] if self._settings is None else [settings_columns(self._settings)]
+        settings = [] if self._settings is None else [settings_row(self._settings)]
         return {
             "deployments": self._table("deployments", self._deployments.columns()),
             "incidents": self._table("incidents", self._incidents.columns()),

@@ -173,7 +173,7 @@ def repository_columns(repository: RepositoryIdentity, service: str, team: str |
     }
 
 
-def settings_columns(settings: Mapping[str, Any]) -> Row:
+def settings_row(settings: Mapping[str, Any]) -> Row:
     """The columns of an organization's settings."""
     lists = {name: _json(value) for name, value in settings.items() if isinstance(value, tuple)}
     return {**settings, **lists}

@@ -1,5 +1,9 @@
 -- The incidents that a question is about, and what they say of deployments.
 
+-- Whether an incident names the deployment that caused it: then the name decides alone, known or not.
+create or replace macro names_a_deployment(deployment, commit_id) as
+    deployment is not null or commit_id is not null;
+
 -- The incidents of an organization, each with the repository that it belongs to, where that is known.
 create or replace macro placed_incidents(question) as table
 select *
@@ -17,7 +21,7 @@ select
     incidents.service,
     incidents.environment_key,
     incidents.change_related,
-    incidents.deployment is not null or incidents.commit_id is not null as names_deployment,
+    names_a_deployment(incidents.deployment, incidents.commit_id) as names_deployment,
     repository_teams.team,
     group_of(
         question,

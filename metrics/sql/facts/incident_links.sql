@@ -88,8 +88,7 @@ under_way as (
         and finished.under_way_at <= linkable.started_at
     where
         (finished.succeeded or linkable.started_at between finished.started_at and finished.finished_at)
-        and linkable.deployment is null
-        and linkable.commit_id is null
+        and not names_a_deployment(linkable.deployment, linkable.commit_id)
         and list_contains(
             environments_of(linkable.environment_key, linkable.production_environments), finished.environment_key
         )
