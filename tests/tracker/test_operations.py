@@ -44,6 +44,7 @@ def fill(client: httpx.Client) -> str:
     client.patch(f"{PATH}/{first['id']}", json={"branch": "main"})
     client.patch(f"{PATH}/{first['id']}", json={"branch": None})
     client.post(PATH, json=deployment(version="v1", environment="Staging", status="in_progress"))
+    client.post(PATH, json=deployment(deployment_node_id="4", finished_at=FINISH, status="canceled"))
     incident = client.post(
         "/api/v1/incidents",
         json={"key": "i", "started_at": "2026-03-02T11:10:00Z", "deployment": first["id"]},
