@@ -72,7 +72,7 @@ def test_down_and_up_again_with_data(book: Book) -> None:
     assert after == before
     assert book.rows("select * from idempotency_keys") == []
     assert book.deploy(deployment_node_id="1", team="a").repeated
-    assert book.ask(to="2026-12-01")["deployment_frequency"].row.deployments == 1  # type: ignore[union-attr]
+    assert book.ask()["deployment_frequency"].row.deployments == 1  # type: ignore[union-attr]
 
 
 def test_down_to_nothing_and_up(book: Book) -> None:
