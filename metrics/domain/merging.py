@@ -10,7 +10,7 @@ from metrics.domain.fields import MOST_LABELS, require_not_ahead
 from metrics.domain.incidents import IncidentFacts, SentIncident
 from metrics.domain.instants import agree
 
-# What describes a deployment: not what identifies it, nor its release, its outcome and its times.
+# What describes a deployment: not what identifies it, nor its commit, its outcome and its times.
 _DESCRIPTIVE = frozenset(one.name for one in fields(DeploymentFacts)) - {
     *NaturalKey._fields,
     "repository_url",
@@ -19,7 +19,6 @@ _DESCRIPTIVE = frozenset(one.name for one in fields(DeploymentFacts)) - {
     "environment",
     "triggered_by",
     "commit_id",
-    "version",
     "status",
     "started_at",
     "finished_at",
@@ -45,44 +44,57 @@ def merge_deployment(recorded: DeploymentFacts, sent: SentDeployment, now: int) 
     """The record after a repeat; `now` in microseconds.
 
     What was empty is filled, what was in progress may finish, the last word describes, and another final
-    status is another outcome. Times that are known stay. A repeat whose state is older than the record's
-    only fills. Raises `Contradiction` where the release is another, `InvalidInput` where the finish would lie
-    before the start or more than a day ahead, or the labels become too many.
+    status is another outcome, with its own finish. Other times that are known stay. A repeat whose state is
+    older than the record's only fills. Raises `Contradiction` where the release is another, `InvalidInput`
+    where the finish would lie before the start or more than a day ahead, or the labels become too many.
     """
-    release = _merge_release(recorded, sent)
     is_late = _is_late(recorded, sent)
-    described, kept = _describe(recorded, sent, is_late)
+    # Where a commit is recorded, it is the release, and the version describes it.
+    _require_same_release(recorded, sent.facts)
+    is_release = recorded.commit_id is None and recorded.version is not None
+    names = _DESCRIPTIVE - {"version"} if is_release else _DESCRIPTIVE
+    changes, kept = _merge_facts(recorded, sent.facts, names & sent.fields_set, last_word=not is_late)
     finishes = not recorded.status.is_final and sent.facts.status.is_final
-    speaks_of_status = finishes or "status" in sent.fields_set
-    takes_status = speaks_of_status and not is_late
-    if speaks_of_status and is_late and sent.facts.status is not recorded.status:
+    says_other = sent.facts.status is not recorded.status and (finishes or "status" in sent.fields_set)
+    if says_other and is_late:
         kept.append("status")
-    started_at, finished_at = _merge_times(recorded, sent, now, finishes)
-    kept += _times_kept(sent, started_at, finished_at)
-    status = sent.facts.status if takes_status else recorded.status
+    changes_outcome = says_other and recorded.status.is_final and not is_late
+    started_at, finished_at = _merge_times(recorded, sent, now, finishes=finishes or changes_outcome)
     merged = replace(
-        recorded, **release, **described, status=status, started_at=started_at, finished_at=finished_at
+        recorded,
+        **changes,
+        commit_id=max(recorded.commit_id or "", sent.facts.commit_id or "", key=len) or None,
+        status=sent.facts.status if says_other and not is_late else recorded.status,
+        started_at=started_at,
+        finished_at=finished_at,
     )
-    return MergedDeployment(
-        merged, tuple(kept), outcome_changed=recorded.status.is_final and status is not recorded.status
-    )
+    kept += _times_kept(sent, started_at, finished_at)
+    return MergedDeployment(merged, tuple(kept), changes_outcome)
 
 
-def _merge_release(recorded: DeploymentFacts, sent: SentDeployment) -> dict[str, Any]:
-    """The release of both, with its longest commit id. Raises `Contradiction` where they are two."""
-    commit_id, version = recorded.commit_id, recorded.version
-    if sent.facts.commit_id is not None:
-        shorter, longer = sorted((commit_id or sent.facts.commit_id, sent.facts.commit_id), key=len)
-        if not longer.startswith(shorter):
-            raise Contradiction.of(["commit_id"], "deployment_node_id")
-        commit_id = longer
-    if sent.facts.version is not None:
-        # Where a commit is recorded, it is the release, and the version describes it.
-        is_release = recorded.commit_id is None and version is not None
-        if is_release and str(version).lower() != sent.facts.version.lower():
-            raise Contradiction.of(["version"], "deployment_node_id")
-        version = version if is_release else sent.facts.version
-    return {"commit_id": commit_id, "version": version}
+def merge_incident(recorded: IncidentFacts, sent: SentIncident) -> IncidentFacts:
+    """The record after a repeat: what was empty is filled. Only what the repeat carries is compared.
+
+    Raises `Contradiction`, naming the fields, where it says something else than the record, and
+    `InvalidInput` where the labels become too many, or it ends before it begins.
+    """
+    changes, conflicts = _merge_facts(recorded, sent.facts, sent.fields_set, last_word=False)
+    if conflicts:
+        raise Contradiction.of([_SENT_AS.get(name, name) for name in conflicts], "key")
+    merged = replace(recorded, **changes)
+    merged.require_order()
+    return merged
+
+
+def _require_same_release(recorded: DeploymentFacts, sent: DeploymentFacts) -> None:
+    """Raises `Contradiction` where the release is another: a shortened commit id is the whole one's."""
+    if recorded.commit_id is None and recorded.version is not None and sent.version is not None:
+        name, is_same = "version", recorded.version.lower() == sent.version.lower()
+    else:
+        before, after = recorded.commit_id or "", sent.commit_id or ""
+        name, is_same = "commit_id", before.startswith(after) or after.startswith(before)
+    if not is_same:
+        raise Contradiction.of([name], "deployment_node_id")
 
 
 def _is_late(recorded: DeploymentFacts, sent: SentDeployment) -> bool:
@@ -102,24 +114,24 @@ def _sent_finish(sent: SentDeployment) -> int | None:
     return sent.facts.finished_at if "finished_at" in sent.fields_set or spans else None
 
 
-def _describe(
-    recorded: DeploymentFacts, sent: SentDeployment, is_late: bool
+def _merge_facts(
+    recorded: object, sent: object, names: Iterable[str], *, last_word: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """The facts that the repeat describes anew, and the names of those that a late one leaves.
+    """The named facts that a repeat changes, and the names of those that it says otherwise and leaves.
 
-    Labels are merged name by name; everything else as a whole, and never by what is empty. Raises
-    `InvalidInput` for too many labels.
+    It fills what is empty, and with the `last_word` replaces what is not; never by what is empty. Labels are
+    merged name by name. Raises `InvalidInput` for too many labels.
     """
     changes: dict[str, Any] = {}
     kept: list[str] = []
-    for name in sorted(_DESCRIPTIVE & sent.fields_set):
-        before, after = getattr(recorded, name), getattr(sent.facts, name)
+    for name in sorted(names):
+        before, after = getattr(recorded, name), getattr(sent, name)
         if isinstance(before, dict):
-            changes[name] = {**after, **before} if is_late else {**before, **after}
+            changes[name] = {**before, **after} if last_word else {**after, **before}
             require_few_labels(changes[name])
-            if is_late and changes[name] != {**before, **after}:
+            if changes[name] != {**before, **after}:
                 kept.append(name)
-        elif before in _EMPTY or (not is_late and after not in _EMPTY):
+        elif before in _EMPTY or (last_word and after not in _EMPTY):
             changes[name] = after
         elif before != after:
             kept.append(name)
@@ -127,19 +139,18 @@ def _describe(
 
 
 def _merge_times(
-    recorded: DeploymentFacts, sent: SentDeployment, now: int, finishes: bool
+    recorded: DeploymentFacts, sent: SentDeployment, now: int, *, finishes: bool
 ) -> tuple[int | None, int | None]:
-    """Start and finish after a repeat: what is known stays. Raises `InvalidInput`."""
-    started_at = recorded.started_at
+    """Start and finish after a repeat; the finish moves only where it `finishes`. Raises `InvalidInput`."""
+    started_at, finished_at = recorded.started_at, recorded.finished_at
     if started_at is None and "started_at" in sent.fields_set:
         started_at = sent.facts.started_at
-    finished_at = recorded.finished_at
-    if finishes:
-        finished_at = _sent_finish(sent)
-        if finished_at is None:
-            spans = started_at is not None and sent.duration is not None
-            finished_at = (started_at or 0) + (sent.duration or 0) if spans else now
-            require_not_ahead("duration_seconds", finished_at, now)
+    if finishes and (sent_finish := _sent_finish(sent)) is not None:
+        finished_at = sent_finish
+    elif finished_at is None and finishes:
+        spans = started_at is not None and sent.duration is not None
+        finished_at = (started_at or 0) + (sent.duration or 0) if spans else now
+        require_not_ahead("duration_seconds", finished_at, now)
     if started_at is None and finished_at is not None and sent.duration is not None:
         started_at = finished_at - sent.duration
     if started_at is not None and finished_at is not None and finished_at < started_at:
@@ -160,42 +171,6 @@ def _times_kept(sent: SentDeployment, started_at: int | None, finished_at: int |
         case int() as start, int() as finish, int() as duration if not agree(start, finish, duration):
             kept.append("duration_seconds")
     return kept
-
-
-def merge_incident(recorded: IncidentFacts, sent: SentIncident) -> IncidentFacts:
-    """The record after a repeat: what was empty is filled. Only what the repeat carries is compared.
-
-    Raises `Contradiction`, naming the fields, where it says something else than the record, and
-    `InvalidInput` where the labels become too many, or it ends before it begins.
-    """
-    changes, conflicts = _fill_empty(recorded, sent.facts, sent.fields_set)
-    if conflicts:
-        raise Contradiction.of([_SENT_AS.get(name, name) for name in conflicts], "key")
-    merged = replace(recorded, **changes)
-    merged.require_order()
-    return merged
-
-
-def _fill_empty(recorded: object, sent: object, names: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """The named facts that a repeat adds to a record, and the names of those that contradict it.
-
-    Dictionaries are filled name by name; everything else as a whole. Raises `InvalidInput` for too many
-    labels.
-    """
-    changes: dict[str, Any] = {}
-    conflicts: list[str] = []
-    for name in sorted(names):
-        before, after = getattr(recorded, name), getattr(sent, name)
-        if isinstance(before, dict):
-            changes[name] = {**before, **after}
-            require_few_labels(changes[name])
-            if changes[name] != {**after, **before}:
-                conflicts.append(name)
-        elif before in _EMPTY:
-            changes[name] = after
-        elif before != after:
-            conflicts.append(name)
-    return changes, conflicts
 
 
 def with_merged_labels(recorded: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, Any]:

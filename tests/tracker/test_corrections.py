@@ -210,8 +210,11 @@ def kept(answer: httpx.Response) -> str:
 def test_another_final_status_is_the_last_word_of_the_attempt(client: httpx.Client) -> None:
     post(client, deployment_node_id="7", finished_at=START)
     changed = client.post(PATH, json=deployment(deployment_node_id="7", status="fail", finished_at=FINISH))
-    assert (changed.json()["status"], changed.json()["finished_at"]) == ("fail", START)
-    assert kept(changed) == "finished_at"
+    assert (changed.json()["status"], changed.json()["finished_at"], kept(changed)) == ("fail", FINISH, "")
+    overtaken = client.post(
+        PATH, json=deployment(deployment_node_id="7", status="success", finished_at="2026-03-02T10:04:00Z")
+    )
+    assert (overtaken.json()["status"], kept(overtaken)) == ("fail", "status, finished_at")
     assert "outcome_changed" in {one["code"] for one in changed.json()["warnings"]}
     again = client.post(PATH, json=deployment(deployment_node_id="7", status="fail"))
     assert "outcome_changed" not in {one["code"] for one in again.json()["warnings"]}
@@ -292,6 +295,8 @@ def test_another_release_is_another_attempt(client: httpx.Client) -> None:
     assert send(commit_id="abcdef0").json()["commit_id"] == "abcdef0" + "1" * 33
     assert pointers(send(commit_id="abcdef1")) == ["/commit_id"]
     assert send(version="v2").json()["version"] == "v2"
+    late = send(version="v3", status="in_progress")
+    assert (late.json()["version"], kept(late)) == ("v2", "version, status")
 
 
 def test_a_repeat_whose_times_cannot_be_is_refused(client: httpx.Client) -> None:

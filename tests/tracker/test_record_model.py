@@ -61,7 +61,7 @@ def repeated(before: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
             after[name] = sent[name]
     if before["started_at"] is None:
         after["started_at"] = sent.get("started_at")
-    if is_over and not was_over:
+    if is_over and not is_late and sent["status"] != before["status"]:
         after["finished_at"] = sent["finished_at"]
     if is_over and not is_late:
         after["status"] = sent["status"]
