@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
+from metrics.domain.instants import MICROSECOND
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.execution import QueryExecution
 from metrics.queries.explanation import rows_about
 from metrics.queries.question import Question
 from metrics.sql import read_sql
-
-_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def deployment_receipt(
     cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id: str, happened_at: datetime
 ) -> DeploymentReceipt:
     """The receipt of a deployment that finished, or began, at an instant."""
-    moment = replace(question, from_at=happened_at, to_at=happened_at + _INSTANT)
+    moment = replace(question, from_at=happened_at, to_at=happened_at + MICROSECOND)
     execution = QueryExecution(cursor, moment)
     entries, failed_by = [], []
     for name in MetricName:
@@ -101,15 +100,16 @@ def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:
 
 
 def _repair(cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id: str) -> Mark | None:
+    signals_on = [signal.value for signal in question.settings.failure_signals]
     found = cursor.execute(
-        read_sql("receipts", "repairs"), {"organization": question.organization, "id": deployment_id}
+        read_sql("receipts", "repairs"),
+        {"organization": question.organization, "id": deployment_id, "signals": signals_on},
     ).fetchall()
     if not found:
         return None
-    ((culprit_id, method, signals, culprit_succeeded, without_link),) = found
+    ((culprit_id, method, signals, reached_production, without_link),) = found
     reason = _reason(question, signals, culprit_id, without_link)
-    reaching = {FailureSignal.INCIDENT, FailureSignal.STATUS}.intersection(question.settings.failure_signals)
-    if reason is None and not culprit_succeeded and not reaching:
+    if reason is None and not reached_production:
         reason = "did_not_reach_production"
     return Mark(culprit_id, method, signals, reason)
 

@@ -93,6 +93,21 @@ def test_a_repair_of_what_did_not_reach_production_is_told_so(client: httpx.Clie
     }  # fmt: skip
 
 
+def test_a_repair_of_what_failed_marks_it_once_an_incident_names_it(client: httpx.Client) -> None:
+    """The receipt says of a record what the metrics do."""
+    failed = post(client, finished_at="2026-03-02T09:00:00Z", status="fail")["id"]
+    sent = {"finished_at": "2026-03-02T10:00:00Z", "commit_id": "b" * 40, "remediates": failed}
+    unknown = post(client, deployment_node_id="1", **sent)["receipt"]["repairs"]
+    assert (unknown["deployment_id"], unknown["reason"]) == (failed, "did_not_reach_production")
+    rate = "/api/v1/metrics/change_failure_rate?from=2026-03-02&to=2026-03-03"
+    assert client.get(rate).json()["numerator"] == 0
+    incident = {"started_at": "2026-03-02T09:30:00Z", "deployment": failed}
+    client.post(INCIDENTS, json=incident).raise_for_status()
+    named = post(client, deployment_node_id="1", **sent)["receipt"]["repairs"]
+    assert (named["deployment_id"], named["reason"]) == (failed, None)
+    assert client.get(rate).json()["numerator"] == 1
+
+
 def test_a_receipt_shows_a_hidden_cause_without_its_id(
     client: httpx.Client, client_with: Callable[..., httpx.Client]
 ) -> None:

@@ -1,10 +1,16 @@
 -- What a deployment repairs: its signals, the deployment that it marks as failed, and by which rule.
 -- One row where it is a remediation, else none; `deployment_id` is null where nobody knows what it repairs.
+-- `signals` bound are those that make failures; reached_production: whether the one it repairs is counted.
 select
     remediations.culprit_id as deployment_id,
     remediations.method,
     remediations.signals,
-    culprits.succeeded as culprit_succeeded,
+    is_in_population(
+        {'signals': $signals::varchar[]},
+        culprits.succeeded,
+        list_contains($signals::varchar[], 'incident')
+        and culprits.id in (select incident_links.deployment_id from incident_links)
+    ) as reached_production,
     unattributed_reason(repairs.remediates is not null) as without_link
 from remediations
 join finished_deployments as repairs on repairs.id = remediations.id
