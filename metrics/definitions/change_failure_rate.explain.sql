@@ -10,7 +10,7 @@ counted as (
         deployments.id,
         deployments.id as deployment_id,
         deployments.repository_key,
-        deployments.service,
+        deployments.service_key,
         deployments.environment_key,
         deployments.group_name,
         deployments.finished_at as happened_at,

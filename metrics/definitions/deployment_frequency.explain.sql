@@ -8,7 +8,7 @@ counted as (
         id,
         id as deployment_id,
         repository_key,
-        service,
+        service_key,
         environment_key,
         group_name,
         finished_at as happened_at,

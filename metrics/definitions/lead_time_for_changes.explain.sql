@@ -3,48 +3,36 @@
 --
 -- clock_error: the commit says that it is newer than its deployment.
 -- carried_before: a deployment says that it carries what an earlier one of its stream has carried.
--- no_commits: a successful deployment that names no commit.
+-- no_commits: a successful deployment that carries no commit.
 with
 shipped as (
     select *
     from asked_deployments($question::question)
     where succeeded
 ),
-first_carried as (
-    select
-        shipped.id as deployment_id,
-        commits.sha,
-        commits.lead_seconds as seconds,
-        shipped.finished_at - to_microseconds(round(commits.lead_seconds * 1e6)::bigint) as committed_at
-    from shipped
-    join carried_commits as commits on commits.deployment_id = shipped.id
-),
-named as (
-    select distinct shipped.id as deployment_id, named_commits.sha
-    from shipped
-    join deployments using (id)
-    cross join unnest(list_transform(deployments.commits, lambda one: one.sha)) as named_commits(sha)
-),
 commits as (
     select
-        coalesce(first_carried.seconds >= 0, false) as counted,
+        carried.is_first and carried.lead_seconds >= 0 as counted,
         case
-            when first_carried.sha is null then 'carried_before'
-            when first_carried.seconds < 0 then 'clock_error'
+            when not carried.is_first then 'carried_before'
+            when carried.lead_seconds < 0 then 'clock_error'
         end as reason,
         'commit' as kind,
-        named.sha as id,
-        named.deployment_id,
-        first_carried.committed_at,
-        first_carried.seconds
-    from named
-    left join first_carried using (deployment_id, sha)
+        carried.sha as id,
+        shipped.id as deployment_id,
+        case
+            when carried.is_first
+                then shipped.finished_at - to_microseconds(round(carried.lead_seconds * 1e6)::bigint)
+        end as committed_at,
+        case when carried.is_first then carried.lead_seconds end as seconds
+    from shipped
+    join carried_commits as carried on carried.deployment_id = shipped.id
 ),
 rows_of_commits as (
     select
         commits.*,
         shipped.repository_key,
-        shipped.service,
+        shipped.service_key,
         shipped.environment_key,
         shipped.group_name,
         shipped.finished_at as happened_at
@@ -59,7 +47,7 @@ without_commits as (
         id,
         id as deployment_id,
         repository_key,
-        service,
+        service_key,
         environment_key,
         group_name,
         finished_at as happened_at

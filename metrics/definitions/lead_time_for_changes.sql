@@ -37,6 +37,7 @@ lead_times as (
             filter (where commits.lead_seconds >= 0) as ordered_seconds
     from shipped
     join carried_commits as commits on commits.deployment_id = shipped.id
+    where commits.is_first
     group by shipped.cell_index
 )
 select

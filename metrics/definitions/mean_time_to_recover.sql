@@ -3,7 +3,7 @@
 -- window: [from, to), by the failed deployment's finished_at; it may recover whenever.
 -- empty: null when none has recovered.
 -- One row for each cell, a window of a group.
--- `incidents` are those that started in the window, in the environments and repositories asked for.
+-- `incidents` are those that started in the window and stand where the question asks.
 with
 cells as (
     select * from asked_cells($windows::time_window[], $groups::varchar[])
@@ -37,7 +37,7 @@ incident_counts as (
         count(*) as incidents,
         count(*) filter (where incidents.is_unattributed) as unattributed_incidents
     from cells
-    join asked_incidents($question::question) as incidents on
+    join grouped_incidents($question::question) as incidents on
         is_in_cell(cells, incidents.started_at, incidents.group_name)
     group by cells.cell_index
 )

@@ -97,6 +97,7 @@ class DeploymentChange(Body):
     deployment_node_id: Unchangeable = None
     commit_id: CommitId | None = None
     version: Name | None = None
+    production: bool | None = None
     status: StatusWord | None = Field(None, description="Not back to in_progress.")
     branch: ShortText | None = None
     title: ShortText | None = None

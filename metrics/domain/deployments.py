@@ -30,7 +30,7 @@ from metrics.domain.instants import (
     to_microseconds,
 )
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, environment_key
+from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, name_key
 
 Commit = dict[str, str | int]
 """`sha`, and `committed_at` in microseconds: a change that a deployment carries."""
@@ -40,7 +40,7 @@ class NaturalKey(NamedTuple):
     """What makes a repeat the same record, within one organization: the columns of its key."""
 
     repository_key: str
-    service: str
+    service_key: str
     environment_key: str
     deployment_node_id: str
 
@@ -55,7 +55,7 @@ class DeploymentFacts:
     repository_key: str
     service: str = ""
     environment: str
-    environment_key: str
+    production: bool | None = None
     status: Status
     commit_id: str | None = None
     version: str | None = None
@@ -88,7 +88,6 @@ class DeploymentFacts:
             repository_path=repository.path,
             repository_key=repository.key,
             environment=environment,
-            environment_key=environment_key(environment),
             **facts,
         )
 
@@ -97,11 +96,30 @@ class DeploymentFacts:
         return RepositoryIdentity(self.repository_host, self.repository_path, self.repository_url)
 
     @property
+    def environment_key(self) -> str:
+        return name_key(self.environment)
+
+    @property
+    def service_key(self) -> str:
+        return name_key(self.service)
+
+    def columns(self) -> dict[str, Any]:
+        """The facts with the keys that they are compared by."""
+        return {
+            **vars(self),
+            "environment_key": self.environment_key,
+            "service_key": self.service_key,
+            "team_key": None if self.team is None else name_key(self.team),
+        }
+
+    @property
     def natural_key(self) -> NaturalKey | None:
         """None where the sender gave no id of its own."""
         if self.deployment_node_id is None:
             return None
-        return NaturalKey(self.repository_key, self.service, self.environment_key, self.deployment_node_id)
+        return NaturalKey(
+            self.repository_key, self.service_key, self.environment_key, self.deployment_node_id
+        )
 
     @property
     def duration_seconds(self) -> float | None:
@@ -146,6 +164,9 @@ class NewDeployment(Body):
         None, description="What is deployed, of a repository that holds several things."
     )
     environment: Name | None = Field(None, description=f"Where it was put. Default: {DEFAULT_ENVIRONMENT}.")
+    production: bool | None = Field(
+        None, description="True: this environment is production, whatever its name."
+    )
     status: StatusWord | None = Field(
         None, description="Default: success. The words of CI systems for these are understood, in any case."
     )

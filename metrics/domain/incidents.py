@@ -1,6 +1,7 @@
 """What an incident may say, and the facts that are kept of it. One place, for whoever sends it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 
@@ -19,7 +20,7 @@ from metrics.domain.fields import (
 )
 from metrics.domain.instants import microseconds_of, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import environment_key
+from metrics.domain.vocabulary import name_key
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,16 @@ class IncidentFacts:
     @property
     def environment_key(self) -> str | None:
         """The form in which its environment is compared; None where it names none."""
-        return None if self.environment is None else environment_key(self.environment)
+        return None if self.environment is None else name_key(self.environment)
+
+    @property
+    def service_key(self) -> str:
+        return name_key(self.service)
+
+    def columns(self) -> dict[str, Any]:
+        """The facts with the keys that they are compared by; the repository is not among them."""
+        facts = {name: value for name, value in vars(self).items() if name != "repository"}
+        return {**facts, "environment_key": self.environment_key, "service_key": self.service_key}
 
     def require_order(self) -> None:
         """Raises `InvalidInput` where the end lies before the start."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from metrics.domain.deployments import DeploymentFacts, NaturalKey, SentDeployment
+from metrics.domain.deployments import DeploymentFacts, SentDeployment
 from metrics.domain.errors import Contradiction, InvalidInput
 from metrics.domain.fields import MOST_LABELS, require_not_ahead
 from metrics.domain.incidents import IncidentFacts, SentIncident
@@ -12,11 +12,13 @@ from metrics.domain.instants import agree
 
 # What describes a deployment: not what identifies it, nor its commit, its outcome and its times.
 _DESCRIPTIVE = frozenset(one.name for one in fields(DeploymentFacts)) - {
-    *NaturalKey._fields,
     "repository_url",
     "repository_host",
     "repository_path",
+    "repository_key",
+    "service",
     "environment",
+    "deployment_node_id",
     "triggered_by",
     "commit_id",
     "status",

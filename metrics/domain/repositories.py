@@ -5,34 +5,31 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
-_WEB_SCHEMES = frozenset({"http", "https"})
-_SSH_SCHEMES = frozenset({"ssh", "git", "git+ssh"})
-_NOT_IN_A_URL = re.compile(r"[\s<>\"'\\]")
-_SCP_LIKE = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>[^/:\\].*)", re.ASCII)
+from metrics.domain.repository_urls import RepositoryUrlError, read_url
+from metrics.domain.vocabulary import name_key
 
-
-class RepositoryUrlError(ValueError):
-    """The text is no git URL; the message says what would be one."""
+__all__ = ["RepositoryIdentity", "RepositoryUrlError"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RepositoryIdentity:
     """One repository, however its URL was written: two are equal when their `key` is.
 
-    `host` is lower-cased and without a port, `path` keeps its case. `url` is safe to show: it never
-    carries credentials.
+    `host` is lower-cased, with a port that is not its scheme's own; `path` keeps its case. `url` is safe to
+    show: it never carries credentials. `is_page` tells that what was read was a page of the repository.
     """
 
     host: str
     path: str
     url: str
+    is_page: bool = False
 
     @property
     def key(self) -> str:
-        """Host and path, case-folded: what the repository is compared by."""
-        return f"{self.host}/{self.path}".casefold()
+        """Host and path, as names are compared: what the repository is known by."""
+        return name_key(f"{self.host}/{self.path}")
 
     @property
     def shown(self) -> str:
@@ -47,47 +44,15 @@ class RepositoryIdentity:
 
     @classmethod
     def parse(cls, text: str) -> "RepositoryIdentity":
-        """Read an http(s), ssh or scp-like git URL. Raises `RepositoryUrlError`."""
+        """Read a git URL of any kind, or that of a repository's page. Raises `RepositoryUrlError`."""
         return _parse_repository(text)
-
-
-_EXPECTED = "must be a git URL such as https://github.com/acme/shop or git@github.com:acme/shop.git"
 
 
 # A batch names the same few repositories again and again.
 @lru_cache(maxsize=4_096)
 def _parse_repository(text: str) -> RepositoryIdentity:
-    host, authority, scheme, path = _split_url(text.strip())
-    segments = [segment for segment in path.split("/") if segment]
-    if segments:
-        segments[-1] = segments[-1].removesuffix(".git")
-    if not host or not segments or not all(segments) or {".", ".."} & set(segments):
-        raise RepositoryUrlError(_EXPECTED)
-    clean_path = "/".join(segments)
-    return RepositoryIdentity(host, clean_path, f"{scheme}://{authority}/{clean_path}")
-
-
-def _split_url(text: str) -> tuple[str, str, str, str]:
-    """Host, host with port, scheme to show, and path of a git URL."""
-    if _NOT_IN_A_URL.search(text):
-        raise RepositoryUrlError(_EXPECTED)
-    if "://" not in text:
-        match = _SCP_LIKE.fullmatch(text)
-        if match is None:
-            raise RepositoryUrlError(_EXPECTED)
-        host = match["host"].lower()
-        return host, host, "https", match["path"]
-    try:
-        parts = urlsplit(text)
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        raise RepositoryUrlError(_EXPECTED) from None
-    scheme = parts.scheme.lower()
-    if scheme in _SSH_SCHEMES:
-        return host, host, "https", parts.path
-    if scheme not in _WEB_SCHEMES:
-        raise RepositoryUrlError(_EXPECTED)
-    return host, f"{host}:{port}" if port else host, scheme, parts.path
+    found = read_url(text)
+    return RepositoryIdentity(found.host, found.path, found.url, is_page=bool(found.page))
 
 
 CanAccess = Callable[[RepositoryIdentity | None], bool]
@@ -103,7 +68,7 @@ class PatternError(ValueError):
     """The text is no pattern of repositories; the message says what would be one."""
 
 
-_NOT_IN_A_PATTERN = re.compile(r"[\s<>\"'\\\x00]")
+_NOT_IN_A_PATTERN = re.compile(r"[\x00-\x1f\x7f<>\"\\]")
 _EXPECTED_PATTERN = "must be name, owner/name or host/owner/name, each with a * at the end or none"
 
 
@@ -121,7 +86,8 @@ class RepositoryPattern:
 
     @classmethod
     def parse(cls, text: str) -> "RepositoryPattern":
-        """Read a pattern. Raises `PatternError`."""
+        """Read a pattern, percent-encoded like a URL's path or not. Raises `PatternError`."""
+        text = unquote(text).strip()
         trunk = text.removesuffix("*")
         segments = trunk.split("/")
         whole = segments[:-1] if text.endswith("*") else segments
@@ -130,12 +96,12 @@ class RepositoryPattern:
         names_host = len(segments) > 1 and _is_host(segments[0])
         # A host without a dot in its name cannot be told from a group.
         may_name_host = names_host or len(segments) > 2 or not trunk
-        return cls(trunk.casefold(), text.endswith("*"), by_path=not names_host, by_key=may_name_host)
+        return cls(name_key(trunk), text.endswith("*"), by_path=not names_host, by_key=may_name_host)
 
     def matches(self, repository: RepositoryIdentity) -> bool:
         """Whether the repository is meant."""
         candidates = [
-            *([repository.path.casefold()] if self.by_path else []),
+            *([name_key(repository.path)] if self.by_path else []),
             *([repository.key] if self.by_key else []),
         ]
         if self.is_prefix:

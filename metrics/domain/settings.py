@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from metrics.domain.benchmarks import report_years
 from metrics.domain.fields import Body, Name
-from metrics.domain.vocabulary import FailureSignal, environment_key
+from metrics.domain.vocabulary import FailureSignal, name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,14 @@ def settings_columns(settings: OrganizationSettings) -> dict[str, Any]:
     return columns
 
 
-def settings_bound(settings: OrganizationSettings) -> dict[str, Any]:
-    """What figures depend on of the settings, as SQL binds it."""
+# Those that links and culprits depend on; the others only decide what is asked.
+LINKS_DEPEND_ON = ("production_environments", "attribution_gap_days")
+
+
+def bound_for_links(settings: OrganizationSettings) -> dict[str, Any]:
+    """What links depend on of the settings, as SQL binds it."""
     columns = settings_columns(settings)
-    return {name: columns[name] for name in FIGURES_DEPEND_ON}
+    return {name: columns[name] for name in LINKS_DEPEND_ON}
 
 
 def _zone(name: str) -> str:
@@ -91,7 +95,7 @@ class SettingsChange(Body):
         given: dict[str, Any] = {name: getattr(self, name) for name in named}
         cleared = {name: getattr(DEFAULT_SETTINGS, name) for name, value in given.items() if value is None}
         if self.production_environments is not None:
-            keys = (environment_key(name) for name in self.production_environments)
+            keys = (name_key(name) for name in self.production_environments)
             given["production_environments"] = tuple(dict.fromkeys(keys))
         if self.failure_signals is not None:
             signals = set(self.failure_signals)

@@ -1,7 +1,10 @@
 """The words that records are made of, and how names are compared, the same wherever a record comes from."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
+from unicodedata import normalize
 
 COMMIT_PATTERN = r"^[0-9a-fA-F]{7,64}$"
 # PostgreSQL keeps no NUL in text.
@@ -47,6 +50,23 @@ class FailureSignal(StrEnum):
     STATUS = "status"
 
 
-def environment_key(environment: str) -> str:
-    """Return the form in which environment names are compared."""
-    return environment.casefold()
+# The same few names come again and again.
+@lru_cache(maxsize=4_096)
+def name_key(name: str) -> str:
+    """Return the form in which names are compared: case-folded, in Unicode's composed form.
+
+    The Unicode Standard, section 3.13, canonical caseless matching, composed.
+    """
+    return normalize("NFC", normalize("NFD", name).casefold())
+
+
+def matches_any_name(key: str, patterns: Iterable[str]) -> bool:
+    """Whether a name is one of those given, in which a * stands for any characters. All are keys."""
+    return any(
+        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), key, re.DOTALL) for pattern in patterns
+    )
+
+
+def is_short_commit(commit_id: str) -> bool:
+    """Return whether a commit id has fewer digits than a whole one, of SHA-1 or of SHA-256."""
+    return len(commit_id) not in (40, 64)

@@ -36,13 +36,25 @@ _VERSION = {
 }
 # The tables of the record database, and of each the columns that the metrics need.
 PULLED: Mapping[str, Mapping[str, Kind]] = {
-    "deployments": {
+    "repositories": {
         **_VERSION,
         "repository_key": Kind.TEXT,
         "repository_host": Kind.TEXT,
         "repository_path": Kind.TEXT,
         "service": Kind.TEXT,
+        "service_key": Kind.TEXT,
+        "team": Kind.TEXT,
+        "team_key": Kind.TEXT,
+        "aliases": Kind.JSON,
+    },
+    "deployments": {
+        **_VERSION,
+        "repository_key": Kind.TEXT,
+        "service": Kind.TEXT,
+        "service_key": Kind.TEXT,
+        "environment": Kind.TEXT,
         "environment_key": Kind.TEXT,
+        "production": Kind.FLAG,
         "status": Kind.TEXT,
         "commit_id": Kind.TEXT,
         "version": Kind.TEXT,
@@ -54,6 +66,7 @@ PULLED: Mapping[str, Mapping[str, Kind]] = {
         "is_rollback": Kind.FLAG,
         "remediates": Kind.TEXT,
         "team": Kind.TEXT,
+        "team_key": Kind.TEXT,
         "deployment_node_id": Kind.TEXT,
         "commits": Kind.JSON,
         "labels": Kind.JSON,
@@ -62,20 +75,15 @@ PULLED: Mapping[str, Mapping[str, Kind]] = {
         **_VERSION,
         "started_at": Kind.NUMBER,
         "resolved_at": Kind.NUMBER,
+        "environment": Kind.TEXT,
         "environment_key": Kind.TEXT,
         "repository_key": Kind.TEXT,
         "service": Kind.TEXT,
+        "service_key": Kind.TEXT,
         "deployment": Kind.TEXT,
         "commit_id": Kind.TEXT,
         "change_related": Kind.FLAG,
-    },
-    "repositories": {
-        **_VERSION,
-        "repository_key": Kind.TEXT,
-        "repository_host": Kind.TEXT,
-        "repository_path": Kind.TEXT,
-        "service": Kind.TEXT,
-        "team": Kind.TEXT,
+        "labels": Kind.JSON,
     },
     "organization_settings": {
         **_VERSION,

@@ -6,28 +6,37 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from metrics.domain.settings import DEFAULT_SETTINGS, settings_bound
+from metrics.domain.settings import DEFAULT_SETTINGS, bound_for_links
 from metrics.engine.pulled_tables import PULLED, START, Position, RecordDatabase
 from metrics.sql import read_sql
 
 _CHANGES = (
     "changed_organizations",
     "changed_settings",
-    "changed_streams",
+    "changed_deployables",
     "changed_incidents",
     "changed_names",
+    "changed_shorts",
 )
-# Of the tables whose rows facts are made of, the file that notes what incoming rows may change.
-_NOTED = {
-    "deployments": "incoming_deployments",
-    "incidents": "incoming_incidents",
-    "organization_settings": "incoming_settings",
-}
 # Of the tables whose versions are all kept, where.
 _KEPT = {"organization_settings": "settings_versions"}
-_OF_CHANGED_STREAMS = "stream in (select stream from changed_streams)"
+# What of a deployment may change others.
+_TOUCHED = (
+    "select id, organization, repository_key, service_key, deployable, deployment_node_id, commit_id, "
+    "remediates, commits from deployments"
+)
+_OF_CHANGED = "deployable in (select deployable from changed_deployables)"
 # In the order in which they build on each other.
-FACTS = ("settings", "finished_deployments", "incident_links", "remediations", "carried_commits")
+FACTS = (
+    "environments",
+    "settings",
+    "finished_deployments",
+    "incident_links",
+    "remediations",
+    "carried_commits",
+)
+# What facts are worked out with; a name that nobody tells any more may stay in them.
+_AIDS = ("short_commits", "commit_names")
 
 
 def catch_up(store: duckdb.DuckDBPyConnection, records: RecordDatabase) -> None:
@@ -45,10 +54,10 @@ def catch_up(store: duckdb.DuckDBPyConnection, records: RecordDatabase) -> None:
     store.begin()
     try:
         if starts_anew:
-            for table in (*PULLED, *_KEPT.values(), *FACTS):
+            for table in (*PULLED, *_KEPT.values(), *FACTS, *_AIDS):
                 store.execute(f"delete from {table}")
         for table, rows in incoming.items():
-            _take_in(store, table, rows)
+            _take_in(store, table, rows, after)
         _settle_facts(store)
         store.execute("delete from replication")
         store.execute("insert into replication values (?, ?)", [head.revision, head.record_id])
@@ -64,8 +73,8 @@ def position_of(store: duckdb.DuckDBPyConnection) -> Position:
     return Position(*found) if found else START
 
 
-def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
-    """Replace what has newer versions, and note what that may change."""
+def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, after: int) -> None:
+    """Replace what has newer versions, and note what that may change; the rows are newer than `after`."""
     if not rows.num_rows:
         return
     store.register("arrived", rows)
@@ -78,27 +87,61 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     )
     store.unregister("arrived")
     store.execute(read_sql("changes", "organizations"))
-    if table in _NOTED:
-        store.execute(read_sql("changes", _NOTED[table]))
-    replaces = store.execute("select 1 from incoming where revision <> first_revision limit 1").fetchone()
-    if replaces:
+    if store.execute("select 1 from incoming where revision <> first_revision limit 1").fetchone():
+        if table == "deployments":
+            _note_deployments(store, "id in (select id from incoming)")
         store.execute(f"delete from {table} where id in (select id from incoming)")
     store.execute(f"insert into {table} by name {read_sql('records', table)}")
+    match table:
+        case "repositories":
+            _follow_aliases(store)
+        case "deployments":
+            _note_deployments(store, f"revision > {after}")
+        case "incidents":
+            store.execute("insert into changed_incidents select id from incoming")
+        case "organization_settings":
+            store.execute("insert into changed_settings select organization from incoming")
     store.execute("drop table incoming")
+
+
+def _note_deployments(store: duckdb.DuckDBPyConnection, condition: str) -> None:
+    """Note what some of the deployments may change."""
+    store.execute(f"create or replace temp table touched as {_TOUCHED} where {condition}")
+    store.execute(read_sql("changes", "deployments"))
+
+
+def _follow_aliases(store: duckdb.DuckDBPyConnection) -> None:
+    """Let every record belong to the repository that it is said to be of, as repositories now stand."""
+    store.execute(read_sql("changes", "aliases"))
+    if not store.execute("select 1 from deployments_moved limit 1").fetchone():
+        return
+    moved = "id in (select id from deployments_moved)"
+    _note_deployments(store, moved)
+    store.execute(read_sql("changes", "moved_deployments"))
+    _note_deployments(store, moved)
 
 
 def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
     """Work out the facts again of what changed, and of nothing else; each step builds on those before."""
     changed = "organization in (select organization from changed_organizations)"
-    _work_out(store, "settings", changed, settings_bound(DEFAULT_SETTINGS))
+    _work_out(store, "environments", changed)
+    store.execute(f"create or replace temp table settings_before as select * from settings where {changed}")
+    _work_out(store, "settings", changed, bound_for_links(DEFAULT_SETTINGS))
     store.execute(read_sql("changes", "settings"))
-    _work_out(store, "finished_deployments", _OF_CHANGED_STREAMS)
-    _work_out(store, "carried_commits", _OF_CHANGED_STREAMS)
+    store.execute(read_sql("changes", "short_commits"))
+    _work_out(
+        store,
+        "commit_names",
+        "(organization, repository_key, short) in "
+        "(select organization, repository_key, short from changed_shorts)",
+    )
+    _work_out(store, "finished_deployments", _OF_CHANGED)
+    _work_out(store, "carried_commits", _OF_CHANGED)
     store.execute(read_sql("changes", "incidents"))
     if store.execute("select 1 from changed_incidents limit 1").fetchone():
         _work_out(store, "incident_links", "incident_id in (select incident_id from changed_incidents)")
     store.execute(read_sql("changes", "remediations"))
-    _work_out(store, "remediations", _OF_CHANGED_STREAMS)
+    _work_out(store, "remediations", _OF_CHANGED)
     for table in _CHANGES:
         store.execute(f"delete from {table}")
 

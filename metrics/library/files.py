@@ -16,6 +16,7 @@ from metrics.domain.fields import without_byte_order_mark
 from metrics.domain.instants import now_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
+from metrics.domain.vocabulary import name_key
 from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, pulled_table
 from metrics.library.rows import (
     DeploymentRow,
@@ -64,7 +65,7 @@ class _Found:
         self._organization = organization
         now = now_microseconds()
         self._deployments, self._incidents = DeploymentRows(now), IncidentRows(now)
-        self._teams: dict[tuple[RepositoryIdentity, str], str | None] = {}
+        self._repositories: dict[tuple[RepositoryIdentity, str], RepositoryRow] = {}
         self._settings: Mapping[str, Any] | None = None
 
     def take_all(self, source: Rows, default: RowType) -> None:
@@ -87,16 +88,17 @@ class _Found:
                 named = self._incidents.take(number, incident).facts
                 if named.repository is not None:
                     self._name(named.repository, named.service)
-            case RepositoryRow() as named_team:
-                repository, service = RepositoryIdentity.parse(named_team.repository_url), named_team.service
-                self._name(repository, service or "")
-                self._teams[repository, service or ""] = named_team.team
+            case RepositoryRow() as told:
+                repository, service = RepositoryIdentity.parse(told.repository_url), told.service or ""
+                self._name(repository, service)
+                self._repositories[repository, name_key(service)] = told
             case SettingsChange() as change:
                 self._settings = asdict(DEFAULT_SETTINGS) | change.changes()
 
     def _name(self, repository: RepositoryIdentity, service: str) -> None:
-        self._teams.setdefault((repository, ""), None)
-        self._teams.setdefault((repository, service), None)
+        for name in ("", service):
+            row = RepositoryRow(repository_url=repository.url, service=name)
+            self._repositories.setdefault((repository, name_key(name)), row)
 
     @contextmanager
     def _noting(self, number: int) -> Iterator[None]:
@@ -111,15 +113,15 @@ class _Found:
 
     def tables(self) -> Mapping[str, pa.Table]:
         """What a record database would give."""
-        teams = [
-            repository_columns(repository, service, team)
-            for (repository, service), team in self._teams.items()
+        repositories = [
+            repository_columns(repository, row.service or "", row.team, row.aliases or ())
+            for (repository, _), row in self._repositories.items()
         ]
         settings = [] if self._settings is None else [settings_row(self._settings)]
         return {
             "deployments": self._table("deployments", self._deployments.columns()),
             "incidents": self._table("incidents", self._incidents.columns()),
-            "repositories": self._table("repositories", enumerate(teams, start=1)),
+            "repositories": self._table("repositories", enumerate(repositories, start=1)),
             "organization_settings": self._table("organization_settings", enumerate(settings, start=1)),
         }
 

@@ -4,8 +4,7 @@ A deployment has the fields of `POST /api/v1/deployments`, or the columns of an 
 of `POST /api/v1/incidents`. Further columns are passed over.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +17,7 @@ from metrics.domain.incidents import IncidentFacts, NewIncident, SentIncident
 from metrics.domain.merging import merge_deployment, merge_incident
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import SettingsChange
+from metrics.domain.vocabulary import name_key
 
 Row = Mapping[str, Any]
 
@@ -46,11 +46,12 @@ class IncidentRow(NewIncident):
 
 
 class RepositoryRow(Body):
-    """The team of a repository, or of one of its services."""
+    """The team of a repository, or of one of its services, and its other identities."""
 
     repository_url: RepositoryUrl
     service: ServiceName | None = None
     team: Name | None = None
+    aliases: list[Name] | None = None
 
 
 ROWS: Mapping[RowType, type[Body]] = {
@@ -115,7 +116,7 @@ class DeploymentRows:
             (
                 number,
                 {
-                    **vars(facts),
+                    **facts.columns(),
                     "id": record_id,
                     "commits": _json(facts.commits),
                     "labels": _json(facts.labels),
@@ -152,9 +153,9 @@ class IncidentRows:
             (
                 number,
                 {
-                    **vars(replace(facts, repository=None)),
+                    **facts.columns(),
                     "id": record_id,
-                    "environment_key": facts.environment_key,
+                    "labels": _json(facts.labels),
                     "repository_key": None if facts.repository is None else facts.repository.key,
                 },
             )
@@ -162,14 +163,19 @@ class IncidentRows:
         ]
 
 
-def repository_columns(repository: RepositoryIdentity, service: str, team: str | None) -> Row:
+def repository_columns(
+    repository: RepositoryIdentity, service: str, team: str | None, aliases: Sequence[str]
+) -> Row:
     """The columns of a repository, or of one of its services."""
     return {
         "repository_key": repository.key,
         "repository_host": repository.host,
         "repository_path": repository.path,
         "service": service,
+        "service_key": name_key(service),
         "team": team,
+        "team_key": None if team is None else name_key(team),
+        "aliases": _json(aliases),
     }
 
 

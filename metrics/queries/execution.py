@@ -15,7 +15,7 @@ from metrics.definitions.profiles import RULES, search_path
 from metrics.domain.errors import ParameterError
 from metrics.domain.instants import MICROSECOND
 from metrics.domain.repositories import RepositoryIdentity, matches_any
-from metrics.domain.vocabulary import FailureSignal, environment_key
+from metrics.domain.vocabulary import FailureSignal, name_key
 from metrics.queries.calendar import Window, buckets, local_days
 from metrics.queries.question import Answer, Dimension, Group, Point, Question
 from metrics.sql import read_sql
@@ -47,6 +47,7 @@ class QueryExecution:
         self._rules = RULES[question.profile]
         self._rework_signals = [signal for signal in FailureSignal if signal in signals]
         self._signals = self._rework_signals if self._rules.signals is None else self._rules.signals
+        self._production, self._environments = self._resolved_environments()
         asked = _repository_keys(cursor, question.organization, question.repositories)
         self._visible = _repository_keys(cursor, question.organization, question.visible)
         self._repositories = _intersect(asked, self._visible)
@@ -150,25 +151,35 @@ class QueryExecution:
     def _bound_question(
         self, from_at: datetime, to_at: datetime, group_by: Dimension | None
     ) -> dict[str, Any]:
-        question, production = self.question, self.question.settings.production_environments
-        environments: Sequence[str] = production
-        if question.environments is not None:
-            environments = [environment_key(name) for name in question.environments]
+        question = self.question
         return {
             "organization": question.organization,
             "from_at": from_at,
             "to_at": to_at,
-            "environments": environments,
-            "production_environments": production,
+            "environments": self._environments,
+            "production_environments": self._production,
             "repository_keys": self._repositories,
             "visible_keys": self._visible,
-            "services": question.services,
-            "teams": question.teams,
+            "services": _keys(question.services),
+            "teams": _keys(question.teams),
             "labels": [asdict(label) for label in question.labels] or None,
             "group_by": None if group_by is None else group_by.value,
             "signals": [signal.value for signal in self._signals],
             "rework_signals": [signal.value for signal in self._rework_signals],
         }
+
+    def _resolved_environments(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The production environments, and those that are asked for, whatever patterns they are named by."""
+        question = self.question
+        ((production, named),) = self._cursor.execute(
+            read_sql("queries", "environments"),
+            {"organization": question.organization, "names": _keys(question.environments) or []},
+        ).fetchall()
+        # Of an organization without records nothing is in force.
+        production = production or [
+            name for name in question.settings.production_environments if "*" not in name
+        ]
+        return production, production if question.environments is None else named or []
 
     def _group_names(self) -> list[str | None]:
         """The names in the dimension asked for that the window knows, in order, "none" last."""
@@ -185,17 +196,38 @@ class QueryExecution:
         return names
 
     def displayed(self, group_names: Sequence[str | None]) -> list[str | None]:
-        """Return the names that groups are shown by."""
-        if self.question.group_by is not Dimension.REPOSITORY:
-            return list(group_names)
-        names = self.repository_names()
+        """Return the names that groups are shown by: of a repository its own, else as it was first sent."""
+        match self.question.group_by:
+            case Dimension.REPOSITORY:
+                names = self.repository_names()
+            case Dimension.SERVICE | Dimension.TEAM | Dimension.ENVIRONMENT as dimension:
+                names = self._first_sent(dimension, group_names)
+            case _:
+                names = {}
         return [None if key is None else names.get(key, key) for key in group_names]
+
+    def _first_sent(self, dimension: Dimension, keys: Sequence[str | None]) -> Mapping[str, str]:
+        """How names were first sent, by what they are compared by."""
+        found = self._cursor.execute(
+            read_sql("queries", f"{dimension}_names"),
+            {"organization": self.question.organization, "keys": [key for key in keys if key is not None]},
+        ).fetchall()
+        return dict(found)
 
     def repository_names(self) -> Mapping[str, str]:
         """Return for every repository key its path, with the host where two hosts have the same path."""
-        known = _repositories(self._cursor, self.question.organization)
-        counts = Counter(repository.path.casefold() for repository in known)
-        return {one.key: one.shown if counts[one.path.casefold()] == 1 else one.key for one in known}
+        known = [
+            identity
+            for key, identity in _repositories(self._cursor, self.question.organization)
+            if identity.key == key
+        ]
+        counts = Counter(name_key(one.path) for one in known)
+        return {one.key: one.shown if counts[name_key(one.path)] == 1 else one.key for one in known}
+
+
+def _keys(names: Sequence[str] | None) -> list[str] | None:
+    """Names as they are compared; None where there are none."""
+    return None if names is None else [name_key(name) for name in names]
 
 
 _MOST_BUCKETS = 5_000
@@ -208,13 +240,16 @@ def _repository_keys(
     """The repositories that the patterns mean; None where there are no patterns."""
     if patterns is None:
         return None
-    known = _repositories(cursor, organization)
-    return [repository.key for repository in known if matches_any(patterns, repository)]
+    meant = {key for key, identity in _repositories(cursor, organization) if matches_any(patterns, identity)}
+    return sorted(meant)
 
 
-def _repositories(cursor: duckdb.DuckDBPyConnection, organization: str) -> list[RepositoryIdentity]:
+def _repositories(
+    cursor: duckdb.DuckDBPyConnection, organization: str
+) -> list[tuple[str, RepositoryIdentity]]:
+    """Every identity that a record has named, with the key of the repository that it belongs to."""
     found = cursor.execute(read_sql("queries", "repositories"), {"organization": organization}).fetchall()
-    return [RepositoryIdentity(host, path, "") for _, host, path in found]
+    return [(key, RepositoryIdentity(host, path, "")) for key, _, host, path in found]
 
 
 def _intersect(asked: list[str] | None, visible: list[str] | None) -> list[str] | None:

@@ -37,7 +37,7 @@ class MetricParameters(QueryParameters):
     environment: tuple[Text, ...] = Field(
         (),
         title="NAME",
-        description="Compared case-folded; default the production environments; repeatable.",
+        description="A * stands for any characters; default the production environments; repeatable.",
     )
     repository: tuple[RepositoryText, ...] = Field(
         (),

@@ -13,15 +13,13 @@ from metrics.domain.instants import from_microseconds
 from metrics.domain.settings import (
     DEFAULT_SETTINGS,
     FIGURES_DEPEND_ON,
+    LINKS_DEPEND_ON,
     OrganizationSettings,
-    settings_bound,
+    bound_for_links,
     settings_from,
 )
 from metrics.queries.execution import rows_of
 from metrics.sql import read_sql
-
-# Those that links and culprits depend on; the others only decide what is asked.
-_SETTLED_BY = frozenset({"production_environments", "attribution_gap_days"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class SettingChange:
     @property
     def moves_facts(self) -> bool:
         """Whether links and culprits depend on it, and not only what is asked."""
-        return self.setting in _SETTLED_BY
+        return self.setting in LINKS_DEPEND_ON
 
     def undone(self, settings: OrganizationSettings) -> OrganizationSettings:
         """The settings with the one before in its place."""
@@ -73,24 +71,26 @@ def supposing(
     cursor: duckdb.DuckDBPyConnection, organization: str, settings: OrganizationSettings
 ) -> Iterator[None]:
     """Let the cursor see an organization's links and culprits as they would be under other settings."""
-    cursor.execute(
-        read_sql("changes", "supposed"), {"organization": organization, **settings_bound(settings)}
-    )
+    bound = {"organization": organization, **bound_for_links(settings)}
     try:
         for table, statement in _SUPPOSED.items():
-            bound = {"organization": organization} if "$organization" in statement else None
-            cursor.execute(f"create temp table {table} as {statement}", bound)
+            named = {name: value for name, value in bound.items() if f"${name}" in statement}
+            cursor.execute(f"create temp table {table} as {statement}", named)
         yield
     finally:
         # After an error the transaction takes no statement any more, and the cursor is closed.
         with suppress(duckdb.Error):
-            for table in ("settings", *_SUPPOSED):
+            for table in _SUPPOSED:
                 cursor.execute(f"drop table if exists temp.{table}")
 
 
-# In the order in which they build on each other.
+# Temporary tables take the place of the store's. In the order in which they build on each other: nothing is
+# set, and what is bound in is in force. Streams and deployments depend on no setting.
 _SUPPOSED = {
-    "changed_streams": "select distinct stream from deployments where organization = $organization",
+    "changed_organizations": "select $organization as organization",
+    "organization_settings": "select * from main.organization_settings limit 0",
+    "settings": read_sql("facts", "settings"),
+    "changed_deployables": "select distinct deployable from deployments where organization = $organization",
     "changed_incidents": "select id as incident_id from incidents where organization = $organization",
     "incident_links": read_sql("facts", "incident_links"),
     "remediations": read_sql("facts", "remediations"),

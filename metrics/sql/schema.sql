@@ -8,11 +8,14 @@ create table deployments (
     revision bigint not null,
     first_revision bigint not null,
     organization varchar not null,
+    -- Of the repository that it belongs to, and of the one that it was recorded under, which may be an alias.
     repository_key varchar not null,
-    repository_host varchar not null,
-    repository varchar not null,
+    recorded_key varchar not null,
+    service_key varchar not null,
     service varchar not null,
     environment_key varchar not null,
+    environment varchar not null,
+    production boolean,
     status varchar not null,
     commit_id varchar,
     version varchar,
@@ -23,59 +26,84 @@ create table deployments (
     is_hotfix boolean not null,
     is_rollback boolean,
     remediates varchar,
+    team_key varchar,
     team varchar,
     deployment_node_id varchar,
     commits struct(sha varchar, committed_at timestamptz)[] not null,
     labels map(varchar, varchar) not null,
-    -- Organization, repository, service and environment in one number. It only says what to look at
-    -- again; what belongs together is decided by the four themselves.
-    stream ubigint not null
+    -- Organization, repository and service in one number. It only says what to look at again: what belongs
+    -- together is decided by the three themselves.
+    deployable ubigint not null
 );
 
 create table incidents (
     id varchar not null,
-    revision bigint not null,
     first_revision bigint not null,
     organization varchar not null,
     started_at timestamptz not null,
     resolved_at timestamptz,
     environment_key varchar,
+    environment varchar,
     repository_key varchar,
+    recorded_key varchar,
+    service_key varchar not null,
     service varchar not null,
     deployment varchar,
     commit_id varchar,
-    change_related boolean not null
+    change_related boolean not null,
+    labels map(varchar, varchar) not null
 );
 
 create table repositories (
     id varchar not null,
-    revision bigint not null,
     organization varchar not null,
     repository_key varchar not null,
+    recorded_key varchar not null,
     repository_host varchar not null,
     repository varchar not null,
+    service_key varchar not null,
     service varchar not null,
-    team varchar
+    team_key varchar,
+    team varchar,
+    aliases varchar[] not null
 );
 
--- Of every repository and service that a record has named: the team that it belongs to, its own or else its
--- repository's, and how the repository is shown.
-create view repository_teams as
-select
-    repositories.organization,
-    repositories.repository_key,
-    repositories.service,
-    coalesce(repositories.team, whole.team) as team,
-    whole.repository
+-- The repository that each identity belongs to which an organization has said to be another name of it.
+create view aliases as
+select organization, unnest(aliases) as recorded_key, recorded_key as repository_key
 from repositories
-left join repositories as whole on
-    whole.organization = repositories.organization
-    and whole.repository_key = repositories.repository_key
-    and whole.service = '';
+where service_key = '';
+
+-- Of every repository and service that a record has named: the team that it belongs to, its own or else its
+-- repository's, and how the repository is shown. What is recorded under an alias counts where nothing else is said.
+create view repository_teams as
+with
+known as (
+    select
+        organization,
+        repository_key,
+        service_key,
+        arg_min(team_key, recorded_key <> repository_key) filter (where team_key is not null) as team_key,
+        arg_min(team, recorded_key <> repository_key) filter (where team is not null) as team,
+        arg_min(repository, recorded_key <> repository_key) as repository
+    from repositories
+    group by organization, repository_key, service_key
+)
+select
+    known.organization,
+    known.repository_key,
+    known.service_key,
+    coalesce(known.team_key, whole.team_key) as team_key,
+    coalesce(known.team, whole.team) as team,
+    whole.repository
+from known
+left join known as whole on
+    whole.organization = known.organization
+    and whole.repository_key = known.repository_key
+    and whole.service_key = '';
 
 create table organization_settings (
     id varchar not null,
-    revision bigint not null,
     organization varchar not null,
     timezone varchar not null,
     production_environments varchar[] not null,
@@ -102,40 +130,95 @@ create table replication (revision bigint not null, record_id varchar not null);
 -- What has changed since the facts were last worked out. Empty between two pulls.
 create table changed_organizations (organization varchar not null);
 create table changed_settings (organization varchar not null);
-create table changed_streams (stream ubigint not null);
+create table changed_deployables (deployable ubigint not null);
 create table changed_incidents (incident_id varchar not null);
+create table changed_shorts (organization varchar not null, repository_key varchar not null, short varchar not null);
 -- What a record may be called by in others: its id, or its node id in its repository.
 create table changed_names (
     organization varchar not null,
     repository_key varchar not null,
+    service_key varchar not null,
     name varchar not null
+);
+
+-- The shortened commit ids that were ever told in a repository, and where: as a release, a change that is carried,
+-- or what a deployment remediates, in its deployable; by an incident, in none.
+create table short_commits (
+    organization varchar not null,
+    repository_key varchar not null,
+    deployable ubigint,
+    short varchar not null
+);
+
+create macro deployable_of(organization, repository_key, service_key) as
+    hash(organization, repository_key, service_key);
+
+create macro is_short(sha) as length(sha) not in (40, 64);
+
+-- All commit ids that a deployment names. What it remediates is one where it is written like one.
+create macro named_commits(commit_id, remediates, commits) as list_filter(
+    list_concat(
+        [
+            commit_id,
+            case when regexp_full_match(lower(remediates), '[0-9a-f]{7,64}') then lower(remediates) end
+        ],
+        list_transform(commits, lambda commit: commit['sha'])
+    ),
+    lambda sha: sha is not null
+);
+
+-- What was deployed; null where that is not known. `whole` is what a shortened commit id stands for.
+create macro release_of(whole, commit_id, version) as case
+    when commit_id is not null then coalesce(whole, commit_id)
+    when lower(version) <> 'latest' then lower(version)
+end;
+
+-- Whether a name is one of those given, in which a * stands for any characters. All are case-folded.
+create macro matches_any_name(name, patterns) as list_bool_or(
+    list_transform(
+        patterns,
+        lambda pattern: name like replace(
+            replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'
+        ) escape '\'
+    )
+);
+
+create table environments (
+    organization varchar not null,
+    environment_key varchar not null,
+    is_said_production boolean not null
 );
 
 create table settings (
     organization varchar not null,
-    timezone varchar not null,
     production_environments varchar[] not null,
-    failure_signals varchar[] not null,
     attribution_gap_days integer not null
+);
+
+create table commit_names (
+    organization varchar not null,
+    repository_key varchar not null,
+    short varchar not null,
+    whole varchar not null
 );
 
 create table finished_deployments (
     id varchar not null,
     organization varchar not null,
     repository_key varchar not null,
-    service varchar not null,
+    service_key varchar not null,
     environment_key varchar not null,
-    stream ubigint not null,
+    deployable ubigint not null,
     first_revision bigint not null,
-    commit_id varchar,
     deployment_node_id varchar,
     branch varchar,
-    team varchar,
+    team_key varchar,
     labels map(varchar, varchar) not null,
     remediates varchar,
     is_hotfix boolean not null,
     is_fix boolean not null,
     carries_commits boolean not null,
+    tells_commits boolean not null,
     succeeded boolean not null,
     started_at timestamptz,
     finished_at timestamptz not null,
@@ -149,11 +232,14 @@ create table finished_deployments (
     next_success_at timestamptz
 );
 
+-- One row an incident that a change may have caused. Where no deployment is known for it, `deployment_id` and
+-- `method` are null, and `reason` says why.
 create table incident_links (
     incident_id varchar not null,
     organization varchar not null,
-    deployment_id varchar not null,
-    method varchar not null,
+    deployment_id varchar,
+    method varchar,
+    reason varchar,
     started_at timestamptz not null,
     resolved_at timestamptz,
     first_revision bigint not null
@@ -162,7 +248,7 @@ create table incident_links (
 create table remediations (
     id varchar not null,
     organization varchar not null,
-    stream ubigint not null,
+    deployable ubigint not null,
     finished_at timestamptz not null,
     signals varchar[] not null,
     culprit_id varchar,
@@ -171,9 +257,10 @@ create table remediations (
 
 create table carried_commits (
     organization varchar not null,
-    stream ubigint not null,
+    deployable ubigint not null,
     deployment_id varchar not null,
     sha varchar not null,
+    is_first boolean not null,
     lead_seconds double not null
 );
 

@@ -18,30 +18,42 @@ REPOSITORIES = ["https://github.com/acme/shop", "https://github.com/acme/api"]
 _organizations = itertools.count()
 
 flags = st.sampled_from([None, None, True, False])
-names = st.sampled_from([None, None, "1", "2", "3", "4", "v1", "v2"])
+names = st.sampled_from([None, None, "1", "2", "3", "4", "v1", "v2", "abcdef12"])
 times = st.integers(0, 90 * 24).map(lambda hours: (START + timedelta(hours=hours)).isoformat())
 streams = st.fixed_dictionaries(
     {
         "repository_url": st.sampled_from(REPOSITORIES),
-        "service": st.sampled_from(["", "web"]),
-        "environment": st.sampled_from(["production", "staging"]),
+        "service": st.sampled_from(["", "web", "Web"]),
+        "environment": st.sampled_from(["production", "staging", "Staging"]),
     }
 )
+WHOLE = ["abcdef12" + "0" * 32, "abcdef1" + "3" * 33]
+# The first two are one of the whole ones each, the third may be either.
+commits_named = st.sampled_from([*WHOLE, "abcdef12", "abcdef13", "abcdef1"])
+releases = st.one_of(
+    st.fixed_dictionaries({"version": st.sampled_from(["v1", "v2", "v3", "latest"])}),
+    st.fixed_dictionaries({"commit_id": commits_named}),
+)
 deployments = st.builds(
-    lambda stream, rest: stream | {name: value for name, value in rest.items() if value is not None},
+    lambda stream, release, rest: (
+        stream | release | {name: value for name, value in rest.items() if value is not None}
+    ),
     streams,
+    releases,
     st.fixed_dictionaries(
         {
             "deployment_node_id": st.sampled_from("1234"),
-            "version": st.sampled_from(["v1", "v2", "v3", "latest"]),
             "finished_at": times,
+            "production": st.sampled_from([None, None, None, None, None, True]),
+            "team": st.sampled_from([None, None, "a", "A", "b"]),
+            "labels": st.sampled_from([None, {"region": "eu"}]),
             "status": st.sampled_from(["success", "success", "success", "fail"]),
             "is_hotfix": flags,
             "is_fix": flags,
             "is_rollback": flags,
             "remediates": names,
             "commits": st.lists(
-                st.fixed_dictionaries({"sha": st.sampled_from(["a" * 7, "b" * 7]), "committed_at": times}),
+                st.fixed_dictionaries({"sha": commits_named, "committed_at": times}),
                 max_size=2,
             ),
         }
@@ -49,16 +61,28 @@ deployments = st.builds(
 )
 incidents = st.builds(
     lambda where, rest: where | {name: value for name, value in rest.items() if value is not None},
-    st.one_of(
-        st.just({}), streams, streams.map(lambda one: {k: v for k, v in one.items() if k != "environment"})
+    st.builds(
+        lambda stream, named: {name: value for name, value in stream.items() if name in named},
+        streams,
+        st.sets(st.sampled_from(["repository_url", "service", "environment"])),
     ),
-    st.fixed_dictionaries({"started_at": times, "deployment": names}),
+    st.fixed_dictionaries(
+        {
+            "started_at": times,
+            "deployment": names,
+            "commit_id": st.one_of(st.none(), st.none(), commits_named),
+        }
+    ),
 )
 corrections = st.fixed_dictionaries(
     {},
     optional={
         "finished_at": times,
         "version": st.sampled_from(["v1", "v2", "latest"]),
+        "commit_id": commits_named,
+        "production": flags,
+        "team": st.sampled_from([None, "a", "b"]),
+        "commits": st.just([]),
         "status": st.sampled_from(["success", "fail"]),
         "is_hotfix": flags,
         "is_rollback": flags,
@@ -75,7 +99,9 @@ changes = st.one_of(
     st.tuples(st.just("blame"), st.tuples(st.integers(0, 20), st.integers(0, 20))),
     st.tuples(st.just("resolve"), st.tuples(st.integers(0, 20), times)),
     st.tuples(st.just("set"), st.sampled_from([1, 30, 60])),
-    st.tuples(st.just("produce"), st.sampled_from([["production"], ["staging", "production"]])),
+    st.tuples(
+        st.just("produce"), st.sampled_from([["production"], ["staging", "production"], ["pro*"], ["*"]])
+    ),
 )
 
 

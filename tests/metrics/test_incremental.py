@@ -139,8 +139,8 @@ def test_what_a_record_names_takes_effect_when_it_arrives(book: Book) -> None:
         found = [link for kind in ("remediation", "incident") for link in links(book, kind)]
         return [(link["method"], link["deployment_id"]) for link in found]
 
-    assert state() == [(None, None)]
+    assert state() == [(None, None), (None, None)]
     late = book.deploy(version="v1", service="api", finished_at=at(8), deployment_node_id="run-1").deployment
     assert state() == [("explicit", late.version.id), ("explicit", late.version.id)]
     book.delete(late.version.id)
-    assert state() == [(None, None)]
+    assert state() == [(None, None), (None, None)]

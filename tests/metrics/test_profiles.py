@@ -101,19 +101,21 @@ def test_a_profile_counts_as_its_rules_say(
     links = {
         row["incident_id"]: places[row["deployment_id"]]
         for row in recorded(book, organization.org, "incident_links")
+        if row["deployment_id"] is not None
     }
+    production = PRODUCTION | {one["environment_key"] for one in every if one["production"]}
     mine = [None, "github.com/acme/shop"][repository is not None]
     deployments = [
         one
         for one in every
         if one["finished_at"]
-        and one["environment_key"] in PRODUCTION
+        and one["environment_key"] in production
         and mine in (None, one["repository_key"])
     ]
     incidents = [
         one
         for one in recorded(book, organization.org, "incidents")
-        if one["environment_key"] in {None, *PRODUCTION}
+        if one["environment_key"] in {None, *production}
         and mine in (None, one["repository_key"] or links.get(one["id"]))
     ]
     asked = {"from_": start.isoformat(), "to": end.isoformat()}

@@ -10,7 +10,7 @@ from tracker.records.tables import REPOSITORIES
 
 URLS = [
     "https://github.com/acme/shop", "https://github.com/Acme/shop-api", "https://gitlab.com/acme/shop",
-    "https://gitlab.com/group/acme/shop", "https://github.com/a_me/shop", "https://github.com/100%/x",
+    "https://gitlab.com/group/acme/shop", "https://github.com/a_me/shop", "https://github.com/100%25/x",
 ]  # fmt: skip
 PATTERNS = [
     "acme/shop", "ACME/*", "acme/shop*", "github.com/acme/shop", "gitlab.com/*", "*", "shop", "a_me/*", "100%/*", "%",

@@ -1,9 +1,10 @@
 """The migrations make the models' schema, go down and up with data, and what is not at head is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 from sqlmodel import SQLModel
 
 from tests.conftest import Book, Postgres, sqlite_url
@@ -108,3 +109,68 @@ def test_the_command_line_goes_down_and_up(tmp_path: Path) -> None:
     assert "not at head" in refused.stderr
     assert run_tracker(tmp_path, "migrate", "up", "0002").stdout == "The schema is now at 0002.\n"
     assert run_tracker(tmp_path, "migrate", "down", "nowhere", "--yes").returncode == 1
+
+
+def as_recorded_before(book: Book, record_id: str, url: str, host: str, path: str) -> None:
+    """Give a repository, known by one of its records, the identity that the program before 0007 gave it."""
+    identity = {
+        "repository_url": url,
+        "repository_host": host,
+        "repository_path": path,
+        "repository_key": f"{host}/{path}".casefold(),
+    }
+    changes = ", ".join(f"{name} = :{name}" for name in identity)
+    with book.engine.begin() as connection:
+        find = text("select repository_key from deployments where id = :id")
+        old = connection.execute(find, {"id": record_id}).scalars().first()
+        for table in ("deployments", "incidents", "repositories"):
+            statement = text(f"update {table} set {changes} where repository_key = :old")
+            connection.execute(statement, {**identity, "old": old})
+
+
+def test_records_of_the_version_before_get_their_identities(book: Book) -> None:
+    """Two spellings of one repository, each with its own row, and the same id of the sender in both."""
+    at = "2026-03-02T{:02}:00:00Z".format
+    first, second, third = (
+        book.deploy(
+            repository_url=f"https://host-{number}.example/a/b",
+            commit_id=f"{number}" * 40,
+            service=service,
+            finished_at=at(9 + number),
+            deployment_node_id="7",
+        ).deployment.version.id
+        for number, service in enumerate(["Web", "WEB", "Web"])
+    )
+    book.correct(second, branch="main")
+    book.report(started_at=at(12), repository_url="https://host-2.example/a/b")
+    assert migrate_down(book.engine, "0006")
+    azure, older = (
+        "https://dev.azure.com/acme/Big%20Shop/_git/Web",
+        "https://acme.visualstudio.com/Big%20Shop/_git/Web",
+    )
+    as_recorded_before(book, first, older, "acme.visualstudio.com", "Big%20Shop/_git/Web")
+    as_recorded_before(book, second, azure, "dev.azure.com", "acme/Big%20Shop/_git/Web")
+    as_recorded_before(book, third, "https://2001:db8::1:3000/a/b", "2001:db8::1", "a/b")
+    assert migrate(book.engine)
+
+    rows = book.rows(
+        "select id, repository_key, service_key, deployment_node_id from deployments order by revision"
+    )
+    shop = "dev.azure.com/acme/big shop/web"
+    assert rows == [
+        (first, shop, "web", "7"),
+        (second, shop, "web", f"7 ({second})"),
+        (third, "[2001:db8::1]:3000/a/b", "web", "7"),
+        (second, shop, "web", f"7 ({second})"),
+    ]
+    known = book.rows(
+        "select repository_key, service_key from repositories "
+        "where superseded_revision is null order by repository_key, service_key"
+    )
+    assert len(known) == len(set(known))
+    assert (shop, "web") in known
+    answers: Any = book.ask(group_by="service", from_="2026-03-02", to="2026-03-03")
+    frequency = answers["deployment_frequency"]
+    assert [(group.name, group.row.deployments) for group in frequency.groups] == [("Web", 3)]
+    repeat = book.deploy(repository_url=azure, service="web", commit_id="0" * 40, deployment_node_id="7")
+    assert (repeat.repeated, repeat.deployment.version.id) == (True, first)

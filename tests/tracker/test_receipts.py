@@ -68,7 +68,7 @@ def test_an_incident_is_told_which_deployment_it_marks(client: httpx.Client) -> 
     url, body = f"{INCIDENTS}?receipt=true", {"started_at": "2026-03-02T10:30:00Z"}
     where = {"repository_url": deployment()["repository_url"]}
     lost = client.post(url, json=body).json()["receipt"]["marks"]
-    assert (lost["deployment_id"], lost["reason"]) == (None, "unattributed")
+    assert (lost["deployment_id"], lost["reason"]) == (None, "names_nothing")
     other = client.post(url, json={**body, "change_related": False}).json()["receipt"]["marks"]
     assert other["reason"] == "not_change_related"
     deployed = post(client, finished_at="2026-03-02T10:00:00Z")

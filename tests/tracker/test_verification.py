@@ -19,7 +19,7 @@ VERSIONED = ("deployments", "incidents", "repositories", "organization_settings"
 KEYS = {
     "deployments": ("uq_deployments_natural_key", "deployment_node_id = '1'"),
     "incidents": ("uq_incidents_key", "key = 'one'"),
-    "repositories": ("uq_repositories_key", "service = ''"),
+    "repositories": ("uq_repositories_key", "service_key = ''"),
 }
 
 

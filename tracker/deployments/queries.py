@@ -13,6 +13,7 @@ from sqlalchemy import (
     select,
 )
 
+from metrics.domain.vocabulary import name_key
 from tracker.records.pages import ListFilter, Page, _filtered, _page
 from tracker.records.tables import DEPLOYMENTS, REPOSITORIES, current
 
@@ -58,13 +59,14 @@ def _of_teams(query: Select[Any], teams: Sequence[str]) -> Select[Any]:
     """Limit a query to deployments of the teams: its own, else its service's, else its repository's."""
     service, repository = REPOSITORIES.alias("service_row"), REPOSITORIES.alias("repository_row")
     columns = DEPLOYMENTS.c
-    for row, name in ((service, columns.service), (repository, "")):
+    for row, key in ((service, columns.service_key), (repository, "")):
         query = query.outerjoin(
             row,
             and_(
                 current(row.c, columns.organization),
                 row.c.repository_key == columns.repository_key,
-                row.c.service == name,
+                row.c.service_key == key,
             ),
         )
-    return query.where(func.coalesce(columns.team, service.c.team, repository.c.team).in_(teams))
+    team_key = func.coalesce(columns.team_key, service.c.team_key, repository.c.team_key)
+    return query.where(team_key.in_([name_key(team) for team in teams]))

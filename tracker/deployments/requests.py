@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, un
 from metrics.domain.corrections import Correction
 from metrics.domain.deployments import DeploymentFacts, SentDeployment
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import Status, environment_key
+from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, name_key
 from tracker.deployments.service import (
     RecordedDeployment,
     delete_deployment,
@@ -144,7 +144,7 @@ def _of_repository(wanted: RequestFilter) -> tuple[list[ColumnElement[bool]], li
 def _numbers(wanted: RequestFilter) -> tuple[Any, Any]:
     """The numbers of records, with or without a request, and of requests without a record."""
     records, requests = _of_repository(wanted)
-    key = None if wanted.environment is None else environment_key(wanted.environment)
+    key = None if wanted.environment is None else name_key(wanted.environment)
     asked = (wanted.ref, wanted.sha, wanted.task, key)
     recorded = (
         func.coalesce(_REQUEST.ref, _RECORD.branch, _RECORD.version, _RECORD.commit_id),
@@ -219,7 +219,7 @@ def _request_of_record(facts: DeploymentFacts) -> Request:
         sha=facts.commit_id,
         environment=facts.environment,
         description=facts.title,
-        production_environment=facts.environment_key == "production",
+        production_environment=facts.production or facts.environment_key == DEFAULT_ENVIRONMENT,
     )
 
 
@@ -246,7 +246,7 @@ def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Reque
         **repository_columns(wanted.repository),
         "number": columns["revision"] if number is None else number,
         "deployment_id": deployment_id,
-        "environment_key": environment_key(wanted.environment),
+        "environment_key": name_key(wanted.environment),
         "deleted_at": None,
     }
     del row["repository"]
@@ -261,6 +261,7 @@ def _facts(wanted: Request, author: Author, now: int) -> DeploymentFacts:
         status=Status.IN_PROGRESS,
         # A ref that is no commit is a branch or a tag: it says where the release is found, not which it is.
         commit_id=wanted.sha,
+        production=wanted.production_environment or None,
         branch=None if wanted.ref.lower() == wanted.sha else wanted.ref,
         title=wanted.description or None,
         started_at=now,
@@ -318,7 +319,7 @@ def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
             statuses.state == State.SUCCESS.value,
             columns.organization == author.organization,
             columns.repository_key == winner.request.repository.key,
-            columns.environment_key == environment_key(winner.request.environment),
+            columns.environment_key == name_key(winner.request.environment),
             columns.number < winner.number,
             columns.transient_environment.is_(False),
             columns.production_environment.is_(False),

@@ -15,6 +15,7 @@ from metrics.domain.deployments import NewDeployment
 from metrics.domain.fields import Body, Duration, Name, StatusWord
 from metrics.domain.instants import instant_of, now_microseconds
 from metrics.domain.merging import MergedDeployment
+from metrics.domain.repositories import RepositoryIdentity
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
@@ -22,13 +23,14 @@ from metrics.wire.query_parameters import QueryParameters, require_label
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
-from tracker.deployments.schemas import DeploymentAnswer, Warning, warnings_of, warnings_of_repeat
+from tracker.deployments.schemas import DeploymentAnswer, warnings_of, warnings_of_repeat
 from tracker.deployments.service import (
     RecordedDeployment,
     delete_deployment,
     preview_deployment,
     record_deployment,
     revise_deployment,
+    unknown_names,
 )
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
 from tracker.organizations.service import read_settings, zone_of
@@ -36,6 +38,7 @@ from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
 from tracker.records.tables import DEPLOYMENTS
+from tracker.records.warnings import Warning, page_warnings, unknown_name_warnings
 from tracker.web.answers import (
     PASSED_OVER,
     HistoryAnswer,
@@ -71,11 +74,21 @@ class RecordAnswer(DeploymentAnswer):
     receipt: DeploymentReceipt | UnsetType | None = UNSET
 
 
-def _warnings(ledger: Ledger, organization: str, merged: MergedDeployment) -> tuple[Warning, ...]:
+def _warnings(
+    ledger: Ledger,
+    organization: str,
+    merged: MergedDeployment,
+    sent_as: RepositoryIdentity | None = None,
+) -> tuple[Warning, ...]:
     settings = ledger.once(
         f"settings of {organization}", lambda connection: read_settings(connection, organization)
     )
-    return (*warnings_of(merged.facts, settings.production_environments), *warnings_of_repeat(merged))
+    return (
+        *warnings_of(merged.facts, settings.production_environments),
+        *warnings_of_repeat(merged),
+        *page_warnings(sent_as),
+        *unknown_name_warnings(unknown_names(ledger, organization, merged.facts)),
+    )
 
 
 class DeploymentFilterParameters(FilterParameters):
@@ -127,11 +140,12 @@ class DeploymentsController(Controller):
         caller, author = request.user, author_of(request.user)
         sent = data.sent(triggered_by="api", now=now_microseconds())
         caller.require_write(sent.facts.repository)
+        sent_as = RepositoryIdentity.parse(data.repository_url)
 
         def preview(ledger: Ledger) -> RecordAnswer:
             merged = preview_deployment(ledger, author, sent)
             answer = RecordAnswer.of_facts(merged.facts, caller.organization)
-            return replace(answer, warnings=_warnings(ledger, caller.organization, merged))
+            return replace(answer, warnings=_warnings(ledger, caller.organization, merged, sent_as))
 
         if parameters.dry_run:
             return Response(await service.recorder.record(preview), status_code=200)
@@ -139,7 +153,7 @@ class DeploymentsController(Controller):
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
             recording = record_deployment(ledger, author, sent, caller.can_access)
             merged = recording.merged or MergedDeployment(recording.deployment.facts)
-            warnings = _warnings(ledger, caller.organization, merged)
+            warnings = _warnings(ledger, caller.organization, merged, sent_as)
             answer = replace(RecordAnswer.of(recording.deployment), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), recording.repeated)
 

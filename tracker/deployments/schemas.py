@@ -1,6 +1,6 @@
 """Deployments as clients send them and as they are answered."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -11,24 +11,15 @@ from metrics.domain.instants import (
     instant_of,
 )
 from metrics.domain.merging import MergedDeployment
-from metrics.domain.vocabulary import Status
+from metrics.domain.vocabulary import Status, is_short_commit, matches_any_name
 from tracker.deployments.service import RecordedDeployment
-
-SHORT_COMMIT_DIGITS = 40
+from tracker.records.warnings import Warning
 
 
 @dataclass(frozen=True, slots=True)
 class CommitAnswer:
     sha: str
     committed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Warning:
-    """Something about a record that a sender may not have meant; it is recorded all the same."""
-
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +32,7 @@ class DeploymentAnswer:
     repository_url: str
     service: str
     environment: str
+    production: bool
     status: Status
     commit_id: str | None
     version: str | None
@@ -95,6 +87,7 @@ class DeploymentAnswer:
             repository_url=facts.repository_url,
             service=facts.service,
             environment=facts.environment,
+            production=bool(facts.production),
             status=facts.status,
             commit_id=facts.commit_id,
             version=facts.version,
@@ -145,25 +138,29 @@ def warnings_of_repeat(merged: MergedDeployment) -> list[Warning]:
     return found
 
 
-def warnings_of(facts: DeploymentFacts, production_environments: Collection[str]) -> list[Warning]:
-    """What a sender may not have meant, from the record alone. Environments are given case-folded."""
+def warnings_of(facts: DeploymentFacts, production_environments: Sequence[str]) -> list[Warning]:
+    """What a sender may not have meant, from the record alone; `production_environments` as they are set."""
     found = []
     if not facts.status.is_final:
         found.append(Warning("in_progress", "It enters the metrics once it finishes: send the final status."))
-    if facts.environment_key not in production_environments:
+    if not facts.production and not matches_any_name(facts.environment_key, production_environments):
         found.append(
             Warning(
-                "not_production", f"{facts.environment} is no production environment: metrics leave it out."
+                "not_production",
+                f"{facts.environment} is not among the production environments that are set: metrics "
+                "leave it out, unless a record says production: true of it.",
             )
         )
     if not facts.commits:
         found.append(Warning("no_commits", "Without commits it adds nothing to the lead time for changes."))
     if facts.started_at is None:
         found.append(Warning("no_start", "Without a start or a duration its duration is not known."))
-    if facts.commit_id is not None and len(facts.commit_id) < SHORT_COMMIT_DIGITS:
+    if facts.commit_id is not None and is_short_commit(facts.commit_id):
         found.append(
             Warning(
-                "short_commit", "A shortened commit_id is compared as sent: send all digits where you can."
+                "short_commit",
+                "A shortened commit_id is taken for the whole one of the repository that begins with it: "
+                "send all digits where you can.",
             )
         )
     return found

@@ -15,6 +15,7 @@ from metrics.domain.vocabulary import Status
 from tracker.errors import InsufficientScope, NotFound
 from tracker.records.ledger import Author, Ledger, Version
 from tracker.records.tables import DEPLOYMENTS, current
+from tracker.records.warnings import is_known_deployment, is_known_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class RecordedDeployment:
 
     def to_row(self) -> dict[str, object]:
         listed_at = self.version.created_at if self.facts.finished_at is None else self.facts.finished_at
-        return {**vars(self.version), **vars(self.facts), "listed_at": listed_at}
+        return {**vars(self.version), **self.facts.columns(), "listed_at": listed_at}
 
 
 _FACT_COLUMNS = tuple(column.name for column in fields(DeploymentFacts))
@@ -84,6 +85,18 @@ def require_reach_of_named(
     row = _current_row(ledger, author.organization, name)
     if row is not None and not can_access(RecordedDeployment.from_row(row).facts.repository):
         raise InsufficientScope(f"insufficient_scope: the token does not reach what {field} names")
+
+
+def unknown_names(ledger: Ledger, organization: str, facts: DeploymentFacts) -> list[tuple[str, str]]:
+    """The field and the name that a deployment gives and nothing is known by."""
+    name = facts.remediates
+    if (
+        name is None
+        or is_known_deployment(ledger, organization, facts.repository, name)
+        or is_known_release(ledger, organization, facts.repository, name)
+    ):
+        return []
+    return [("remediates", name)]
 
 
 def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> MergedDeployment:
@@ -153,7 +166,7 @@ def _record_one(
     sent: SentDeployment,
     can_access: CanAccess,
 ) -> Recording | Refusal:
-    """Record one deployment; add it to `current_ones`, which later ones are compared with."""
+    """Record one deployment; add it to `current`, which later ones are compared with."""
     try:
         require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     except InsufficientScope as refusal:

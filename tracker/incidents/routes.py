@@ -1,6 +1,6 @@
 """`/api/v1/incidents`: report one, read, list, resolve or correct."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -18,11 +18,12 @@ from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
-from tracker.incidents.service import RecordedIncident, report_incident, revise_incident
+from tracker.incidents.service import RecordedIncident, report_incident, revise_incident, unknown_names
 from tracker.organizations.service import zone_of
 from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.tables import INCIDENTS
+from tracker.records.warnings import Warning, page_warnings, unknown_name_warnings
 from tracker.web.answers import (
     PASSED_OVER,
     HistoryAnswer,
@@ -46,8 +47,9 @@ class ReportParameters(QueryParameters):
 
 @dataclass(frozen=True, slots=True)
 class ReportAnswer(IncidentAnswer):
-    """The incident, and where asked for its receipt."""
+    """The incident, its warnings, and where asked for its receipt."""
 
+    warnings: tuple[Warning, ...] = ()
     receipt: IncidentReceipt | UnsetType | None = UNSET
 
 
@@ -77,7 +79,9 @@ class IncidentsController(Controller):
 
         def act(ledger: Ledger) -> Posted[ReportAnswer]:
             outcome = report_incident(ledger, author, sent, can_access)
-            answer = ReportAnswer.of(outcome.incident)
+            unknown = unknown_names(ledger, author.organization, outcome.incident.facts)
+            warnings = (*page_warnings(sent.facts.repository), *unknown_name_warnings(unknown))
+            answer = replace(ReportAnswer.of(outcome.incident), warnings=warnings)
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
         def receipt_of(incident_id: str) -> IncidentReceipt:

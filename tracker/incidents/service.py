@@ -14,6 +14,12 @@ from tracker.deployments.service import require_reach_of_named
 from tracker.errors import InsufficientScope, NotFound
 from tracker.records.ledger import Author, Ledger, Version, repository_columns, repository_of
 from tracker.records.tables import INCIDENTS, current
+from tracker.records.warnings import (
+    is_known_deployment,
+    is_known_release,
+    is_known_repository,
+    is_known_service,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +36,11 @@ class RecordedIncident:
         return cls(Version.from_columns(columns), IncidentFacts(**facts, repository=repository_of(columns)))
 
     def to_row(self) -> dict[str, object]:
-        facts = vars(self.facts) | repository_columns(self.facts.repository)
-        del facts["repository"]
-        return {**vars(self.version), **facts, "environment_key": self.facts.environment_key}
+        return {
+            **vars(self.version),
+            **self.facts.columns(),
+            **repository_columns(self.facts.repository),
+        }
 
 
 _FACT_COLUMNS = tuple(column.name for column in fields(IncidentFacts) if column.name != "repository")
@@ -44,6 +52,24 @@ class Report:
 
     incident: RecordedIncident
     repeated: bool
+
+
+def unknown_names(ledger: Ledger, organization: str, facts: IncidentFacts) -> list[tuple[str, str]]:
+    """The fields and the names that an incident gives and nothing is known by, as deployments go."""
+    repository, found = facts.repository, []
+    if facts.deployment is not None and not is_known_deployment(
+        ledger, organization, repository, facts.deployment
+    ):
+        found.append(("deployment", facts.deployment))
+    if facts.commit_id is not None and not is_known_release(
+        ledger, organization, repository, facts.commit_id
+    ):
+        found.append(("commit_id", facts.commit_id))
+    if repository is not None and not is_known_repository(ledger, organization, repository):
+        found.append(("repository_url", repository.shown))
+    elif facts.service and not is_known_service(ledger, organization, repository, facts.service):
+        found.append(("service", facts.service))
+    return found
 
 
 def report_incident(

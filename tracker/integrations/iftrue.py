@@ -158,7 +158,7 @@ def _in_progress(ledger: Ledger, author: Author, sent: SentDeployment) -> str | 
         .where(
             current(columns, author.organization),
             columns.repository_key == facts.repository_key,
-            columns.service == facts.service,
+            columns.service_key == facts.service_key,
             columns.environment_key == facts.environment_key,
             columns.deployment_node_id.is_not_distinct_from(facts.deployment_node_id),
             columns.status == Status.IN_PROGRESS.value,
@@ -216,7 +216,7 @@ def _repository_id(ledger: Ledger, recorded: RecordedDeployment) -> str:
     found = select(columns.id).where(
         current(columns, recorded.version.organization),
         columns.repository_key == recorded.facts.repository_key,
-        columns.service == "",
+        columns.service_key == "",
     )
     return str(ledger.connection.execute(found).scalar_one())
 

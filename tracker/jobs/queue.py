@@ -16,7 +16,7 @@ from uuid_utils import uuid7
 from metrics.domain.corrections import Correction
 from metrics.domain.deployments import DeploymentFacts, SentDeployment
 from metrics.domain.errors import Refusal
-from metrics.domain.vocabulary import Status, environment_key
+from metrics.domain.vocabulary import Status, name_key
 from tracker.deployments.service import record_deployment, revise_deployment
 from tracker.deployments.steps import Step, report_steps, steps_of
 from tracker.errors import Conflict, NotFound
@@ -193,8 +193,8 @@ def deployed_commit(connection: Connection, workspace: Workspace) -> str | None:
         .where(
             current(columns, workspace.organization),
             columns.repository_key == workspace.repository.key,
-            columns.service == workspace.service,
-            columns.environment_key == environment_key(workspace.environment),
+            columns.service_key == name_key(workspace.service),
+            columns.environment_key == name_key(workspace.environment),
             columns.status == Status.SUCCESS.value,
         )
         .order_by(columns.finished_at.desc())

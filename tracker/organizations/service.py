@@ -15,7 +15,7 @@ from sqlalchemy import (
 from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_columns, settings_from
 from tracker.errors import NotFound
-from tracker.records.ledger import Author, Ledger, Version, repository_of
+from tracker.records.ledger import Author, Ledger, Version, repository_of, service_columns
 from tracker.records.pages import names_repository
 from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES, current
 
@@ -83,7 +83,11 @@ def set_team(
     if before["team"] == team:
         return before
     version = Version.from_columns(row._mapping)
-    after = {**before, **vars(ledger.next_version(author, version)), "team": team}
+    after = {
+        **before,
+        **vars(ledger.next_version(author, version)),
+        **service_columns(before["service"], team),
+    }
     ledger.supersede(REPOSITORIES, version, after)
     return after
 

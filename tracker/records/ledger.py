@@ -27,13 +27,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from uuid_utils import uuid7
 
 from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import name_key
 from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED, current
 
 T = TypeVar("T")
 _FEWEST_TO_COPY = 50
 
 RepositoryName = tuple[str, str, str]
-"""Organization, repository key and service."""
+"""Organization, repository key and service key."""
 
 
 @dataclass(slots=True)
@@ -245,13 +246,12 @@ class Ledger:
         self, author: Author, repositories: Iterable[tuple[RepositoryIdentity, str]]
     ) -> None:
         """Give each repository, and each service of it, a row of its own if it has none."""
-        wanted = {
-            (author.organization, identity.key, name): identity
-            for identity, service in repositories
-            for name in {"", service}
-        }
+        wanted: dict[RepositoryName, tuple[RepositoryIdentity, str]] = {}
+        for identity, service in repositories:
+            for name in {"", service}:
+                wanted.setdefault((author.organization, identity.key, name_key(name)), (identity, name))
         for key in sorted(wanted.keys() - self._known_repositories.names - self._new_repositories):
-            self._ensure_repository(author, wanted[key], service=key[2])
+            self._ensure_repository(author, *wanted[key])
             self._new_repositories.add(key)
 
     def _ensure_repository(self, author: Author, identity: RepositoryIdentity, service: str) -> None:
@@ -259,15 +259,15 @@ class Ledger:
             select(REPOSITORIES.c.revision).where(
                 current(REPOSITORIES.c, author.organization),
                 REPOSITORIES.c.repository_key == identity.key,
-                REPOSITORIES.c.service == service,
+                REPOSITORIES.c.service_key == name_key(service),
             )
         ).first()
         if found is None:
             row = {
                 **vars(self.first_version(author)),
                 **repository_columns(identity),
-                "service": service,
-                "team": None,
+                **service_columns(service, team=None),
+                "aliases": [],
             }
             self.insert(REPOSITORIES, row)
 
@@ -301,6 +301,16 @@ def repository_columns(identity: RepositoryIdentity | None) -> dict[str, str | N
         "repository_host": identity.host,
         "repository_path": identity.path,
         "repository_key": identity.key,
+    }
+
+
+def service_columns(service: str, team: str | None) -> dict[str, str | None]:
+    """The columns that hold a service and its team, in a row of a repository."""
+    return {
+        "service": service,
+        "service_key": name_key(service),
+        "team": team,
+        "team_key": None if team is None else name_key(team),
     }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from metrics.domain.instants import to_microseconds
 from metrics.domain.repositories import parse_patterns
-from metrics.domain.vocabulary import environment_key
+from metrics.domain.vocabulary import name_key
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.records.tables import current
 
@@ -87,11 +87,9 @@ def _filtered(
     if wanted.repository:
         query = query.where(names_repository(table, wanted.repository))
     if wanted.service:
-        query = query.where(columns.service.in_(wanted.service))
+        query = query.where(columns.service_key.in_([name_key(name) for name in wanted.service]))
     if wanted.environment:
-        query = query.where(
-            columns.environment_key.in_([environment_key(name) for name in wanted.environment])
-        )
+        query = query.where(columns.environment_key.in_([name_key(name) for name in wanted.environment]))
     if wanted.from_ is not None:
         query = query.where(ordered_by >= to_microseconds(wanted.from_))
     if wanted.to is not None:

@@ -54,8 +54,11 @@ class Deployment(Version, table=True):
     repository_path: str
     repository_key: str
     service: str = ""
+    service_key: str = ""
     environment: str = DEFAULT_ENVIRONMENT
     environment_key: str = DEFAULT_ENVIRONMENT
+    # Null is "not said": the organization's settings say which environments are production.
+    production: bool | None = None
     status: str
     commit_id: str | None = None
     version: str | None = None
@@ -79,6 +82,7 @@ class Deployment(Version, table=True):
     pull_request_number: int | None = Field(default=None, sa_type=BigInteger)
     member_id: str | None = None
     team: str | None = None
+    team_key: str | None = None
     labels: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
     deployment_node_id: str | None = None
     triggered_by: str
@@ -100,6 +104,7 @@ class Incident(Version, table=True):
     repository_path: str | None = None
     repository_key: str | None = None
     service: str = ""
+    service_key: str = ""
     deployment: str | None = None
     commit_id: str | None = None
     change_related: bool = True
@@ -118,7 +123,11 @@ class Repository(Version, table=True):
     repository_path: str
     repository_key: str
     service: str = ""
+    service_key: str = ""
     team: str | None = None
+    team_key: str | None = None
+    # Keys of other identities of the same repository: one that was renamed, moved, or has two hosts.
+    aliases: list[str] = Field(default_factory=list, sa_type=JSON)
 
 
 class OrganizationSettings(Version, table=True):
@@ -272,7 +281,7 @@ _current_index(
     DEPLOYMENTS.c.organization,
     DEPLOYMENTS.c.repository_key,
     DEPLOYMENTS.c.deployment_node_id,
-    DEPLOYMENTS.c.service,
+    DEPLOYMENTS.c.service_key,
     DEPLOYMENTS.c.environment_key,
     unique=True,
     where="deployment_node_id is not null",
@@ -301,6 +310,6 @@ _current_index(
     "uq_repositories_key",
     REPOSITORIES.c.organization,
     REPOSITORIES.c.repository_key,
-    REPOSITORIES.c.service,
+    REPOSITORIES.c.service_key,
     unique=True,
 )

@@ -62,7 +62,7 @@ def _fields(table_name: str, row: Row[Any]) -> dict[str, Any]:
     if table_name == INCIDENTS.name:
         return incident_fields(RecordedIncident.from_row(row))
     if table_name == REPOSITORIES.name:
-        named = ("repository_url", "service", "team")
+        named = ("repository_url", "service", "team", "aliases")
         return {"type": LineType.REPOSITORY} | {name: row._mapping[name] for name in named}
     own = [column.name for column in ORGANIZATION_SETTINGS.c if column.name not in Version.__annotations__]
     return {"type": LineType.SETTINGS} | {name: row._mapping[name] for name in own}

@@ -13,9 +13,10 @@ from metrics.domain.errors import Contradiction, FieldError, InvalidInput, Refus
 from metrics.domain.instants import now_microseconds, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, settings_columns
+from metrics.domain.vocabulary import name_key
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
-from tracker.records.ledger import Author, Ledger, Version, repository_columns
+from tracker.records.ledger import Author, Ledger, Version, repository_columns, service_columns
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, current
 from tracker.transfer.ndjson import Tally
 from tracker.transfer.schemas import (
@@ -168,10 +169,14 @@ def _content(line: ExportedLine, organization: str) -> _Content:
             found = REPOSITORIES.c
             return _Content(
                 REPOSITORIES,
-                {**repository_columns(repository), "service": line.service, "team": line.team},
+                {
+                    **repository_columns(repository),
+                    **service_columns(line.service, line.team),
+                    "aliases": line.aliases,
+                },
                 (found.organization == organization)
                 & (found.repository_key == repository.key)
-                & (found.service == line.service),
+                & (found.service_key == name_key(line.service)),
                 f"{repository.path} {line.service}".strip(),
                 None,
             )

@@ -51,6 +51,7 @@ class ExportedRepository(_Exported):
     repository_url: RepositoryUrl
     service: ServiceName = ""
     team: Name | None = None
+    aliases: list[Name] = Field(default_factory=list)
 
 
 class ExportedSettings(_Exported, SettingsChange):
@@ -81,7 +82,7 @@ def version_fields(version: Version, *, with_history: bool) -> dict[str, Any]:
 
 
 # Worked out from others when the line is read.
-_DERIVED = frozenset({"repository_host", "repository_path", "repository_key", "environment_key"})
+_DERIVED = frozenset({"repository_host", "repository_path", "repository_key"})
 
 
 def deployment_fields(recorded: RecordedDeployment) -> dict[str, Any]:

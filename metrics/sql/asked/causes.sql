@@ -51,7 +51,7 @@ select
 from causes
 group by id;
 
--- Why nobody knows which deployment failed.
+-- Why nobody knows which deployment a remediation repairs.
 create or replace macro unattributed_reason(names_deployment) as
     if(names_deployment, 'unknown_name', 'unattributed');
 
@@ -61,8 +61,9 @@ create or replace macro unattributed_reason(names_deployment) as
 -- reason is null where the deployment that failed is in the answer, with this as a cause. Else:
 -- signal_off: the question does not ask for what it says.
 -- not_change_related: an incident that no deployment has caused.
--- unattributed: nobody knows which deployment failed.
--- unknown_name: it names a deployment that is not known, or not by then.
+-- unattributed: nobody knows which deployment failed; of an incident by this service's own rules one of the next.
+-- unknown_name: it names a deployment, or alone a service, that is not known, or not by then.
+-- names_nothing, ambiguous_service, nothing_deployed, too_long_ago: docs/metrics.md, section 2.
 -- not_in_window: that deployment finished outside of the window, and counts there.
 -- did_not_reach_production: that deployment finished `fail`, and no signal asked for says that it reached users.
 -- not_asked_for: it finished in the window, and is in another environment, repository, service or team.
@@ -73,7 +74,7 @@ causes as (
         'remediation' as kind,
         asked.id,
         asked.repository_key,
-        asked.service,
+        asked.service_key,
         asked.environment_key,
         asked.group_name,
         asked.finished_at as happened_at,
@@ -81,7 +82,7 @@ causes as (
         remediations.method,
         remediations.signals,
         true as change_related,
-        asked.names_culprit as names_deployment
+        unattributed_reason(asked.names_culprit) as without_link
     from asked_deployments(question) as asked
     join remediations using (id)
     union all
@@ -89,7 +90,7 @@ causes as (
         'incident',
         id,
         repository_key,
-        service,
+        service_key,
         environment_key,
         group_name,
         started_at,
@@ -97,7 +98,7 @@ causes as (
         method,
         ['incident'],
         change_related,
-        names_deployment
+        coalesce(unlinked_reason, 'unattributed')
     from asked_incidents(question)
 ),
 judged as (
@@ -107,9 +108,9 @@ judged as (
         case
             when not causes.change_related then 'not_change_related'
             when causes.kind = 'incident' and causes.deployment_id is null
-                then unattributed_reason(causes.names_deployment)
+                then causes.without_link
             when not list_has_any(causes.signals, question['signals']) then 'signal_off'
-            when causes.deployment_id is null then unattributed_reason(causes.names_deployment)
+            when causes.deployment_id is null then causes.without_link
             when not is_within(question, failed.finished_at)
                 then 'not_in_window'
             when causes.deployment_id in (
@@ -127,7 +128,7 @@ select
     kind,
     id,
     repository_key,
-    service,
+    service_key,
     environment_key,
     group_name,
     happened_at,

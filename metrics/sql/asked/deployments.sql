@@ -11,28 +11,28 @@ create or replace macro is_in_population(question, succeeded, has_incident) as (
 -- team: its own, else its service's, else its repository's.
 create or replace macro deployments_in_reach(question) as table
 select
-    finished_deployments.* exclude (team),
-    team_of(finished_deployments.team, repository_teams.team) as team
+    finished_deployments.* exclude (team_key),
+    team_of(finished_deployments.team_key, repository_teams.team_key) as team_key
 from finished_deployments
 left join repository_teams on
     repository_teams.organization = finished_deployments.organization
     and repository_teams.repository_key = finished_deployments.repository_key
-    and repository_teams.service = finished_deployments.service
+    and repository_teams.service_key = finished_deployments.service_key
 where
     finished_deployments.organization = question['organization']
     and is_within(question, finished_deployments.finished_at)
     and is_asked(
         question,
         finished_deployments.repository_key,
-        finished_deployments.service,
-        team_of(finished_deployments.team, repository_teams.team),
+        finished_deployments.service_key,
+        team_of(finished_deployments.team_key, repository_teams.team_key),
         finished_deployments.labels
     );
 
 -- The finished deployments that a question is about, each with the verdicts on it under the failure
 -- signals that are asked for: docs/metrics.md, sections 2 to 4. Every metric counts these rows.
 --
--- in_population: successful, or failed with an incident that names it, or failed with `status` on.
+-- in_population: successful, or failed with an incident linked to it, or failed with `status` on.
 -- is_failed: the culprit of a remediation that counts, or has an incident, or failed with `status` on.
 -- failed_at, recovered_at, seconds_to_recover: section 3; the last two are null while it is open.
 -- is_remediation: it repairs something by a signal that counts; is_unattributed: and nobody knows what.
@@ -92,11 +92,11 @@ judged as (
 select
     id,
     repository_key,
-    service,
+    service_key,
     environment_key,
     branch,
-    team,
-    group_of(question, repository_key, service, team, environment_key, branch) as group_name,
+    team_key,
+    group_of(question, repository_key, service_key, team_key, environment_key, branch) as group_name,
     succeeded,
     started_at,
     finished_at,

@@ -4,64 +4,97 @@
 create or replace macro names_a_deployment(deployment, commit_id) as
     deployment is not null or commit_id is not null;
 
--- The incidents of an organization, each with the repository that it belongs to, where that is known.
+-- The incidents of an organization, each where it stands: where its deployment does, and where it is linked to
+-- none, at what it names itself. `named_key` is the repository that it names.
 create or replace macro placed_incidents(question) as table
-select *
-from incidents
-where organization = question['organization'];
-
--- The incidents that a question is about, whenever they started: in its environments and repositories,
--- of any service. An incident without an environment belongs to the production environments.
-create or replace macro incidents_in_reach(question) as table
 select
     incidents.id,
     incidents.started_at,
     incidents.resolved_at,
-    incidents.repository_key,
-    incidents.service,
-    incidents.environment_key,
     incidents.change_related,
-    names_a_deployment(incidents.deployment, incidents.commit_id) as names_deployment,
-    repository_teams.team,
-    group_of(
-        question,
-        incidents.repository_key,
-        incidents.service,
-        repository_teams.team,
-        incidents.environment_key,
-        null
-    ) as group_name
-from placed_incidents(question) as incidents
+    incidents.repository_key as named_key,
+    incident_links.reason as unlinked_reason,
+    coalesce(failed.repository_key, incidents.repository_key) as repository_key,
+    coalesce(failed.service_key, incidents.service_key) as service_key,
+    coalesce(failed.environment_key, incidents.environment_key) as environment_key,
+    team_of(failed.team_key, repository_teams.team_key) as team_key,
+    failed.branch,
+    case when failed.id is null then incidents.labels else failed.labels end as labels
+from incidents
+left join incident_links on incident_links.incident_id = incidents.id
+left join finished_deployments as failed on failed.id = incident_links.deployment_id
 left join repository_teams on
     repository_teams.organization = incidents.organization
-    and repository_teams.repository_key = incidents.repository_key
-    and repository_teams.service = incidents.service
+    and repository_teams.repository_key = coalesce(failed.repository_key, incidents.repository_key)
+    and repository_teams.service_key = coalesce(failed.service_key, incidents.service_key)
+where incidents.organization = question['organization'];
+
+-- The incidents that a question is about, whenever they started, of whatever service, team and labels. One without
+-- an environment is asked for where a production environment is. Who may see some repositories only sees incidents
+-- that name one of them.
+create or replace macro incidents_in_reach(question) as table
+select *
+from placed_incidents(question)
 where
     list_has_any(
-        question['environments'],
-        environments_of(incidents.environment_key, question['production_environments'])
+        question['environments'], environments_of(environment_key, question['production_environments'])
     )
     and (
         question['repository_keys'] is null
-        or coalesce(list_contains(question['repository_keys'], incidents.repository_key), false)
-    );
+        or coalesce(list_contains(question['repository_keys'], repository_key), false)
+    )
+    and may_see(question, named_key);
 
--- The incidents of the window that a question is about, each with the deployment that it is linked to.
+-- The incidents of the window that a question is about, each with the deployment that it is linked to, and where it
+-- is linked to none, the reason.
 create or replace macro asked_incidents(question) as table
 select
     incidents.*,
     causes.deployment_id,
     causes.method,
-    incidents.change_related and causes.incident_id is null as is_unattributed
+    incidents.change_related and causes.incident_id is null as is_unattributed,
+    group_of(
+        question,
+        incidents.repository_key,
+        incidents.service_key,
+        incidents.team_key,
+        incidents.environment_key,
+        incidents.branch
+    ) as group_name
 from incidents_in_reach(question) as incidents
 left join incident_causes(question) as causes on causes.incident_id = incidents.id
-where is_within(question, incidents.started_at);
+where
+    is_within(question, incidents.started_at)
+    and is_asked(
+        question, incidents.repository_key, incidents.service_key, incidents.team_key, incidents.labels
+    );
+
+-- The same, one row for each group that an incident is of. As one without an environment is asked for where any
+-- production environment is, it is of the group of each of these that anything in the answer stands in.
+create or replace macro grouped_incidents(question) as table
+select
+    incidents.* replace (coalesce(production.environment_key, incidents.group_name) as group_name)
+from asked_incidents(question) as incidents
+left join production_groups(question) as production on incidents.environment_key is null;
+
+-- The production environments that anything in an answer stands in which is grouped by environments; else none.
+create or replace macro production_groups(question) as table
+select distinct environment_key
+from (
+    select environment_key from deployments_in_reach(question)
+    union all
+    select environment_key from asked_incidents(question)
+)
+where
+    question['group_by'] = 'environment'
+    and list_contains(question['environments'], environment_key)
+    and list_contains(question['production_environments'], environment_key);
 
 -- The deployment that each incident is linked to, and how: docs/metrics.md, section 2.
 create or replace macro incident_causes(question) as table
 select incident_id, deployment_id, method, started_at, resolved_at
 from incident_links
-where organization = question['organization'];
+where organization = question['organization'] and deployment_id is not null;
 
 -- What incidents say of a deployment, one row each: when it failed, and when it recovered, null while one is open.
 -- open_us: the microseconds in which at least one was open; what two have in common counts once.

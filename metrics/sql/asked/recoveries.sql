@@ -26,13 +26,18 @@ failed as (
         deployments.id,
         deployments.id as deployment_id,
         deployments.repository_key,
-        deployments.service,
+        deployments.service_key,
         deployments.environment_key,
         deployments.group_name,
         deployments.finished_at as happened_at,
         deployments.failed_at,
         deployments.recovered_at,
         deployments.seconds_to_recover as seconds,
+        -- As section 3 has it, the first incident decides where there is one.
+        coalesce(
+            list_filter(failures.causes, lambda cause: cause['kind'] = 'incident')[1]['method'],
+            failures.causes[1]['method']
+        ) as method,
         failures.causes
     from asked_deployments(question) as deployments
     left join failure_causes(question) as failures using (id)

@@ -9,10 +9,10 @@ create or replace macro environments_of(environment_key, production_environments
 create or replace macro team_of(own_team, repository_team) as coalesce(own_team, repository_team);
 
 -- Whether a question is about what has this repository, service, team and labels.
-create or replace macro is_asked(question, repository_key, service, team, labels) as (
+create or replace macro is_asked(question, repository_key, service_key, team_key, labels) as (
     (question['repository_keys'] is null or list_contains(question['repository_keys'], repository_key))
-    and (question['services'] is null or list_contains(question['services'], service))
-    and (question['teams'] is null or coalesce(list_contains(question['teams'], team), false))
+    and (question['services'] is null or list_contains(question['services'], service_key))
+    and (question['teams'] is null or coalesce(list_contains(question['teams'], team_key), false))
     and (
         question['labels'] is null
         or list_bool_and(
@@ -31,11 +31,11 @@ create or replace macro may_see(question, repository_key) as (
 );
 
 -- The name by which a question groups what has this repository, service, team, environment and branch.
-create or replace macro group_of(question, repository_key, service, team, environment_key, branch) as (
+create or replace macro group_of(question, repository_key, service_key, team_key, environment_key, branch) as (
     case question['group_by']
         when 'repository' then repository_key
-        when 'service' then nullif(service, '')
-        when 'team' then team
+        when 'service' then nullif(service_key, '')
+        when 'team' then team_key
         when 'environment' then environment_key
         when 'branch' then branch
     end
@@ -45,4 +45,4 @@ create or replace macro group_of(question, repository_key, service, team, enviro
 create or replace macro group_names(question) as table
 select group_name from asked_deployments(question)
 union
-select group_name from asked_incidents(question);
+select group_name from grouped_incidents(question);

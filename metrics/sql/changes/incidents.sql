@@ -7,6 +7,16 @@ semi join changed_names on
     and changed_names.repository_key = incidents.repository_key
 where incidents.id not in (select incident_id from changed_incidents);
 
+-- Without a repository, the service says where to look, and a commit is looked for everywhere.
+insert into changed_incidents
+select incidents.id from incidents
+semi join changed_names on
+    changed_names.organization = incidents.organization
+    and (changed_names.service_key = incidents.service_key or incidents.commit_id is not null)
+where
+    incidents.repository_key is null
+    and incidents.id not in (select incident_id from changed_incidents);
+
 insert into changed_incidents
 select incidents.id from incidents
 semi join changed_names on
@@ -14,8 +24,8 @@ semi join changed_names on
     and changed_names.name = incidents.deployment
 where incidents.id not in (select incident_id from changed_incidents);
 
-insert into changed_streams
-select distinct finished_deployments.stream
+insert into changed_deployables
+select distinct finished_deployments.deployable
 from incident_links
 join finished_deployments on finished_deployments.id = incident_links.deployment_id
 where incident_links.incident_id in (select incident_id from changed_incidents);

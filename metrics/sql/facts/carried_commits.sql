@@ -1,36 +1,73 @@
--- For each commit of a stream that changed, the first deployment that carries it, and how long it took to get there.
+-- Each commit that a successful deployment of the streams that changed carries: `is_first` where none of its stream
+-- carried it before, and how long it took to get there.
 --
+-- A deployment that tells no commits carries those that were told with the same release of its repository and
+-- service elsewhere: with an attempt that failed, or in another environment.
 -- Which deployment is first is settled over the whole stream, before any query leaves something out.
 -- `lead_seconds` is finished_at minus committed_at; below zero it is a clock error, which the metric
 -- leaves out and counts.
 with
-carried as (
+told as (
     select
-        finished_deployments.id,
-        finished_deployments.organization,
-        finished_deployments.stream,
-        finished_deployments.repository_key,
-        finished_deployments.service,
-        finished_deployments.environment_key,
-        finished_deployments.position,
-        finished_deployments.finished_at,
+        deployments.id,
+        deployments.organization,
+        deployments.repository_key,
+        deployments.service_key,
+        release_of(commit_names.whole, deployments.commit_id, deployments.version) as release,
         unnest(deployments.commits, recursive := true)
+    from deployments
+    left join commit_names on
+        commit_names.organization = deployments.organization
+        and commit_names.repository_key = deployments.repository_key
+        and commit_names.short = deployments.commit_id
+    where deployments.deployable in (select deployable from changed_deployables)
+),
+shipped as (
+    select
+        id,
+        organization,
+        repository_key,
+        service_key,
+        environment_key,
+        deployable,
+        position,
+        finished_at,
+        release,
+        tells_commits
     from finished_deployments
-    join deployments using (id)
     where
-        finished_deployments.succeeded
-        and finished_deployments.stream in (select stream from changed_streams)
-        and deployments.stream in (select stream from changed_streams)
+        succeeded
+        and carries_commits
+        and deployable in (select deployable from changed_deployables)
+),
+carried as (
+    select shipped.*, told.sha as told_sha, told.committed_at
+    from shipped
+    join told using (id)
+    union all
+    select shipped.*, told.sha, told.committed_at
+    from shipped
+    join told using (organization, repository_key, service_key, release)
+    where not shipped.tells_commits
+),
+named as (
+    select carried.*, coalesce(commit_names.whole, carried.told_sha) as sha
+    from carried
+    left join commit_names on
+        commit_names.organization = carried.organization
+        and commit_names.repository_key = carried.repository_key
+        and commit_names.short = carried.told_sha
 )
 select
     organization,
-    stream,
+    deployable,
     id as deployment_id,
     sha,
+    row_number() over (
+        partition by organization, repository_key, service_key, environment_key, sha
+        order by position, committed_at
+    ) = 1 as is_first,
     epoch_us(finished_at - committed_at) / 1e6 as lead_seconds
-from carried
-qualify row_number() over (
-    partition by organization, repository_key, service, environment_key, sha
-    order by position, committed_at
-) = 1
+from named
+qualify row_number() over (partition by id, sha order by committed_at) = 1
 order by organization, deployment_id, sha

@@ -6,37 +6,50 @@
 -- deployment that failed stands beside the stream: it has no position.
 -- `release` is null where it is not known. `redeploys_position` is the latest earlier position of the
 -- same release. `next_success_at` is when the stream next succeeded, after this deployment.
+-- `tells_commits`: its record names some; `carries_commits`: that, or another of its release does.
 with
-finished as (
+recorded as (
     select
-        id,
-        organization,
-        repository_key,
-        service,
-        environment_key,
-        first_revision,
-        status = 'success' as succeeded,
-        started_at,
-        finished_at,
-        is_rollback as flagged_rollback,
-        stream,
-        commit_id,
-        deployment_node_id,
-        branch,
-        team,
-        labels,
-        remediates,
-        is_hotfix,
-        is_fix,
-        len(commits) > 0 as carries_commits,
-        case
-            when commit_id is not null then lower(commit_id)
-            when lower(version) <> 'latest' then lower(version)
-        end as release
+        deployments.id,
+        deployments.organization,
+        deployments.repository_key,
+        deployments.service_key,
+        deployments.environment_key,
+        deployments.deployable,
+        deployments.first_revision,
+        deployments.status,
+        deployments.started_at,
+        deployments.finished_at,
+        deployments.is_rollback as flagged_rollback,
+        deployments.deployment_node_id,
+        deployments.branch,
+        deployments.team_key,
+        deployments.labels,
+        deployments.remediates,
+        deployments.is_hotfix,
+        deployments.is_fix,
+        len(deployments.commits) > 0 as tells_commits,
+        release_of(commit_names.whole, deployments.commit_id, deployments.version) as release
     from deployments
-    where
-        stream in (select stream from changed_streams)
-        and status in ('success', 'fail')
+    left join commit_names on
+        commit_names.organization = deployments.organization
+        and commit_names.repository_key = deployments.repository_key
+        and commit_names.short = deployments.commit_id
+    where deployments.deployable in (select deployable from changed_deployables)
+),
+told as (
+    select
+        *,
+        tells_commits or (
+            release is not null
+            and bool_or(tells_commits) over (partition by organization, repository_key, service_key, release)
+        ) as carries_commits
+    from recorded
+),
+finished as (
+    select *, status = 'success' as succeeded
+    from told
+    where status in ('success', 'fail')
 ),
 streams as (
     select
@@ -48,7 +61,7 @@ streams as (
     from finished
     where succeeded
     window stream as (
-        partition by organization, repository_key, service, environment_key
+        partition by organization, repository_key, service_key, environment_key
         order by finished_at, first_revision
     )
 ),
@@ -56,10 +69,10 @@ releases as (
     select
         *,
         min(position) over (
-            partition by organization, repository_key, service, environment_key, release
+            partition by organization, repository_key, service_key, environment_key, release
         ) as first_position,
         lag(position) over (
-            partition by organization, repository_key, service, environment_key, release
+            partition by organization, repository_key, service_key, environment_key, release
             order by position
         ) as earlier_position
     from streams
@@ -68,7 +81,7 @@ replacements as (
     select
         *,
         lag(first_position) over (
-            partition by organization, repository_key, service, environment_key
+            partition by organization, repository_key, service_key, environment_key
             order by position
         ) as previous_first_position,
         coalesce(release = previous_release, false) as is_redeployment
@@ -78,7 +91,7 @@ next_successes as (
     select
         id,
         min(case when succeeded then finished_at end) over (
-            partition by organization, repository_key, service, environment_key
+            partition by organization, repository_key, service_key, environment_key
             order by finished_at, first_revision
             rows between 1 following and unbounded following
         ) as next_success_at
@@ -88,19 +101,19 @@ select
     finished.id,
     finished.organization,
     finished.repository_key,
-    finished.service,
+    finished.service_key,
     finished.environment_key,
-    finished.stream,
+    finished.deployable,
     finished.first_revision,
-    finished.commit_id,
     finished.deployment_node_id,
     finished.branch,
-    finished.team,
+    finished.team_key,
     finished.labels,
     finished.remediates,
     finished.is_hotfix,
     finished.is_fix,
     finished.carries_commits,
+    finished.tells_commits,
     finished.succeeded,
     finished.started_at,
     finished.finished_at,

@@ -1,16 +1,23 @@
 -- The deployment that each incident that may have changed is linked to, and the method: docs/metrics.md, section 2.
 --
--- 1. `explicit`: the incident names it, by id, by node id in its repository, or by repository and
---    commit: the latest such in its environment that started (where not known: finished) by its start.
---    Of several with one node id or commit, one of the service that the incident names comes first. The
---    name decides alone: one that is not known has no link until what it names is recorded.
--- 2. `nearest`: the last of its streams to have started by then, unless that finished more than the
---    attribution gap before; also one that failed, where the incident began in its run. An incident without
---    a service looks in all services of its repository, one without an environment in the production ones.
--- An incident that no rule fits, or that no change caused, has no row.
+-- 1. `explicit`: the incident names it, by id, by node id in its repository (in any, where it names none), or by
+--    commit: the latest of that release in its environment and repository (where it names none, the one that
+--    has it) that started (where not known: finished) by its start. Of several with one node id or commit, one
+--    of the service that the incident names comes first. The name decides alone: one that is not known has no
+--    link until what it names is recorded.
+-- 2. `nearest`: of the streams of its repository and service, the last to have started by then, unless that
+--    finished more than the attribution gap before; also one that failed, where the incident began in its run.
+--    A repository alone means all its services, a service alone the one repository that has it. No environment,
+--    or a production environment in which nothing of these was ever deployed, means the production ones.
+-- An incident that no rule fits has the reason, the first that holds: `unknown_name`, `names_nothing`,
+-- `ambiguous_service`, `nothing_deployed`, `too_long_ago`. One that no change caused has no row.
 with
 linkable as (
-    select incidents.*, settings.production_environments, settings.attribution_gap_days
+    select
+        incidents.*,
+        settings.production_environments,
+        settings.attribution_gap_days,
+        names_a_deployment(incidents.deployment, incidents.commit_id) as names_deployment
     from incidents
     join settings using (organization)
     where
@@ -20,7 +27,30 @@ linkable as (
 finished as (
     select *, coalesce(started_at, finished_at) as under_way_at
     from finished_deployments
-    where repository_key in (select repository_key from linkable)
+    where organization in (select organization from linkable)
+),
+named_releases as (
+    select id, organization, repository_key, commit_id as release
+    from linkable
+    where commit_id is not null
+    union
+    select linkable.id, linkable.organization, commit_names.repository_key, commit_names.whole
+    from linkable
+    join commit_names on
+        commit_names.organization = linkable.organization
+        and commit_names.short = linkable.commit_id
+        and coalesce(linkable.repository_key, commit_names.repository_key) = commit_names.repository_key
+),
+of_the_release as (
+    select
+        named_releases.id as incident_id,
+        finished.*,
+        count(distinct finished.repository_key) over (partition by named_releases.id) as repositories
+    from named_releases
+    join finished on
+        finished.organization = named_releases.organization
+        and finished.release = named_releases.release
+        and coalesce(named_releases.repository_key, finished.repository_key) = finished.repository_key
 ),
 named as (
     select
@@ -31,7 +61,7 @@ named as (
         1 as rule_rank,
         0 as match_score
     from linkable
-    join finished_deployments as finished on
+    join finished on
         finished.organization = linkable.organization
         and finished.id = linkable.deployment
     union all
@@ -41,13 +71,13 @@ named as (
         finished.finished_at,
         finished.first_revision,
         2,
-        (finished.service = linkable.service and linkable.service <> '')::integer
+        (finished.service_key = linkable.service_key and linkable.service_key <> '')::integer
         + coalesce((finished.environment_key = linkable.environment_key)::integer, 0)
     from linkable
     join finished on
         finished.organization = linkable.organization
-        and finished.repository_key = linkable.repository_key
         and finished.deployment_node_id = linkable.deployment
+        and coalesce(linkable.repository_key, finished.repository_key) = finished.repository_key
     union all
     select
         linkable.id,
@@ -55,12 +85,11 @@ named as (
         finished.finished_at,
         finished.first_revision,
         3,
-        (finished.service = linkable.service and linkable.service <> '')::integer
+        (finished.service_key = linkable.service_key and linkable.service_key <> '')::integer
     from linkable
-    join finished on
-        finished.organization = linkable.organization
-        and finished.repository_key = linkable.repository_key
-        and finished.commit_id = linkable.commit_id
+    join of_the_release as finished on
+        finished.incident_id = linkable.id
+        and finished.repositories = 1
         and finished.under_way_at <= linkable.started_at
     where
         list_contains(
@@ -75,41 +104,83 @@ explicit_links as (
         order by rule_rank, match_score desc, finished_at desc, first_revision desc
     ) = 1
 ),
-under_way as (
+homes as (
     select
-        linkable.id as incident_id,
-        finished.id as deployment_id,
-        finished.finished_at + to_days(linkable.attribution_gap_days) >= linkable.started_at as is_near
+        linkable.id,
+        min(finished.repository_key) as repository_key,
+        count(distinct finished.repository_key) as repositories
     from linkable
     join finished on
         finished.organization = linkable.organization
-        and finished.repository_key = linkable.repository_key
-        and (linkable.service = '' or finished.service = linkable.service)
-        and finished.under_way_at <= linkable.started_at
-    where
-        (finished.succeeded or linkable.started_at between finished.started_at and finished.finished_at)
-        and not names_a_deployment(linkable.deployment, linkable.commit_id)
-        and list_contains(
-            environments_of(linkable.environment_key, linkable.production_environments), finished.environment_key
-        )
-    qualify row_number() over (
-        partition by linkable.id
-        order by finished.finished_at desc, finished.first_revision desc
-    ) = 1
+        and finished.service_key = linkable.service_key
+    where linkable.repository_key is null and linkable.service_key <> ''
+    group by linkable.id
 ),
-links as (
-    select incident_id, deployment_id, 'explicit' as method from explicit_links
-    union all
-    select incident_id, deployment_id, 'nearest' from under_way where is_near
+placed as (
+    select
+        linkable.* replace (coalesce(linkable.repository_key, homes.repository_key) as repository_key),
+        case
+            when linkable.names_deployment then 'unknown_name'
+            when linkable.repository_key is not null then null
+            when linkable.service_key = '' then 'names_nothing'
+            when homes.id is null then 'unknown_name'
+            when homes.repositories > 1 then 'ambiguous_service'
+        end as reason
+    from linkable
+    left join homes using (id)
+),
+looked_at as (
+    select
+        placed.id as incident_id,
+        placed.started_at as began_at,
+        placed.attribution_gap_days,
+        placed.production_environments,
+        finished.*,
+        case
+            when
+                list_contains(placed.production_environments, placed.environment_key)
+                and not bool_or(finished.environment_key = placed.environment_key) over (partition by placed.id)
+                then null
+            else placed.environment_key
+        end as looked_in
+    from placed
+    join finished on
+        finished.organization = placed.organization
+        and finished.repository_key = placed.repository_key
+        and (placed.service_key = '' or finished.service_key = placed.service_key)
+    where placed.reason is null
+),
+under_way as (
+    select
+        incident_id,
+        id as deployment_id,
+        finished_at + to_days(attribution_gap_days) >= began_at as is_near
+    from looked_at
+    where
+        under_way_at <= began_at
+        and (succeeded or began_at between started_at and finished_at)
+        and list_contains(environments_of(looked_in, production_environments), environment_key)
+    qualify row_number() over (partition by incident_id order by finished_at desc, first_revision desc) = 1
 )
 select
-    links.incident_id,
-    linkable.organization,
-    links.deployment_id,
-    links.method,
-    linkable.started_at,
-    linkable.resolved_at,
-    linkable.first_revision
-from links
-join linkable on linkable.id = links.incident_id
-order by linkable.organization, linkable.started_at, linkable.first_revision
+    placed.id as incident_id,
+    placed.organization,
+    coalesce(explicit_links.deployment_id, case when under_way.is_near then under_way.deployment_id end)
+        as deployment_id,
+    case
+        when explicit_links.deployment_id is not null then 'explicit'
+        when under_way.is_near then 'nearest'
+    end as method,
+    case
+        when explicit_links.deployment_id is not null or coalesce(under_way.is_near, false) then null
+        when placed.reason is not null then placed.reason
+        when under_way.incident_id is null then 'nothing_deployed'
+        else 'too_long_ago'
+    end as reason,
+    placed.started_at,
+    placed.resolved_at,
+    placed.first_revision
+from placed
+left join explicit_links on explicit_links.incident_id = placed.id
+left join under_way on under_way.incident_id = placed.id
+order by placed.organization, placed.started_at, placed.first_revision

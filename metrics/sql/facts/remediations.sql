@@ -23,11 +23,16 @@ repairs as (
                 case when finished_deployments.is_fix then 'fix' end
             ],
             lambda signal: signal is not null
-        ) as flagged_signals
+        ) as flagged_signals,
+        coalesce(commit_names.whole, lower(finished_deployments.remediates)) as remediated_release
     from finished_deployments
     join settings using (organization)
+    left join commit_names on
+        commit_names.organization = finished_deployments.organization
+        and commit_names.repository_key = finished_deployments.repository_key
+        and commit_names.short = lower(finished_deployments.remediates)
     where
-        finished_deployments.stream in (select stream from changed_streams)
+        finished_deployments.deployable in (select deployable from changed_deployables)
         and finished_deployments.succeeded
         and (not finished_deployments.is_redeployment or finished_deployments.remediates is not null)
         and (
@@ -37,7 +42,7 @@ repairs as (
 ),
 stream_deployments as (
     select * from finished_deployments
-    where stream in (select stream from changed_streams)
+    where deployable in (select deployable from changed_deployables)
 ),
 named as (
     select
@@ -60,7 +65,7 @@ named as (
         target.finished_at,
         target.first_revision,
         2,
-        (target.service = repairs.service and target.environment_key = repairs.environment_key)::integer
+        (target.service_key = repairs.service_key and target.environment_key = repairs.environment_key)::integer
     from repairs
     join finished_deployments as target on
         target.organization = repairs.organization
@@ -80,9 +85,9 @@ named as (
     join stream_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
-        and target.service = repairs.service
+        and target.service_key = repairs.service_key
         and target.environment_key = repairs.environment_key
-        and target.release = lower(repairs.remediates)
+        and target.release = repairs.remediated_release
     where target.position < repairs.position
 ),
 explicit_culprits as (
@@ -99,7 +104,7 @@ rolled_back as (
     join stream_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
-        and target.service = repairs.service
+        and target.service_key = repairs.service_key
         and target.environment_key = repairs.environment_key
         and target.position = repairs.redeploys_position + 1
     where repairs.is_rollback and target.position < repairs.position
@@ -110,7 +115,7 @@ impaired as (
     join stream_deployments as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
-        and target.service = repairs.service
+        and target.service_key = repairs.service_key
         and target.environment_key = repairs.environment_key
     join incident_links on incident_links.deployment_id = target.id
     where
@@ -129,7 +134,7 @@ impaired as (
 select
     repairs.id,
     repairs.organization,
-    repairs.stream,
+    repairs.deployable,
     repairs.finished_at,
     case when len(repairs.flagged_signals) = 0 then ['hotfix'] else repairs.flagged_signals end as signals,
     case

@@ -22,7 +22,7 @@ clock_errors as (
     select asked.repository_key, count(*) as clock_errors
     from asked
     join carried_commits on carried_commits.deployment_id = asked.id
-    where carried_commits.lead_seconds < 0
+    where carried_commits.is_first and carried_commits.lead_seconds < 0
     group by asked.repository_key
 ),
 incident_counts as (

@@ -1,11 +1,13 @@
 -- All rows of a metric's explanation, which takes the place of `rows_behind_the_metric`, with what they are
--- ordered by: what has not begun to happen comes last.
+-- ordered by: what has not begun to happen comes last. Service and environment are shown as they were sent.
 with
 explained_rows as (
     select * from rows_behind_the_metric
 )
 select
-    explained_rows.* rename (environment_key as environment),
+    explained_rows.* exclude (service_key, environment_key),
+    coalesce(deployments.service, incidents.service, explained_rows.service_key) as service,
+    coalesce(deployments.environment, incidents.environment, explained_rows.environment_key) as environment,
     deployments.commit_id,
     deployments.version,
     deployments.deployment_node_id,
@@ -14,3 +16,4 @@ select
     coalesce(explained_rows.deployment_id, '') as order_id
 from explained_rows
 left join deployments on deployments.id = explained_rows.deployment_id
+left join incidents on incidents.id = explained_rows.id and explained_rows.deployment_id is null

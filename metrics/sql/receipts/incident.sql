@@ -3,7 +3,7 @@ select
     incident_links.deployment_id,
     incident_links.method,
     incidents.change_related,
-    unattributed_reason(names_a_deployment(incidents.deployment, incidents.commit_id)) as without_link
+    incident_links.reason as without_link
 from incidents
 left join incident_links on incident_links.incident_id = incidents.id
 where incidents.organization = $organization and incidents.id = $id

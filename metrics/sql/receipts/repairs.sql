@@ -9,7 +9,9 @@ select
         {'signals': $signals::varchar[]},
         culprits.succeeded,
         list_contains($signals::varchar[], 'incident')
-        and culprits.id in (select incident_links.deployment_id from incident_links)
+        and culprits.id in (
+            select incident_links.deployment_id from incident_links where incident_links.deployment_id is not null
+        )
     ) as reached_production,
     unattributed_reason(repairs.remediates is not null) as without_link
 from remediations

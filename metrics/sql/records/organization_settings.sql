@@ -1,7 +1,6 @@
 -- Current versions of what organizations have set, out of the rows that have come in.
 select
     id,
-    revision,
     organization,
     timezone,
     from_json(production_environments, '["varchar"]') as production_environments,

@@ -6,13 +6,13 @@ select
     finished_deployments.id,
     coalesce(repository_teams.repository, finished_deployments.repository_key) as repository,
     finished_deployments.repository_key,
-    finished_deployments.service,
-    finished_deployments.environment_key as environment,
+    deployments.service,
+    deployments.environment,
     finished_deployments.branch,
-    team_of(finished_deployments.team, repository_teams.team) as team,
+    coalesce(deployments.team, repository_teams.team) as team,
     finished_deployments.labels,
     finished_deployments.deployment_node_id,
-    finished_deployments.commit_id,
+    deployments.commit_id,
     finished_deployments.release,
     finished_deployments.succeeded,
     finished_deployments.started_at,
@@ -25,9 +25,10 @@ select
     finished_deployments.remediates,
     finished_deployments.carries_commits
 from finished_deployments
+join deployments using (id)
 left join repository_teams on
     repository_teams.organization = finished_deployments.organization
     and repository_teams.repository_key = finished_deployments.repository_key
-    and repository_teams.service = finished_deployments.service
+    and repository_teams.service_key = finished_deployments.service_key
 where finished_deployments.organization = $organization
 order by finished_deployments.finished_at, finished_deployments.first_revision

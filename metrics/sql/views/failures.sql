@@ -8,7 +8,7 @@ impaired as (
         case when count(resolved_at) = count(*) then max(resolved_at) end as recovered_at,
         count(*) as incidents
     from incident_links
-    where organization = $organization
+    where organization = $organization and deployment_id is not null
     group by deployment_id
 ),
 repaired as (
@@ -19,22 +19,23 @@ repaired as (
 )
 select
     finished_deployments.id,
-    coalesce(repositories.repository, finished_deployments.repository_key) as repository,
+    coalesce(repository_teams.repository, finished_deployments.repository_key) as repository,
     finished_deployments.repository_key,
-    finished_deployments.service,
-    finished_deployments.environment_key as environment,
+    deployments.service,
+    deployments.environment,
     finished_deployments.finished_at,
     coalesce(impaired.failed_at, finished_deployments.finished_at) as failed_at,
     case when impaired.id is null then repaired.repaired_at else impaired.recovered_at end as recovered_at,
     coalesce(impaired.incidents, 0) as incidents,
     coalesce(repaired.remediations, 0) as remediations
 from finished_deployments
+join deployments using (id)
 left join impaired on impaired.id = finished_deployments.id
 left join repaired on repaired.id = finished_deployments.id
-left join repositories on
-    repositories.organization = finished_deployments.organization
-    and repositories.repository_key = finished_deployments.repository_key
-    and repositories.service = ''
+left join repository_teams on
+    repository_teams.organization = finished_deployments.organization
+    and repository_teams.repository_key = finished_deployments.repository_key
+    and repository_teams.service_key = ''
 where
     finished_deployments.organization = $organization
     and (impaired.id is not null or repaired.id is not null)

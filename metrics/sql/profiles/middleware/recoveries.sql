@@ -1,22 +1,16 @@
 -- The time to recover by Middleware's rules: over incidents.
 
--- Whether a question is about an incident of this service and team. Labels are deployments' alone.
-create or replace macro is_asked_incident(question, service, team) as (
-    (question['services'] is null or list_contains(question['services'], service))
-    and (question['teams'] is null or coalesce(list_contains(question['teams'], team), false))
-);
-
 -- What the time to recover is counted over: incidents, by when they were resolved. One that is not is open, by
 -- when it started. Deployments are there to tell an empty window from one without failures.
 create or replace macro recoveries(question) as table
 select
     coalesce(resolved_at, started_at) as happened_at,
-    group_name,
+    group_of(question, repository_key, service_key, team_key, environment_key, branch) as group_name,
     false as in_population,
     true as is_failed,
     epoch_us(resolved_at - started_at) / 1e6 as seconds
 from incidents_in_reach(question)
-where is_asked_incident(question, service, team)
+where is_asked(question, repository_key, service_key, team_key, labels)
 union all
 select finished_at, group_name, in_population, false, null
 from asked_deployments(question);
@@ -32,10 +26,21 @@ resolutions as (
         incidents.*,
         causes.deployment_id,
         causes.method,
-        coalesce(incidents.resolved_at, incidents.started_at) as happened_at
+        coalesce(incidents.resolved_at, incidents.started_at) as happened_at,
+        group_of(
+            question,
+            incidents.repository_key,
+            incidents.service_key,
+            incidents.team_key,
+            incidents.environment_key,
+            incidents.branch
+        ) as group_name
     from incidents_in_reach(question) as incidents
     left join incident_causes(question) as causes on causes.incident_id = incidents.id
-    where is_asked_incident(question, incidents.service, incidents.team)
+    where
+        is_asked(
+            question, incidents.repository_key, incidents.service_key, incidents.team_key, incidents.labels
+        )
 )
 select
     resolved_at is not null and is_within(question, happened_at) as counted,
@@ -47,7 +52,7 @@ select
     id,
     deployment_id,
     repository_key,
-    service,
+    service_key,
     environment_key,
     group_name,
     happened_at,

@@ -1,0 +1,32 @@
+-- The repositories that every identity belongs to, as repositories have just come in.
+create or replace temp table repositories_moved as
+select distinct
+    repositories.organization,
+    repositories.recorded_key,
+    coalesce(aliases.repository_key, repositories.recorded_key) as repository_key
+from repositories
+left join aliases using (organization, recorded_key)
+where repositories.organization in (select organization from changed_organizations);
+
+update repositories set repository_key = moved.repository_key
+from repositories_moved as moved
+where
+    repositories.organization = moved.organization
+    and repositories.recorded_key = moved.recorded_key
+    and repositories.repository_key <> moved.repository_key;
+
+update incidents set repository_key = moved.repository_key
+from repositories_moved as moved
+where
+    incidents.organization = moved.organization
+    and incidents.recorded_key = moved.recorded_key
+    and incidents.repository_key <> moved.repository_key;
+
+create or replace temp table deployments_moved as
+select
+    deployments.id,
+    moved.repository_key,
+    deployable_of(deployments.organization, moved.repository_key, deployments.service_key) as deployable
+from deployments
+join repositories_moved as moved using (organization, recorded_key)
+where deployments.repository_key <> moved.repository_key;
