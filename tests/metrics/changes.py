@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from metrics.domain.errors import Refusal
 from tests.conftest import Book
+from tracker.organizations.service import list_repositories, set_aliases
+from tracker.records.ledger import Author
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOW = {"from_": "2026-02-01", "to": "2026-06-01", "failure_signals": "incident,rollback,hotfix,fix,status"}
@@ -99,6 +101,7 @@ changes = st.one_of(
     st.tuples(st.just("blame"), st.tuples(st.integers(0, 20), st.integers(0, 20))),
     st.tuples(st.just("resolve"), st.tuples(st.integers(0, 20), times)),
     st.tuples(st.just("set"), st.sampled_from([1, 30, 60])),
+    st.tuples(st.just("alias"), st.booleans()),
     st.tuples(
         st.just("produce"), st.sampled_from([["production"], ["staging", "production"], ["pro*"], ["*"]])
     ),
@@ -151,6 +154,14 @@ class Changes:
 
     def _set(self, days: int) -> None:
         self.book.set(org=self.org, attribution_gap_days=days)
+
+    def _alias(self, is_said: bool) -> None:
+        """The second repository is the first one, or its own again."""
+        author, keys = Author(self.org, "test"), ["github.com/acme/api"] if is_said else []
+        known = list_repositories(self.book.engine, self.org, ["acme/shop"])
+        shop = next((row.id for row in known if not row.service), None)
+        if shop is not None:
+            self.book.recorder.record_now(lambda ledger: set_aliases(ledger, author, shop, keys))
 
     def _produce(self, environments: list[str]) -> None:
         self.book.set(org=self.org, production_environments=environments)

@@ -149,3 +149,90 @@ def test_a_team_needs_a_field_a_repository_and_the_right_to_it(
     assert client.patch("/api/v1/repositories/none", json={"team": "x"}).status_code == 404
     assert client_with("metrics:read").patch(path, json={"team": "x"}).status_code == 403
     assert client_with("admin", "acme/other").patch(path, json={"team": "x"}).status_code == 404
+
+
+OLD, NEW = "https://github.com/acme/shop", "https://gitlab.com/newacme/shop2"
+
+
+def repository_id(client: httpx.Client, host: str) -> str:
+    items = client.get("/api/v1/repositories").json()["items"]
+    return next(str(one["id"]) for one in items if one["host"] == host and not one["service"])
+
+
+def test_an_alias_makes_two_identities_one_repository_until_it_is_withdrawn(client: httpx.Client) -> None:
+    at, commits = (
+        "2026-03-02T{:02}:00:00Z".format,
+        [{"sha": "a" * 40, "committed_at": "2026-03-02T08:00:00Z"}],
+    )
+    for url, hour, is_hotfix in ((OLD, 9, False), (NEW, 10, True)):
+        fields = {"repository_url": url, "finished_at": at(hour), "is_hotfix": is_hotfix, "commits": commits}
+        client.post(
+            "/api/v1/deployments", json=deployment(**fields, deployment_node_id="1", commit_id=f"{hour:07}")
+        )
+    incident = {"started_at": at(11), "resolved_at": at(12), "repository_url": OLD}
+    client.post("/api/v1/incidents", json=incident).raise_for_status()
+
+    def figures(query: str = "") -> tuple[int, int, int, int]:
+        asked = f"?from=2026-03-02&to=2026-03-03{query}"
+        rate = client.get(f"/api/v1/metrics/change_failure_rate{asked}").json()
+        lead = client.get(f"/api/v1/metrics/lead_time_for_changes{asked}").json()
+        return rate["numerator"], rate["denominator"], rate["unattributed"], lead["commits"]
+
+    apart = figures()
+    assert apart == (1, 2, 1, 2)
+    url = f"/api/v1/repositories/{repository_id(client, 'gitlab.com')}"
+    said = client.patch(url, json={"aliases": [OLD, "github.com/Acme/Shop"]})
+    assert (said.status_code, said.json()["aliases"]) == (200, ["github.com/acme/shop"])
+    # The hotfix repairs what went out before it, and the incident is the last one's.
+    assert (
+        figures() == figures("&repository=newacme/shop2") == figures("&repository=acme/shop") == (2, 2, 0, 1)
+    )
+    grouped = client.get(
+        "/api/v1/metrics/change_failure_rate?from=2026-03-02&to=2026-03-03&group_by=repository"
+    )
+    assert [group["repository"] for group in grouped.json()["groups"]] == ["newacme/shop2"]
+    for repository in ("acme/shop", "newacme/shop2"):
+        assert len(client.get(f"/api/v1/deployments?repository={repository}").json()["items"]) == 2
+
+    again = deployment(
+        repository_url=NEW, deployment_node_id="2", finished_at=at(13), version="v", commit_id=None
+    )
+    moved = client.post("/api/v1/deployments", json={**again, "repository_url": OLD})
+    repeat = client.post("/api/v1/deployments", json={**again, "title": "told again"})
+    assert (repeat.status_code, repeat.json()["id"]) == (200, moved.json()["id"])
+
+    assert client.patch(url, json={"aliases": None}).json()["aliases"] == []
+    assert figures()[:3] == (1, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("alias", "detail"),
+    [
+        (NEW, "other identities than its own"),
+        ("no repository", "git URL"),
+        ("https://github.com/acme/twice", "is an alias of"),
+        ("https://github.com/acme/holder", "has aliases itself"),
+    ],
+)
+def test_an_alias_that_cannot_be_is_refused(client: httpx.Client, alias: str, detail: str) -> None:
+    for url in (NEW, "https://codeberg.org/acme/holder"):
+        client.post("/api/v1/deployments", json=deployment(repository_url=url)).raise_for_status()
+    holder = f"/api/v1/repositories/{repository_id(client, 'codeberg.org')}"
+    twice = client.patch(holder, json={"aliases": ["github.com/acme/twice"]})
+    assert twice.status_code == 200
+    if "holder" in alias:
+        alias = "codeberg.org/acme/holder"
+    refused = client.patch(
+        f"/api/v1/repositories/{repository_id(client, 'gitlab.com')}", json={"aliases": [alias]}
+    )
+    assert refused.status_code == 400
+    assert detail in refused.text
+    assert client.get("/api/v1/repositories").json()["items"][1]["aliases"] == []
+
+
+def test_teams_and_aliases_are_an_admins(client: httpx.Client, server: Server, organization: str) -> None:
+    client.post("/api/v1/deployments", json=deployment()).raise_for_status()
+    url = f"/api/v1/repositories/{repository_id(client, 'github.com')}"
+    with server.client(server.token("deployments:write", organization)) as writer:
+        for change in ({"team": "shop"}, {"aliases": []}):
+            assert writer.patch(url, json=change).status_code == 403

@@ -34,6 +34,7 @@ from tracker.deployments.service import (
 )
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
 from tracker.organizations.service import read_settings, zone_of
+from tracker.records.aliases import read_aliases
 from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
@@ -117,7 +118,11 @@ def deployment_filter(
     given = {name: getattr(parameters, name) for name in DeploymentFilterParameters.model_fields}
     given |= parameters.bounds(lambda: zone_of(service.engine, organization))
     given["label"] = [(label.name, label.text) for label in map(Label.read, parameters.label)]
-    return DeploymentFilter(organization=organization, visible=request.user.repositories, **given, **page)
+    with service.engine.connect() as connection:
+        aliases = read_aliases(connection, organization)
+    return DeploymentFilter(
+        organization=organization, visible=request.user.repositories, aliases=aliases, **given, **page
+    )
 
 
 class DeploymentsController(Controller):

@@ -1,6 +1,6 @@
 """Deployments as they are recorded: first, again, corrected, deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from metrics.domain.merging import MergedDeployment, merge_deployment
 from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.vocabulary import Status
 from tracker.errors import InsufficientScope, NotFound
+from tracker.records.aliases import keys_of_one
 from tracker.records.ledger import Author, Ledger, Version
 from tracker.records.tables import DEPLOYMENTS, current
 from tracker.records.warnings import is_known_deployment, is_known_release
@@ -101,10 +102,10 @@ def unknown_names(ledger: Ledger, organization: str, facts: DeploymentFacts) -> 
 
 def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> MergedDeployment:
     """What would be recorded, without recording it. Raises what `merge_deployment` does."""
-    key = sent.facts.natural_key
     current = _current_by_natural_key(ledger, author.organization, [sent])
-    if key in current:
-        return merge_deployment(current[key].facts, sent, ledger.now)
+    before = _same(ledger, author.organization, current, sent)
+    if before is not None:
+        return merge_deployment(before.facts, sent, ledger.now)
     return MergedDeployment(sent.facts)
 
 
@@ -171,8 +172,7 @@ def _record_one(
         require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     except InsufficientScope as refusal:
         return refusal
-    key = sent.facts.natural_key
-    before = None if key is None else current.get(key)
+    before = _same(ledger, author.organization, current, sent)
     merged = None
     if before is None:
         recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
@@ -186,19 +186,21 @@ def _record_one(
             return Recording(before, repeated=True, merged=merged)
         recorded = RecordedDeployment(ledger.next_version(author, before.version), merged.facts)
         ledger.supersede(DEPLOYMENTS, before.version, recorded.to_row())
-    if key is not None:
-        current[key] = recorded
+    if recorded.facts.natural_key is not None:
+        current[recorded.facts.natural_key] = recorded
     return Recording(recorded, repeated=before is not None, merged=merged)
 
 
 def _current_by_natural_key(
     ledger: Ledger, organization: str, sent: Sequence[SentDeployment]
 ) -> dict[NaturalKey, RecordedDeployment]:
-    keys = {one.facts.natural_key for one in sent} - {None}
+    """The recorded deployments that may be the same as those sent, under whatever identity."""
+    keys = {key for one in sent if (key := one.facts.natural_key) is not None}
     if not keys:
         return {}
-    node_ids = {key.deployment_node_id for key in keys if key is not None}
-    repository_keys = {key.repository_key for key in keys if key is not None}
+    aliases = ledger.aliases(organization)
+    node_ids = {key.deployment_node_id for key in keys}
+    repository_keys = {one for key in keys for one in keys_of_one(aliases, key.repository_key)}
     columns = DEPLOYMENTS.c
     rows = ledger.connection.execute(
         select(DEPLOYMENTS).where(
@@ -208,4 +210,19 @@ def _current_by_natural_key(
         )
     )
     recorded = (RecordedDeployment.from_row(row) for row in rows)
-    return {key: one for one in recorded if (key := one.facts.natural_key) in keys and key is not None}
+    return {key: one for one in recorded if (key := one.facts.natural_key) is not None}
+
+
+def _same(
+    ledger: Ledger,
+    organization: str,
+    current: Mapping[NaturalKey, RecordedDeployment],
+    sent: SentDeployment,
+) -> RecordedDeployment | None:
+    """The recorded deployment that is the same: under its own identity first, then under another."""
+    key = sent.facts.natural_key
+    if key is None:
+        return None
+    others = sorted(keys_of_one(ledger.aliases(organization), key.repository_key))
+    candidates = (current.get(key._replace(repository_key=one)) for one in [key.repository_key, *others])
+    return next((one for one in candidates if one is not None), None)

@@ -20,6 +20,7 @@ from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident, report_incident, revise_incident, unknown_names
 from tracker.organizations.service import zone_of
+from tracker.records.aliases import read_aliases
 from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.tables import INCIDENTS
@@ -132,7 +133,11 @@ class IncidentsController(Controller):
         parameters = IncidentListParameters.read(request.query_params.multi_items())
         organization = request.user.organization
         given = dict(parameters) | parameters.bounds(lambda: zone_of(service.engine, organization))
-        wanted = IncidentFilter(organization=organization, visible=request.user.repositories, **given)
+        with service.engine.connect() as connection:
+            aliases = read_aliases(connection, organization)
+        wanted = IncidentFilter(
+            organization=organization, visible=request.user.repositories, aliases=aliases, **given
+        )
         return page_answer(
             request,
             service.settings,

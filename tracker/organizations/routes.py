@@ -15,7 +15,13 @@ from metrics.domain.settings import OrganizationSettings, SettingsChange
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.organizations.schemas import RepositoryChange
-from tracker.organizations.service import change_settings, list_repositories, read_settings, set_team
+from tracker.organizations.service import (
+    change_settings,
+    list_repositories,
+    read_settings,
+    set_aliases,
+    set_team,
+)
 from tracker.records.ledger import Ledger
 from tracker.web.paging import CallerRequest, ListAnswer
 from tracker.web.state import Service, author_of
@@ -58,6 +64,7 @@ class RepositoryAnswer:
     host: str
     service: str
     team: str | None
+    aliases: list[str]
     created_at: datetime
     updated_at: datetime
 
@@ -74,13 +81,14 @@ def _answer(columns: Mapping[str, Any]) -> RepositoryAnswer:
         host=columns["repository_host"],
         service=columns["service"],
         team=columns["team"],
+        aliases=columns["aliases"],
         created_at=from_microseconds(columns["created_at"]),
         updated_at=from_microseconds(columns["recorded_at"]),
     )
 
 
 class RepositoriesController(Controller):
-    """List repositories, and set the team of one."""
+    """List repositories, and set the team and the aliases of one."""
 
     @get(REPOSITORIES_PATH, guards=[requires(Scope.METRICS_READ)], sync_to_thread=True)
     def list_all(self, request: CallerRequest, service: Service) -> ListAnswer[RepositoryAnswer]:
@@ -88,7 +96,7 @@ class RepositoriesController(Controller):
         rows = list_repositories(service.engine, request.user.organization, request.user.repositories)
         return ListAnswer([_answer(dict(row._mapping)) for row in rows])
 
-    @patch(REPOSITORIES_PATH + "/{repository_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
+    @patch(REPOSITORIES_PATH + "/{repository_id:str}", guards=[requires(Scope.ADMIN)])
     async def change(
         self,
         repository_id: FromPath[str],
@@ -96,11 +104,23 @@ class RepositoriesController(Controller):
         request: CallerRequest,
         service: Service,
     ) -> RepositoryAnswer:
-        """Set the team of a repository, or of one of its services: it holds for records that name none."""
+        """Set the team of a repository, or of one of its services: it holds for records that name none.
+
+        Set the aliases of a repository: all their records are its own from then on.
+        """
         author, can_access = author_of(request.user), request.user.can_access
-        if "team" not in data.model_fields_set:
-            raise InvalidInput.of([FieldError("/team", "is required")])
-        changed = await service.recorder.record(
-            lambda ledger: set_team(ledger, author, repository_id, data.team, can_access)
-        )
-        return _answer(changed)
+        given = data.model_fields_set
+        if not given:
+            raise InvalidInput.of([FieldError("/team", "is required, or aliases")])
+        if "aliases" in given:
+            request.user.require_unlimited("aliases may name repositories beyond a token's own")
+
+        def act(ledger: Ledger) -> RepositoryAnswer:
+            row: Mapping[str, Any] = {}
+            if "team" in given:
+                row = set_team(ledger, author, repository_id, data.team, can_access)
+            if "aliases" in given:
+                row = set_aliases(ledger, author, repository_id, data.alias_keys())
+            return _answer(row)
+
+        return await service.recorder.record(act)

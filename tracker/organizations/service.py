@@ -12,6 +12,7 @@ from sqlalchemy import (
     select,
 )
 
+from metrics.domain.errors import InvalidInput
 from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_columns, settings_from
 from tracker.errors import NotFound
@@ -70,25 +71,54 @@ def set_team(
 
     Raises `NotFound`.
     """
+    row = _repository_row(ledger, author, repository_id, can_access)
+    return _revise_repository(ledger, author, row, service_columns(row._mapping["service"], team))
+
+
+def set_aliases(
+    ledger: Ledger, author: Author, repository_id: str, aliases: Sequence[str]
+) -> Mapping[str, Any]:
+    """Say which other identities a repository has, by their keys; return its row as it then is.
+
+    Raises `NotFound`, and `InvalidInput` where one is a repository's own, or another one's alias already.
+    """
+    row = _repository_row(ledger, author, repository_id, allow_all)
+    own, known = row.repository_key, ledger.aliases(author.organization)
+    if row.service:
+        raise InvalidInput.field("aliases", "are those of a whole repository, not of a service")
+    if own in known and aliases:
+        raise InvalidInput.field("aliases", f"cannot be had by an alias itself: {own} is one of {known[own]}")
+    for alias in aliases:
+        if alias == own:
+            raise InvalidInput.field("aliases", f"must be other identities than its own, {own}")
+        if known.get(alias, own) != own:
+            raise InvalidInput.field("aliases", f"{alias} is an alias of {known[alias]} already")
+        if alias in known.values():
+            raise InvalidInput.field("aliases", f"{alias} has aliases itself: withdraw them first")
+    revised = _revise_repository(ledger, author, row, {"aliases": list(aliases)})
+    ledger.forget_aliases()
+    return revised
+
+
+def _repository_row(ledger: Ledger, author: Author, repository_id: str, can_access: CanAccess) -> Row[Any]:
     columns = REPOSITORIES.c
     row = ledger.connection.execute(
-        select(REPOSITORIES).where(
-            columns.id == repository_id,
-            current(columns, author.organization),
-        )
+        select(REPOSITORIES).where(columns.id == repository_id, current(columns, author.organization))
     ).first()
     if row is None or not can_access(repository_of(row._mapping)):
         raise NotFound(f"There is no repository {repository_id}.")
+    return row
+
+
+def _revise_repository(
+    ledger: Ledger, author: Author, row: Row[Any], changes: Mapping[str, Any]
+) -> Mapping[str, Any]:
     before = dict(row._mapping)
-    if before["team"] == team:
+    if all(before[name] == value for name, value in changes.items()):
         return before
     version = Version.from_columns(row._mapping)
-    after = {
-        **before,
-        **vars(ledger.next_version(author, version)),
-        **service_columns(before["service"], team),
-    }
-    ledger.supersede(REPOSITORIES, version, after)
+    after: dict[str, Any] = {**before, **changes, **vars(ledger.next_version(author, version))}
+    ledger.supersede(REPOSITORIES, version, dict(after))
     return after
 
 

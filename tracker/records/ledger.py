@@ -28,6 +28,7 @@ from uuid_utils import uuid7
 
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import name_key
+from tracker.records.aliases import Aliases, read_aliases
 from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED, current
 
 T = TypeVar("T")
@@ -151,6 +152,7 @@ class Ledger:
         self._known_repositories = known_repositories
         self._new_repositories: set[RepositoryName] = set()
         self._read_once: dict[str, Any] = {}
+        self._aliases: dict[str, Aliases] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -203,6 +205,16 @@ class Ledger:
             self._read_once[name] = read(self._connection)
         found: T = self._read_once[name]
         return found
+
+    def aliases(self, organization: str) -> Aliases:
+        """The aliases of the organization's repositories."""
+        if organization not in self._aliases:
+            self._aliases[organization] = read_aliases(self.connection, organization)
+        return self._aliases[organization]
+
+    def forget_aliases(self) -> None:
+        """Read them anew: one was said or withdrawn."""
+        self._aliases.clear()
 
     def in_values(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
         """Whether the column is one of the values, which may be a thousand."""

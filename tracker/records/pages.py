@@ -1,7 +1,7 @@
 """Reading records back: one by its id, or a page of a list that a cursor continues."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from metrics.domain.instants import to_microseconds
 from metrics.domain.repositories import parse_patterns
 from metrics.domain.vocabulary import name_key
 from metrics.wire.cursors import read_cursor, write_cursor
+from tracker.records.aliases import Aliases, keys_meant
 from tracker.records.tables import current
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class ListFilter:
     organization: str
     visible: Sequence[str] | None = None
     repository: Sequence[str] = ()
+    aliases: Aliases = field(default_factory=dict)
     service: Sequence[str] = ()
     environment: Sequence[str] = ()
     from_: datetime | None = None
@@ -85,7 +87,10 @@ def _filtered(
     if wanted.visible is not None:
         query = query.where(names_repository(table, wanted.visible))
     if wanted.repository:
-        query = query.where(names_repository(table, wanted.repository))
+        meant = keys_meant(wanted.aliases, wanted.repository)
+        query = query.where(
+            or_(names_repository(table, wanted.repository), columns.repository_key.in_(sorted(meant)))
+        )
     if wanted.service:
         query = query.where(columns.service_key.in_([name_key(name) for name in wanted.service]))
     if wanted.environment:
