@@ -66,10 +66,7 @@ def answer_body(answer: Answer) -> dict[str, object]:
         body["series"] = _series(answer.series, question)
     if question.group_by is not None:
         body["groups"] = [_group(group, answer) for group in answer.groups]
-    if answer.previous is not None:
-        body["previous"] = _instants(answer.previous.window) | _fields(answer.previous.row)
-        body["comparison"] = compare(answer)
-    return body
+    return body | _compared(answer, answer)
 
 
 def explanation_body(explanation: Explanation) -> Body:
@@ -143,7 +140,15 @@ def _group(group: Group, answer: Answer) -> dict[str, object]:
     }
     if question.interval is not None:
         body["series"] = _series(group.series, question)
-    return body
+    return body | _compared(answer, group)
+
+
+def _compared(answer: Answer, part: Answer | Group) -> dict[str, object]:
+    """The window before, and whether the change is more than chance; nothing where that is not asked for."""
+    if part.previous is None:
+        return {}
+    previous = _instants(part.previous.window) | _fields(part.previous.row)
+    return {"previous": previous, "comparison": compare(answer, part)}
 
 
 def _series(points: Sequence[Point], question: Question) -> list[dict[str, object]]:

@@ -8,6 +8,8 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from metrics.definitions.statistics import WeekCounts, Weeks
+
 
 class Unit(StrEnum):
     """What a value is counted in."""
@@ -80,8 +82,7 @@ class Definition(Generic[Row]):
     """A metric. Its SQL stands beside the module: `<name>.sql` counts, `<name>.explain.sql` shows the rows.
 
     `read` makes a row of one line of the SQL, given the signals that count. `typical` is the value that a
-    change or a level goes by; `differ` says whether it changed by more than chance, None where there is too
-    little to tell.
+    change or a level goes by; `differ` is None where there is too little to tell.
     """
 
     name: MetricName
@@ -93,13 +94,18 @@ class Definition(Generic[Row]):
     columns: Sequence[str]
     read: Callable[[Columns, Sequence[str]], Row]
     typical: Callable[[Row], float | None]
-    differ: Callable[[Row, Row], bool | None]
+    differ: Callable[[Row, Row, Weeks, Weeks], bool | None]
+    """Whether two rows differ by more than chance, given what the whole weeks of both have counted."""
     detail: Callable[[Row], str]
     """The counts behind the value, in a few words."""
     score: Callable[[float], float]
     """The Quick Check's score, 0 to 10, of what `judged` gives."""
     differences: Mapping[Profile, str]
     """What differs by another profile's rules, a sentence each."""
+    week: Callable[[Row], WeekCounts] | None = None
+    """What the row of a whole week has counted; None where `<name>.weeks.sql` says it, or nothing does."""
+    bounds: Callable[[Row], tuple[float, float] | None] = field(default=lambda _: None)
+    """The 95 % interval of what levels and scores go by, the lower bound first."""
     typical_title: str | None = None
     """How `typical` is called where it is not the value."""
     judged: Callable[[Row], float | None] | None = None
@@ -108,6 +114,8 @@ class Definition(Generic[Row]):
         default=lambda judged, bound: bound is None or judged <= bound
     )
     """Whether what is judged is within a tier's bound."""
+    judges_in_steps: bool = False
+    """Whether what levels go by is one of a few whole numbers."""
     signal_use: SignalUse = SignalUse.FAILURE
     is_about_failures: bool = False
     """Whether a window that ended just now can still change much, as failures take time to show."""
@@ -123,6 +131,12 @@ class Definition(Generic[Row]):
     def sql(self) -> str:
         """The statement that counts, for each cell: a window of a group."""
         return self._read_file("sql")
+
+    @cached_property
+    def weeks_sql(self) -> str | None:
+        """The statement that says what each whole week has counted, where the rows of weeks do not."""
+        file = files("metrics.definitions").joinpath(f"{self.name}.weeks.sql")
+        return file.read_text(encoding="utf-8") if file.is_file() else None
 
     @cached_property
     def explain_sql(self) -> str:

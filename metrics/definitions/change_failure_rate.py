@@ -12,7 +12,7 @@ from metrics.definitions.base import (
     Unit,
     score_of_share,
 )
-from metrics.definitions.rates import differ_by_more_than_chance, rate_detail
+from metrics.definitions.rates import differ_by_more_than_chance, rate_detail, week_of_rate
 from metrics.definitions.statistics import Interval95, wilson95
 
 
@@ -65,6 +65,8 @@ DEFINITION = Definition(
     read=_read,
     typical=lambda row: row.value,
     differ=differ_by_more_than_chance,
+    week=week_of_rate,
+    bounds=lambda row: row.interval95,
     detail=rate_detail,
     score=score_of_share,
     is_about_failures=True,

@@ -1,7 +1,7 @@
 """Deployment frequency: how often the team ships. docs/metrics/deployment_frequency.md"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from metrics.definitions.base import (
@@ -11,9 +11,10 @@ from metrics.definitions.base import (
     Profile,
     Reason,
     Unit,
+    bounds_of,
     score_of_answer,
 )
-from metrics.definitions.statistics import counts_differ
+from metrics.definitions.statistics import Interval95, WeekCounts, counts_differ
 
 DAILY_DAYS_PER_WEEK = 5
 
@@ -28,6 +29,7 @@ class DeploymentFrequency:
     redeployments: int
     deployment_days: int
     median_days_per_week: float | None
+    median_days_per_week_interval95: Interval95 | None
     median_days_per_month: float | None
     median_duration_seconds: float | None
     p90_duration_seconds: float | None
@@ -57,6 +59,7 @@ _ANSWERS = {Cadence.ON_DEMAND: 6, Cadence.WEEKLY: 4, Cadence.MONTHLY: 3, Cadence
 
 def _read(row: Columns, _: Sequence[str]) -> DeploymentFrequency:
     given = {name: value for name, value in row.items() if value is not None or not name.startswith("per_")}
+    given["median_days_per_week_interval95"] = bounds_of(given.get("median_days_per_week_interval95"))
     kind = WholeDeploymentFrequency if "per_week" in given else DeploymentFrequency
     return kind(reason=None, **given)
 
@@ -71,6 +74,16 @@ def _cadence(row: DeploymentFrequency) -> Cadence | None:
     if monthly is None:
         return None
     return Cadence.MONTHLY if monthly >= 1 else Cadence.LESS
+
+
+def _cadences(row: DeploymentFrequency) -> tuple[float, float] | None:
+    """The least and the most often that the interval of the days in a typical week allows."""
+    interval = row.median_days_per_week_interval95
+    if interval is None:
+        return None
+    low, high = (replace(row, median_days_per_week=days) for days in interval)
+    bounds = _cadence(low), _cadence(high)
+    return None if bounds[0] is None or bounds[1] is None else (bounds[0], bounds[1])
 
 
 def _detail(row: DeploymentFrequency) -> str:
@@ -94,6 +107,7 @@ DEFINITION = Definition(
         "redeployments",
         "deployment_days",
         "median_days_per_week",
+        "median_days_per_week_interval95",
         "median_days_per_month",
         "median_duration_seconds",
         "p90_duration_seconds",
@@ -101,7 +115,10 @@ DEFINITION = Definition(
     ),
     read=_read,
     typical=lambda row: row.value,
-    differ=lambda before, after: counts_differ(before.deployments, after.deployments),
+    differ=lambda *compared: counts_differ(*compared[2:]),
+    week=lambda row: WeekCounts(row.deployments, 1),
+    bounds=_cadences,
+    judges_in_steps=True,
     detail=_detail,
     judged=_cadence,
     meets=lambda judged, bound: judged >= Cadence[bound.upper()],

@@ -73,7 +73,11 @@ weekly_days as (
     group by whole_weeks.cell_index, whole_weeks.week
 ),
 week_medians as (
-    select cell_index, median_of(days) as median_days_per_week
+    select
+        cell_index,
+        median_of(days) as median_days_per_week,
+        count(*) as weeks,
+        list(days order by days) as ordered_days
     from weekly_days
     group by cell_index
 ),
@@ -114,6 +118,7 @@ select
     coalesce(totals.redeployments, 0) as redeployments,
     coalesce(day_counts.deployment_days, 0) as deployment_days,
     week_medians.median_days_per_week,
+    median_bounds(week_medians.ordered_days, median_ranks.lower_rank) as median_days_per_week_interval95,
     month_medians.median_days_per_month,
     totals.median_duration_seconds,
     totals.p90_duration_seconds,
@@ -123,5 +128,6 @@ join frequencies using (cell_index)
 left join totals using (cell_index)
 left join day_counts using (cell_index)
 left join week_medians using (cell_index)
+left join median_ranks on median_ranks.n = week_medians.weeks
 left join month_medians using (cell_index)
 order by cells.cell_index

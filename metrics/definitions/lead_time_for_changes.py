@@ -13,7 +13,7 @@ from metrics.definitions.base import (
     bounds_of,
     score_of_time,
 )
-from metrics.definitions.statistics import Interval95, intervals_differ
+from metrics.definitions.statistics import Interval95, Weeks, intervals_differ, shares_differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,14 @@ def _read(row: Columns, _: Sequence[str]) -> LeadTimeForChanges:
     )
 
 
+def _differ(
+    before: LeadTimeForChanges, after: LeadTimeForChanges, weeks_before: Weeks, weeks_after: Weeks
+) -> bool | None:
+    """By the shares below the median of both; by the medians' intervals where there are too few weeks."""
+    differs = shares_differ(weeks_before, weeks_after)
+    return intervals_differ(before.median_interval95, after.median_interval95) if differs is None else differs
+
+
 def _detail(row: LeadTimeForChanges) -> str:
     coverage = "" if row.coverage is None else f"; {row.coverage:.0%} of deployments carry commits"
     return f"{row.commits} commits{coverage}"
@@ -72,7 +80,8 @@ DEFINITION = Definition(
     ),
     read=_read,
     typical=lambda row: row.value,
-    differ=lambda before, after: intervals_differ(before.median_interval95, after.median_interval95),
+    differ=_differ,
+    bounds=lambda row: row.median_interval95,
     detail=_detail,
     score=score_of_time,
     differences={

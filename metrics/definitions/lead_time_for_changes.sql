@@ -11,7 +11,11 @@ cells as (
     select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
 shipped as (
-    select cells.cell_index, deployments.id, deployments.carries_commits
+    select
+        cells.cell_index,
+        deployments.id,
+        deployments.carries_commits,
+        week_of(deployments.finished_at, cells.from_at) as week
     from cells
     join asked_deployments($question::question) as deployments on
         is_in_cell(cells, deployments.finished_at, deployments.group_name)
@@ -32,18 +36,66 @@ lead_times as (
         avg(commits.lead_seconds) filter (where commits.lead_seconds >= 0) as mean,
         quantile_cont(commits.lead_seconds, 0.9) filter (where commits.lead_seconds >= 0) as p90,
         count(*) filter (where commits.lead_seconds >= 0) as commits,
-        count(*) filter (where commits.lead_seconds < 0) as negative_lead_times,
-        list(commits.lead_seconds order by commits.lead_seconds)
-            filter (where commits.lead_seconds >= 0) as ordered_seconds
+        count(*) filter (where commits.lead_seconds < 0) as negative_lead_times
     from shipped
     join carried_commits as commits on commits.deployment_id = shipped.id
     where commits.is_first
+    group by shipped.cell_index
+),
+by_deployment as (
+    select
+        shipped.cell_index,
+        shipped.week,
+        shipped.id,
+        sum(is_below(commits.lead_seconds, lead_times.value) - 0.5) as apart
+    from shipped
+    join carried_commits as commits on commits.deployment_id = shipped.id
+    join lead_times on lead_times.cell_index = shipped.cell_index
+    where commits.is_first and commits.lead_seconds >= 0
+    group by shipped.cell_index, shipped.week, shipped.id
+),
+by_week as (
+    select cell_index, week, sum(apart) as apart
+    from by_deployment
+    group by cell_index, week
+),
+reaches as (
+    select
+        lead_times.cell_index,
+        share_reach(
+            lead_times.commits,
+            list(by_deployment.apart),
+            any_value(weekly.aparts)
+        ) as reach
+    from lead_times
+    join by_deployment on by_deployment.cell_index = lead_times.cell_index
+    join (
+        select cell_index, list(apart) as aparts
+        from by_week
+        group by cell_index
+    ) as weekly on weekly.cell_index = lead_times.cell_index
+    group by lead_times.cell_index, lead_times.commits
+),
+intervals as (
+    select
+        shipped.cell_index,
+        case
+            when any_value(reaches.reach) < 0.5
+                then [
+                    quantile_at(list(commits.lead_seconds order by commits.lead_seconds), 0.5 - any_value(reaches.reach)),
+                    quantile_at(list(commits.lead_seconds order by commits.lead_seconds), 0.5 + any_value(reaches.reach))
+                ]
+        end as median_interval95
+    from shipped
+    join carried_commits as commits on commits.deployment_id = shipped.id
+    join reaches on reaches.cell_index = shipped.cell_index
+    where commits.is_first and commits.lead_seconds >= 0
     group by shipped.cell_index
 )
 select
     cells.cell_index,
     lead_times.value,
-    median_bounds(lead_times.ordered_seconds, median_ranks.lower_rank) as median_interval95,
+    intervals.median_interval95,
     lead_times.mean,
     lead_times.p90,
     coalesce(lead_times.commits, 0) as commits,
@@ -53,5 +105,5 @@ select
 from cells
 left join coverages using (cell_index)
 left join lead_times using (cell_index)
-left join median_ranks on median_ranks.n = lead_times.commits
+left join intervals using (cell_index)
 order by cells.cell_index

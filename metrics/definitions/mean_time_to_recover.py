@@ -91,7 +91,8 @@ DEFINITION = Definition(
     # One long outage moves the mean.
     typical=lambda row: row.median,
     typical_title="The median time to recover",
-    differ=lambda before, after: intervals_differ(before.median_interval95, after.median_interval95),
+    differ=lambda before, after, *_: intervals_differ(before.median_interval95, after.median_interval95),
+    bounds=lambda row: row.median_interval95,
     detail=_detail,
     score=score_of_time,
     is_about_failures=True,

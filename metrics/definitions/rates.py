@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from metrics.definitions.statistics import rates_differ
+from metrics.definitions.statistics import WeekCounts, Weeks, rates_differ
 
 
 class Rate(Protocol):
@@ -17,9 +17,17 @@ class Rate(Protocol):
     def by_signal(self) -> Mapping[str, int]: ...
 
 
-def differ_by_more_than_chance(before: Rate, after: Rate) -> bool | None:
+def differ_by_more_than_chance(
+    before: Rate, after: Rate, weeks_before: Weeks, weeks_after: Weeks
+) -> bool | None:
     """Whether two rates differ by more than chance would bring about; None where one is of nothing."""
-    return rates_differ((before.numerator, before.denominator), (after.numerator, after.denominator))
+    counts = [(rate.numerator, rate.denominator) for rate in (before, after)]
+    return rates_differ(counts[0], counts[1], weeks_before, weeks_after)
+
+
+def week_of_rate(row: Rate) -> WeekCounts:
+    """What a week counted."""
+    return WeekCounts(row.numerator, row.denominator)
 
 
 def rate_detail(row: Rate) -> str:

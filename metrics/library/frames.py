@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,7 @@ from metrics.library.files import FILES, Rows, read_records
 from metrics.output.tables import answer_table, profiles_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from metrics.queries.session import Session
+from metrics.queries.session import Session, open_snapshot
 
 if TYPE_CHECKING:
     import altair as alt
@@ -45,7 +46,15 @@ def open_library(source: Source, organization: str | None, incidents: Source | N
         )
     if organization is None or incidents is not None:
         raise TypeError("a record database needs an organization, and has its incidents itself")
-    return Library(Store(_database(str(source))), organization)
+    store = Store(_database(str(source)))
+    with open_snapshot(store) as reading:
+        known = reading.organizations()
+    if known and organization not in known:
+        store.close()
+        close = get_close_matches(organization, known, n=1)
+        hint = f": is {close[0]} meant?" if close else ""
+        raise RecordsUnavailable(f"nothing is recorded of the organization {organization}{hint}")
+    return Library(store, organization)
 
 
 def _rows_of(source: Source) -> Rows:

@@ -9,7 +9,9 @@ from metrics.queries.question import Answer, Question
 
 SETTLING_SPAN = timedelta(days=7)
 """How long failures may take to show: a window that ended since can still change much."""
-_SETTLING = Note("settling", "The window ends within the last seven days: its failures had no time to show.")
+_SETTLING = Note(
+    "settling", "The window ends within the last seven days: what failed in these may not have shown yet."
+)
 
 
 def is_settling(window: Window, question: Question) -> bool:
@@ -23,4 +25,4 @@ def notes_on(answer: Answer) -> list[Note]:
     found = list(definition.notes(answer.row))
     if definition.is_about_failures and is_settling(answer.question.window, answer.question):
         found.insert(0, _SETTLING)
-    return found
+    return [*answer.notes, *found]

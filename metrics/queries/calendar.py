@@ -5,7 +5,7 @@ From Python's zoneinfo alone: DuckDB's zone data differ from it at some edges.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -95,3 +95,52 @@ def buckets(from_at: datetime, to_at: datetime, interval: Interval, zone: ZoneIn
 
 def _local_date(instant: datetime, zone: ZoneInfo) -> date:
     return instant.astimezone(zone).date()
+
+
+_CALENDAR_SPANS = (1, 3, 12)
+"""The months of a calendar month, quarter and year."""
+
+
+def window_before(window: Window, zone: ZoneInfo) -> Window:
+    """The window that one is compared with, before it and with the same weekdays.
+
+    Of a whole local calendar month, quarter or year that is the one before; else the same local wall-clock
+    times, earlier by the least whole number of weeks that is not shorter than the window.
+    """
+    starts, ends = (
+        instant.astimezone(zone).replace(tzinfo=None) for instant in (window.from_at, window.to_at)
+    )
+    if _is_midnight(window.from_at, zone) and _is_midnight(window.to_at, zone):
+        first, last = _local_date(window.from_at, zone), _local_date(window.to_at, zone)
+        months = (last.year - first.year) * 12 + last.month - first.month
+        if first.day == last.day == 1 and months in _CALENDAR_SPANS and (first.month - 1) % months == 0:
+            return Window(midnight(months_before(first, months), zone), window.from_at)
+    weeks = timedelta(weeks=-((starts - ends) // timedelta(weeks=1)))
+    return Window(_instant(starts - weeks, zone), _instant(ends - weeks, zone))
+
+
+def whole_weeks(window: Window) -> list[Window]:
+    """The spans of seven days that a window holds, from its beginning."""
+    week = timedelta(weeks=1)
+    count = (window.to_at - window.from_at) // week
+    return [
+        Window(window.from_at + number * week, window.from_at + (number + 1) * week)
+        for number in range(count)
+    ]
+
+
+def _is_midnight(instant: datetime, zone: ZoneInfo) -> bool:
+    return midnight(_local_date(instant, zone), zone) == instant
+
+
+def months_before(first: date, months: int) -> date:
+    """The first day of a month so many months before another."""
+    number = first.year * 12 + first.month - 1 - months
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def _instant(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which clocks show a local time, first; midnight as everywhere."""
+    if local.time() == time.min:
+        return midnight(local.date(), zone)
+    return local.replace(tzinfo=zone)

@@ -3,21 +3,29 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import duckdb
 
-from metrics.definitions.base import Definition, MetricRow, Profile, SignalUse
+from metrics.definitions.base import Definition, MetricRow, Note, Profile, SignalUse
 from metrics.definitions.profiles import RULES, search_path
+from metrics.definitions.statistics import WeekCounts
 from metrics.domain.errors import ParameterError
 from metrics.domain.instants import MICROSECOND
 from metrics.domain.repositories import RepositoryIdentity, matches_any
 from metrics.domain.vocabulary import FailureSignal, name_key
-from metrics.queries.calendar import Window, buckets, local_days
-from metrics.queries.question import Answer, Dimension, Group, Point, Question
+from metrics.queries.calendar import Window, buckets, local_days, whole_weeks
+from metrics.queries.notes import (
+    RecordedSpan,
+    notes_of_commits,
+    notes_of_names,
+    notes_of_span,
+    recorded_span,
+)
+from metrics.queries.question import Answer, Dimension, Group, Point, Previous, Question
 from metrics.sql import read_sql
 
 
@@ -51,6 +59,7 @@ class QueryExecution:
         asked = _repository_keys(cursor, question.organization, question.repositories)
         self._visible = _repository_keys(cursor, question.organization, question.visible)
         self._repositories = _intersect(asked, self._visible)
+        self._notes: Sequence[Note] | None = None
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -66,27 +75,92 @@ class QueryExecution:
     def answer(self, definition: Definition[Any]) -> Answer:
         """The metric's value, with the series, groups and comparison that are asked for."""
         question = self.question
-        windows = [question.window, *self._series]
-        if question.compares:
-            windows.append(question.previous_window)
-        whole = self._cells(definition, windows, [None], None)[0]
-        previous = whole.pop() if question.compares else None
-        grouped = self._cells(definition, windows[: len(whole)], self._groups, question.group_by)
+        (whole,) = self._parts(definition, [None], None)
         return Answer(
             metric=definition.name,
             unit=definition.unit,
             question=question,
-            row=whole[0],
-            series=self._points(whole),
+            row=whole.row,
+            series=whole.series,
             groups=[
-                Group(name, rows[0], self._points(rows))
-                for name, rows in zip(self.displayed(self._groups), grouped, strict=True)
+                replace(group, name=name)
+                for name, group in zip(
+                    self.displayed(self._groups),
+                    self._parts(definition, self._groups, question.group_by),
+                    strict=True,
+                )
             ],
-            previous=None if previous is None else Point(question.previous_window, previous),
+            notes=[
+                *self._record_notes(),
+                *notes_of_commits(self._cursor, self.bound(), definition.name),
+            ],
+            previous=whole.previous,
         )
 
-    def _points(self, rows: Sequence[MetricRow]) -> list[Point]:
-        return [Point(window, row) for window, row in zip(self._series, rows[1:], strict=True)]
+    def recorded_span(self) -> RecordedSpan | None:
+        """The span of all that the question is about, whatever its window."""
+        return recorded_span(self._cursor, self.bound())
+
+    def _record_notes(self) -> Sequence[Note]:
+        """What is to be known of the records, the same for every metric."""
+        if self._notes is None:
+            known = [
+                identity
+                for key, identity in _repositories(self._cursor, self.question.organization)
+                if self._visible is None or key in self._visible
+            ]
+            self._notes = [
+                *notes_of_names(self._cursor, self.question, known, self._visible),
+                *notes_of_span(self.recorded_span(), self.question),
+            ]
+        return self._notes
+
+    def _parts(
+        self, definition: Definition[Any], group_names: Sequence[str | None], group_by: Dimension | None
+    ) -> list[Group]:
+        """Of each group its row, its series, and what it is compared with, as far as these are asked for."""
+        question, before = self.question, self.question.previous_window
+        windows = [question.window, *self._series]
+        weeks: list[Window] = []
+        if question.compares:
+            windows.append(before)
+            weeks = [*whole_weeks(before), *whole_weeks(question.window)]
+        by_rows = weeks if definition.week is not None else []
+        grouped = self._cells(definition, [*windows, *by_rows], group_names, group_by)
+        weekly = self._weekly(definition, weeks, grouped, group_names, group_by)
+        parts = []
+        for name, rows, counts in zip(group_names, grouped, weekly, strict=True):
+            points = [
+                Point(window, row) for window, row in zip(windows[1:], rows[1 : len(windows)], strict=True)
+            ]
+            previous = None
+            if question.compares:
+                split = len(whole_weeks(before)) if counts else 0
+                previous = Previous(
+                    before, points.pop().row, weeks=counts[split:], weeks_before=counts[:split]
+                )
+            parts.append(Group(name, rows[0], points, previous))
+        return parts
+
+    def _weekly(
+        self,
+        definition: Definition[Any],
+        weeks: Sequence[Window],
+        grouped: Sequence[Sequence[MetricRow]],
+        group_names: Sequence[str | None],
+        group_by: Dimension | None,
+    ) -> list[list[WeekCounts]]:
+        """Of each group what each week has counted; nothing where the metric does not say."""
+        if definition.week is not None:
+            return [[definition.week(row) for row in rows[len(rows) - len(weeks) :]] for rows in grouped]
+        if definition.weeks_sql is None or not weeks or not group_names:
+            return [[] for _ in group_names]
+        bound = self._bind(definition, weeks, group_names, group_by)
+        found = [
+            WeekCounts(row["counted"], row["of_all"])
+            for row in rows_of(self._cursor, definition.weeks_sql, bound)
+        ]
+        return [found[index :: len(group_names)] for index in range(len(group_names))]
 
     def _buckets(self) -> list[Window]:
         question = self.question
@@ -143,7 +217,7 @@ class QueryExecution:
         """The window, half-open. One that holds its last instant ends a microsecond later, as no record is
         finer; its buckets but the last do not.
         """
-        ends = (self.question.to_at, self.question.from_at)
+        ends = (self.question.to_at, self.question.previous_window.to_at)
         if self._rules.closes_window and window.to_at in ends:
             return window.from_at, window.to_at + MICROSECOND
         return window.from_at, window.to_at

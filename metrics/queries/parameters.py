@@ -1,5 +1,6 @@
 """What a metric can be asked for, and the question that it makes."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -10,10 +11,10 @@ from pydantic import AfterValidator, Field
 from metrics.definitions.base import Profile
 from metrics.domain.benchmarks import report_years
 from metrics.domain.errors import ParameterError
-from metrics.domain.instants import InstantError, read_date_or_instant, read_instant
+from metrics.domain.instants import InstantError, midnight, read_date_or_instant, read_instant
 from metrics.domain.settings import OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
-from metrics.queries.calendar import Interval
+from metrics.queries.calendar import Interval, months_before
 from metrics.queries.question import Dimension, Label, Question
 from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text, require_label
 
@@ -26,9 +27,17 @@ class MetricParameters(QueryParameters):
 
     # A field's title is what its value is called on the command line.
     from_: str | None = Field(
-        None, alias="from", title="DATE", description="Date or instant; default 91 days before the end."
+        None,
+        alias="from",
+        title="DATE",
+        description="Date or instant; default 91 days before the end, or the first record's day.",
     )
     to: str | None = Field(None, title="DATE", description="Date or instant, not included; default now.")
+    last: str | None = Field(
+        None,
+        title="SPAN",
+        description="For from and to: the last whole local days, weeks, months or years, 28d, 13w, 3m, 1y.",
+    )
     tz: str | None = Field(
         None,
         title="ZONE",
@@ -59,7 +68,7 @@ class MetricParameters(QueryParameters):
         title="DIMENSION",
         description="Adds groups: by repository, service, team, environment or branch.",
     )
-    compare: bool = Field(False, description="Adds the window of equal length just before.")
+    compare: bool = Field(False, description="Adds the window before, with the same weekdays.")
     failure_signals: str | None = Field(
         None, title="LIST", description="Comma-separated, of incident, rollback, hotfix, fix, status."
     )
@@ -86,6 +95,34 @@ class MetricParameters(QueryParameters):
         except InstantError as error:
             raise ParameterError([("as_of", str(error))]) from None
 
+    @property
+    def begins_by_default(self) -> bool:
+        """Whether nothing says where the window begins: then no earlier than the first record asked for."""
+        return self.from_ is None and self.last is None
+
+    def _last(self, text: str, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """The last whole days, weeks, months or years before now. Raises `ParameterError`."""
+        if self.from_ is not None or self.to is not None:
+            raise ParameterError([("last", "stands in place of from and to")])
+        match = _LAST.fullmatch(text)
+        if match is None:
+            raise ParameterError([("last", "must be days, weeks, months or years, as in 28d, 13w, 3m or 1y")])
+        count, unit = int(match[1]), match[2]
+        today = now.astimezone(zone).date()
+        try:
+            match unit:
+                case "d":
+                    end, start = today, today - timedelta(days=count)
+                case "w":
+                    end = Interval.WEEK.start(today)
+                    start = end - timedelta(weeks=count)
+                case _:
+                    end = today.replace(day=1) if unit == "m" else today.replace(month=1, day=1)
+                    start = months_before(end, count if unit == "m" else 12 * count)
+        except (ValueError, OverflowError):
+            raise ParameterError([("last", "must not reach back so far")]) from None
+        return midnight(start, zone), midnight(end, zone)
+
     def question(
         self,
         organization: str,
@@ -97,8 +134,11 @@ class MetricParameters(QueryParameters):
         """The question that the parameters ask of an organization. Raises `ParameterError`."""
         now = self.known_at() or now
         zone = _zone(settings.timezone if self.tz is None else self.tz)
-        to_at = now if self.to is None else _instant("to", self.to, zone)
-        from_at = to_at - DEFAULT_WINDOW if self.from_ is None else _instant("from", self.from_, zone)
+        if self.last is None:
+            to_at = now if self.to is None else _instant("to", self.to, zone)
+            from_at = to_at - DEFAULT_WINDOW if self.from_ is None else _instant("from", self.from_, zone)
+        else:
+            from_at, to_at = self._last(self.last, now, zone)
         if from_at >= to_at:
             raise ParameterError([("from", f"must be before to ({to_at.isoformat()})")])
         if to_at - from_at > LONGEST_WINDOW:
@@ -124,6 +164,9 @@ class MetricParameters(QueryParameters):
             as_of=self.known_at(),
             profile=self.profile,
         )
+
+
+_LAST = re.compile(r"([1-9][0-9]{0,3})([dwmy])", re.ASCII)
 
 
 def _year(year: int) -> int:

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from metrics.definitions.base import MetricName, MetricRow, Profile, Unit
+from metrics.definitions.base import MetricName, MetricRow, Note, Profile, Unit
+from metrics.definitions.statistics import Weeks
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
-from metrics.queries.calendar import Interval, Window
+from metrics.queries.calendar import Interval, Window, window_before
 
 
 class Dimension(StrEnum):
@@ -72,8 +73,8 @@ class Question:
 
     @property
     def previous_window(self) -> Window:
-        """The window of equal length in seconds just before."""
-        return Window(self.from_at - (self.to_at - self.from_at), self.from_at)
+        """The window that this one is compared with: before it, with the same weekdays."""
+        return window_before(self.window, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,15 @@ class Group:
     name: str | None
     row: MetricRow
     series: Sequence[Point]
+    previous: "Previous | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Previous(Point):
+    """The value for the window before, with what each whole week of both windows has counted."""
+
+    weeks: Weeks
+    weeks_before: Weeks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +113,5 @@ class Answer:
     row: MetricRow
     series: Sequence[Point]
     groups: Sequence[Group]
-    previous: Point | None
+    notes: Sequence[Note]
+    previous: Previous | None

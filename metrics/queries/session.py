@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from metrics.definitions.base import MetricName, Profile
 from metrics.definitions.catalog import CATALOG
+from metrics.domain.instants import midnight
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_from
 from metrics.engine.store import Store
 from metrics.queries import settings_impact
@@ -36,6 +37,11 @@ class Snapshot:
         """What the organization has set; the defaults where that is nothing."""
         found = rows_of(self._cursor, read_sql("queries", "settings"), {"organization": organization})
         return settings_from(found[0]) if found else DEFAULT_SETTINGS
+
+    def organizations(self) -> Sequence[str]:
+        """The organizations that anything is recorded of."""
+        found = self._cursor.execute("select organization from settings order by organization").fetchall()
+        return [organization for (organization,) in found]
 
     def setting_changes(self, organization: str) -> Sequence[SettingChange]:
         """Return the last change of every setting that figures depend on and that was ever changed."""
@@ -76,6 +82,16 @@ class Snapshot:
                 )
             asked = held.enter_context(executing(self._cursor, question))
             return [asked.answer(CATALOG[name]) for name in metrics]
+
+    def begun_with_records(self, question: Question) -> Question:
+        """The question with a window that begins no earlier than the day of the first record asked for."""
+        span = QueryExecution(self._cursor, replace(question, interval=None, group_by=None)).recorded_span()
+        if span is None:
+            return question
+        first = midnight(span.first_at.astimezone(question.zone).date(), question.zone)
+        if not question.from_at < first < question.to_at:
+            return question
+        return replace(question, from_at=first)
 
     def explain(
         self,
@@ -221,7 +237,8 @@ class Session:
         self, snapshot: Snapshot, parameters: MetricParameters, now: datetime | None = None
     ) -> Question:
         settings, now = snapshot.settings(self.organization), now or datetime.now(UTC)
-        return parameters.question(self.organization, settings, now=now, visible=self.visible)
+        question = parameters.question(self.organization, settings, now=now, visible=self.visible)
+        return snapshot.begun_with_records(question) if parameters.begins_by_default else question
 
     def _impact(
         self,
@@ -234,5 +251,7 @@ class Session:
         """A change of a setting, with what is answered under the one before."""
         settings = change.undone(answer.question.settings)
         question = parameters.question(self.organization, settings, now=now, visible=self.visible)
+        if parameters.begins_by_default:
+            question = replace(question, from_at=answer.question.from_at)
         (before,) = snapshot.ask(question, [answer.metric], supposing=change.moves_facts)
         return SettingImpact(change, before.row)

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 
 class TableFormat(StrEnum):
-    """How a table is written. `csv` has a header, instants as ISO 8601 in UTC and nested values as JSON."""
+    """How a table is written. `csv` has a header, instants as ISO 8601
+    and nested values as JSON; a text that a spreadsheet would run is made harmless."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -108,4 +109,18 @@ def _cell(value: object) -> object:
             return value.isoformat().replace("+00:00", "Z")
         case list() | dict():
             return msgspec.json.encode(value).decode()
+        case str() if value.startswith(_FORMULA_BEGINNINGS):
+            return f"'{value}"
     return value
+
+
+_FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for a formula; a single quote before it makes it a text.
+
+OWASP, CSV Injection.
+"""
+
+
+def without_quote(cell: str) -> str:
+    """A cell of such a file as it was before it was made harmless."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_BEGINNINGS) else cell

@@ -1,13 +1,17 @@
 """Whether a change is more than chance, against figures worked out by hand or by other means."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from metrics.definitions.statistics import WeekCounts, quantile_of_t
 from metrics.output.comparison import Comparison, compare
+from metrics.queries.calendar import Window, window_before
 from metrics.queries.question import Answer
 from tests.conftest import Book, sqlite_url
 
@@ -24,13 +28,17 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     return found
 
 
-def told_of(answers: Answers, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Comparison:
-    """What is made of a metric whose windows have these figures."""
+def told_of(
+    answers: Answers, name: str, before: Mapping[str, Any], after: Mapping[str, Any], **weeks: Any
+) -> Comparison:
+    """What is made of a metric whose windows have these figures, and whose weeks have counted so."""
     answer = answers[name]
     previous: Any = answer.previous
     row: Any = answer.row
     windows = {
-        "previous": replace(previous, row=replace(previous.row, **before)),
+        "previous": replace(
+            previous, row=replace(previous.row, **before), **{"weeks": [], "weeks_before": [], **weeks}
+        ),
         "row": replace(row, **after),
     }
     told = compare(replace(answer, **windows))
@@ -41,19 +49,58 @@ def told_of(answers: Answers, name: str, before: Mapping[str, Any], after: Mappi
 @pytest.mark.parametrize(
     ("before", "after", "differ"),
     [
-        # Two-sided binomial tests of 1/2: 5 of 5 has p = 1/16, 6 of 6 has p = 1/32.
-        (0, 5, False), (0, 6, True), (6, 0, True), (1, 7, False), (1, 8, True), (10, 10, False), (0, 0, None),
-        (500, 400, True), (500, 470, False), (600, 500, True), (600, 560, False), (50_000, 51_000, True),
+        # Welch's t of the first is 5.5 / sqrt(1.25) = 4.92 at 5.4 degrees of freedom, of the second 1.10 at 6.
+        ([10, 12, 9, 11], [15, 18, 14, 17], True), ([10, 12, 9, 11], [11, 13, 10, 12], False),
+        # 240 deployments and then 380: the weeks differ as much among themselves.
+        ([20, 100, 30, 90], [60, 140, 50, 130], False),
+        ([3] * 4, [4] * 5, True), ([3] * 4, [3] * 4, False), ([0] * 4, [0] * 4, None), ([1] * 3, [9] * 4, None),
     ],
 )  # fmt: skip
-def test_counts_of_windows_of_equal_length(
-    answers: Answers, before: int, after: int, differ: bool | None
+def test_counts_are_compared_with_the_spread_between_weeks(
+    answers: Answers, before: list[int], after: list[int], differ: bool | None
 ) -> None:
-    windows = [{"deployments": count, "value": count / 7} for count in (before, after)]
-    told = told_of(answers, "deployment_frequency", *windows)
+    windows = [{"deployments": sum(counts), "value": sum(counts) / 28} for counts in (before, after)]
+    weeks = {
+        "weeks_before": [WeekCounts(count, 1) for count in before],
+        "weeks": [WeekCounts(count, 1) for count in after],
+    }
+    told = told_of(answers, "deployment_frequency", *windows, **weeks)
     assert told.distinguishable is differ
     if differ:
-        assert ("rose" if after > before else "fell") in told.detail
+        assert "rose by more than chance" in told.detail
+
+
+@pytest.mark.parametrize(
+    ("failed", "differ"),
+    [
+        # 8 of 80 and 20 of 80 differ by 0.033 to 0.267 (Newcombe). Evenly spread over weeks, or all in one of them.
+        ([5, 5, 5, 5], True), ([20, 0, 0, 0], False),
+    ],
+)  # fmt: skip
+def test_failures_that_come_in_one_week_say_less(answers: Answers, failed: list[int], differ: bool) -> None:
+    weeks = {
+        "weeks_before": [WeekCounts(2, 20)] * 4,
+        "weeks": [WeekCounts(count, 20) for count in failed],
+    }
+    windows = [{"numerator": count, "denominator": 80} for count in (8, 20)]
+    assert told_of(answers, "change_failure_rate", *windows, **weeks).distinguishable is differ
+
+
+@pytest.mark.parametrize(
+    ("after", "differ"),
+    [([8, 9, 7, 8], True), ([6, 4, 6, 4], False), ([10, 0, 10, 0], False)],
+)
+def test_lead_times_are_compared_with_weeks_as_clusters(
+    answers: Answers, after: list[int], differ: bool
+) -> None:
+    """Of ten commits a week, those below the median of both windows."""
+    weeks = {
+        "weeks_before": [WeekCounts(count, 10) for count in (5, 4, 5, 4)],
+        "weeks": [WeekCounts(count, 10) for count in after],
+    }
+    windows = [{"value": 7200.0}, {"value": 3600.0}]
+    told = told_of(answers, "lead_time_for_changes", *windows, **weeks)
+    assert (told.distinguishable, "fell" in told.detail) == (differ, differ)
 
 
 @pytest.mark.parametrize(
@@ -111,19 +158,71 @@ def test_recoveries_are_compared_by_their_median_whatever_the_mean_does(book: Bo
 
 
 def test_a_comparison_is_said_in_words(book: Book) -> None:
-    for minute in range(12):
-        week = 9 if minute < 10 else 2
-        book.deploy(
-            version=f"v{minute}", finished_at=f"2026-03-{week:02}T10:{minute:02}:00Z", is_hotfix=minute < 8
-        )
-    week: Any = {"from_": "2026-03-09", "to": "2026-03-16"}
-    answers = book.ask(**week, compare=True)
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    for week in range(8):
+        for number in range(2 if week < 4 else 6):
+            at = start + timedelta(weeks=week, hours=number)
+            book.deploy(version=f"v{week}-{number}", finished_at=at.isoformat())
+    weeks: Any = {"from_": "2026-03-30", "to": "2026-04-27"}
+    answers = book.ask(**weeks, compare=True)
     told = {name: compare(answer) for name, answer in answers.items()}
     frequency, lead_time = told["deployment_frequency"], told["lead_time_for_changes"]
     assert frequency is not None
     assert (frequency.distinguishable, frequency.detail) == (
-        True, "Deployment frequency rose, by more than chance would bring about (95 %).",
-    )  # fmt: skip
+        True,
+        "Deployment frequency rose by more than chance brings about (95 %), compared with "
+        "2026-03-02 to 2026-03-29.",
+    )
     assert lead_time is not None
     assert (lead_time.distinguishable, "too little" in lead_time.detail) == (None, True)
-    assert compare(book.ask(**week)["deployment_frequency"]) is None
+    assert compare(book.ask(**weeks)["deployment_frequency"]) is None
+
+
+def test_each_group_is_compared_with_itself(book: Book) -> None:
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    for week in range(8):
+        for service, count in (("web", 2 if week < 4 else 6), ("api", 3)):
+            for number in range(count):
+                at = start + timedelta(weeks=week, hours=number)
+                book.deploy(service=service, version=f"{week}-{number}", finished_at=at.isoformat())
+    answer = book.ask(from_="2026-03-30", to="2026-04-27", compare=True, group_by="service")[
+        "deployment_frequency"
+    ]
+    told = {group.name: compare(answer, group) for group in answer.groups}
+    assert {name: one and one.distinguishable for name, one in told.items()} == {"web": True, "api": False}
+    before: Any = [group.previous for group in answer.groups]
+    assert [one.row.deployments for one in before] == [12, 8]
+
+
+ZONE = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("window", "before"),
+    [
+        # Monday to Friday, with Monday to Friday.
+        (("2025-06-09", "2025-06-14"), ("2025-06-02", "2025-06-07")),
+        (("2026-03-01", "2026-04-01"), ("2026-02-01", "2026-03-01")),
+        (("2026-01-01", "2026-04-01"), ("2025-10-01", "2026-01-01")),
+        (("2024-01-01", "2025-01-01"), ("2023-01-01", "2024-01-01")),
+        # Three months that are no quarter, and thirty days.
+        (("2026-02-01", "2026-05-01"), ("2025-11-02", "2026-01-30")),
+        (("2026-03-02", "2026-04-01"), ("2026-01-26", "2026-02-25")),
+        (("2026-03-30", "2026-04-27"), ("2026-03-02", "2026-03-30")),
+        (("2026-03-29T12:00", "2026-03-31T18:30"), ("2026-03-22T12:00", "2026-03-24T18:30")),
+    ],
+)
+def test_the_window_before_has_the_same_weekdays(window: tuple[str, str], before: tuple[str, str]) -> None:
+    starts, ends, *expected = (
+        datetime.fromisoformat(text).replace(tzinfo=ZONE) for text in (*window, *before)
+    )
+    found = window_before(Window(starts, ends), ZONE)
+    assert [found.from_at, found.to_at] == expected
+
+
+def test_a_quantile_of_t_is_that_of_the_tables() -> None:
+    """R. A. Fisher, F. Yates, Statistical Tables, table III."""
+    table = {1: 12.706, 2: 4.303, 3: 3.182, 10: 2.228, 12: 2.179, 24: 2.064, 60: 2.000, 120: 1.980}
+    assert {freedom: round(quantile_of_t(freedom), 3) for freedom in table} == table
+    assert 2.571 < quantile_of_t(4.5) < 2.776
+    assert quantile_of_t(0.5) == math.inf

@@ -1,6 +1,7 @@
 """Levels by report year with their quirks, and the Quick Check's score, against DORA's own figures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ def recovering(median: float | None) -> MeanTimeToRecover:
     )
 
 
-def deploying(weekly: float | None, monthly: float | None = None) -> DeploymentFrequency:
-    return DeploymentFrequency(1.0, None, 1, 0, 1, weekly, monthly, None, None, 0)
+def deploying(
+    weekly: float | None, monthly: float | None = None, interval: tuple[float, float] | None = None
+) -> DeploymentFrequency:
+    return DeploymentFrequency(1.0, None, 1, 0, 1, weekly, interval, monthly, None, None, 0)
 
 
 NAMES = {
@@ -152,3 +155,38 @@ def _upper(published: str) -> float | None:
         return None
     count, unit = published.lstrip("<").split("-")[-1].split()
     return int(count) * {"hour": HOUR, "day": DAY, "week": WEEK, "month": MONTH}[unit.rstrip("s")]
+
+
+@pytest.mark.parametrize(
+    ("row", "possible", "certain"),
+    [
+        (replace(failing(0.0), interval95=(0.0, 0.79)), ["elite", "high", "medium", "low"], False),
+        (replace(failing(0.04), interval95=(0.01, 0.05)), ["elite"], True),
+        (replace(failing(0.04), interval95=(0.01, 0.0501)), ["elite", "high"], False),
+        (replace(failing(0.3), interval95=(0.2, 0.9)), ["low"], False),  # and beyond all tiers
+        (replace(leading(20 * HOUR), median_interval95=(18 * HOUR, 30 * HOUR)), ["elite", "high"], False),
+        (leading(20 * HOUR), ["elite", "high", "medium", "low"], False),
+        (deploying(5, interval=(5, 5)), ["elite"], True),
+        (deploying(5, interval=(3, 6)), ["elite", "high"], False),
+        (deploying(0, 1, interval=(0, 2)), ["high", "medium"], False),
+        (failing(None), [], False),
+    ],
+)
+def test_a_level_is_told_with_what_its_interval_allows(
+    row: MetricRow, possible: list[str], certain: bool
+) -> None:
+    found = level_of(NAMES[type(row)], row, 2023)
+    assert (list(found.possible), found.certain) == (possible, certain)
+
+
+def test_tiers_out_of_order_allow_what_they_say() -> None:
+    """In 2024 the high tier goes up to 20 %, the medium one to 10 %: nothing is medium."""
+    row = replace(failing(0.12), interval95=(0.04, 0.3))
+    assert level_of(MetricName.CHANGE_FAILURE_RATE, row, 2024).possible == ["elite", "high", "low"]
+
+
+def test_a_score_is_told_with_what_its_interval_allows() -> None:
+    rate = score_of(MetricName.CHANGE_FAILURE_RATE, replace(failing(0.2), interval95=(0.1, 0.4)))
+    assert (rate.score, rate.interval95) == (8, (6, 9))
+    time = score_of(MetricName.LEAD_TIME_FOR_CHANGES, leading(2 * HOUR))
+    assert (time.score, time.interval95) == (8, None)

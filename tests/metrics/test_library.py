@@ -56,7 +56,11 @@ def test_series_and_groups_are_rows(library: Library) -> None:
         teams = library.deployment_frequency(**MARCH, interval="month", group_by="team")
         assert teams.select("team", "deployments").rows() == [("a", 1), (None, 1)]
         both = library.deployment_frequency(**MARCH, compare=True)
-        assert both["deployments"].to_list() == [0, 2]
+        assert both.select("deployments", "previous_deployments", "distinguishable").rows() == [(2, 0, False)]
+        assert both["comparison"][0].startswith("Deployment frequency: no change is shown")
+        assert weeks.schema["from"] == pl.Datetime("us", "Europe/Berlin")
+        assert weeks["from"].dt.day().to_list() == [1, 2, 9, 16, 23, 30]
+        assert weeks["tz"].unique().to_list() == ["Europe/Berlin"]
         with pytest.raises(ParameterError, match="interval"):
             library.deployment_frequency(interval="year")
 
@@ -117,3 +121,10 @@ def test_a_number_is_explained_by_its_rows(library: Library) -> None:
         rows = library.explain("change_failure_rate", repository="acme/shop", **MARCH)
         assert rows["counted"].to_list() == [True, True, True]
         assert rows.filter("in_numerator")["version"].to_list() == ["v1", "v3"]
+
+
+def test_an_organization_that_nothing_is_recorded_of_is_said(book: Book) -> None:
+    metrics.open(book.url, organization="nobody").close()
+    book.deploy(org="checkout")
+    with pytest.raises(RecordsUnavailable, match="organization chekkout: is checkout meant"):
+        metrics.open(book.url, organization="chekkout")

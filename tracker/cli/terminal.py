@@ -10,12 +10,12 @@ from rich.table import Table
 
 from metrics.definitions.base import MetricRow, Unit, duration_text
 from metrics.definitions.catalog import CATALOG
-from metrics.definitions.dora import attribution, level_of
+from metrics.definitions.dora import Level, attribution, level_of
 from metrics.definitions.profiles import difference
 from metrics.output.comparison import compare
 from metrics.output.notes import notes_on
 from metrics.queries.explanation import Explanation
-from metrics.queries.question import Answer, Point
+from metrics.queries.question import Answer, Group, Point
 from metrics.queries.settings_impact import SettingImpact
 
 
@@ -34,8 +34,9 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
     table.add_column("out of")
     for one in answers:
         previous = [] if one.previous is None else [_value(one.previous.row, one.unit)]
-        level = level_of(one.metric, one.row, one.question.benchmark).level or "-"
-        table.add_row(CATALOG[one.metric].title, _value(one.row, one.unit), *previous, level, _detail(one))
+        level = level_of(one.metric, one.row, one.question.benchmark)
+        cells = [_value(one.row, one.unit), *previous, _level_text(level), _detail(one)]
+        table.add_row(CATALOG[one.metric].title, *cells)
     Console().print(table)
     Console().print(attribution(), style="dim")
     for comparison in filter(None, map(compare, answers)):
@@ -47,6 +48,15 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
         _print_series(answers, f"by {question.interval}", [one.series for one in answers])
     if question.group_by is not None:
         _print_groups(answers)
+
+
+def _level_text(level: Level) -> str:
+    """The level; where its interval allows others, the best of them to the worst."""
+    if level.level is None:
+        return "-"
+    if len(level.possible) < 2:
+        return level.level
+    return f"{level.possible[0]} to {level.possible[-1]}"
 
 
 def _notes(answers: Sequence[Answer]) -> list[str]:
@@ -65,10 +75,11 @@ def _print_groups(answers: Sequence[Answer]) -> None:
             "a day" if one.unit is Unit.PER_DAY else CATALOG[one.metric].short_title, justify="right"
         )
     for groups in zip(*(one.groups for one in answers), strict=True):
-        rows = [group.row for group in groups]
         values = [
-            "-" if row.value is None else _value(row, one.unit).removesuffix(" a day")
-            for row, one in zip(rows, answers, strict=True)
+            "-"
+            if group.row.value is None
+            else _value(group.row, one.unit).removesuffix(" a day") + _direction(one, group)
+            for group, one in zip(groups, answers, strict=True)
         ]
         table.add_row(groups[0].name or "(none)", *values)
     Console().print(table)
@@ -77,6 +88,14 @@ def _print_groups(answers: Sequence[Answer]) -> None:
         for groups in zip(*(one.groups for one in answers), strict=True):
             title = f"{dimension} {groups[0].name or '(none)'} by {interval}"
             _print_series(answers, title, [group.series for group in groups])
+
+
+def _direction(answer: Answer, group: Group) -> str:
+    """An arrow where a group changed by more than chance brings about."""
+    comparison = compare(answer, group)
+    if comparison is None or not comparison.distinguishable:
+        return ""
+    return " ↑" if comparison.rose else " ↓"
 
 
 def _print_series(answers: Sequence[Answer], title: str, series: Sequence[Sequence[Point]]) -> None:

@@ -30,3 +30,54 @@ create or replace macro median_bounds(ordered_values, known_rank) as (
         end
     )[1]
 );
+
+-- The week of a window that an instant lies in: spans of seven days from its beginning, counted from 0.
+create or replace macro week_of(happened_at, from_at) as epoch_us(happened_at - from_at) // 604_800_000_000;
+
+-- Whether a value lies below another, for a share: half of one that is equal does.
+create or replace macro is_below(a_value, bound) as case
+    when a_value < bound then 1.0 when a_value = bound then 0.5 else 0.0
+end;
+
+-- How far from one half the share of values below their median can be by chance (95 %), out of what each cluster has
+-- too many or too few below it; null where there are too few clusters. Values that come together are a cluster:
+-- those of one deployment, and where there are four, those of one week; never less than if each came alone.
+-- R. S. Woodruff, Confidence intervals for medians and other position measures, JASA 47 (1952).
+create or replace macro share_reach(n, by_deployment, by_week) as case
+    when len(by_deployment) >= 6
+        then greatest(
+            t95(n - 1) / (2 * sqrt(n)),
+            cluster_reach(n, by_deployment),
+            case when len(by_week) >= 4 then cluster_reach(n, by_week) else 0 end
+        )
+end;
+
+-- The same, by one kind of cluster.
+create or replace macro cluster_reach(n, clusters) as
+    t95(len(clusters) - 1)
+    * sqrt(
+        len(clusters) / (len(clusters) - 1)
+        * list_sum(list_transform(clusters, lambda apart: apart * apart))
+    )
+    / n;
+
+-- The two-sided 95 % quantile of Student's t: M. Abramowitz, I. A. Stegun, Handbook of Mathematical Functions, 26.7.5.
+create or replace macro t95(freedom) as case freedom
+    when 3 then 3.18245
+    when 4 then 2.77645
+    when 5 then 2.57058
+    else
+        z95()
+        + (pow(z95(), 3) + z95()) / (4 * freedom)
+        + (5 * pow(z95(), 5) + 16 * pow(z95(), 3) + 3 * z95()) / (96 * pow(freedom, 2))
+        + (3 * pow(z95(), 7) + 19 * pow(z95(), 5) + 17 * pow(z95(), 3) - 15 * z95()) / (384 * pow(freedom, 3))
+end;
+
+-- The quantile of values in order, which interpolates linearly between them.
+create or replace macro quantile_at(ordered_values, share) as
+    ordered_values[floor((len(ordered_values) - 1) * share)::bigint + 1]
+    + ((len(ordered_values) - 1) * share - floor((len(ordered_values) - 1) * share))
+    * (
+        ordered_values[least(floor((len(ordered_values) - 1) * share)::bigint + 2, len(ordered_values))]
+        - ordered_values[floor((len(ordered_values) - 1) * share)::bigint + 1]
+    );
