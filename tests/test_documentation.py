@@ -34,7 +34,7 @@ from tracker.auth.tokens import Scope
 from tracker.deployments.routes import DeploymentListParameters, RecordParameters
 from tracker.incidents.routes import IncidentListParameters, ReportParameters
 from tracker.settings import Settings
-from tracker.transfer.downloads import ExportParameters
+from tracker.transfer.downloads import ExportParameters, IncidentExportParameters
 from tracker.webhooks import retry
 from tracker.webhooks.routes import DeliveryListParameters
 
@@ -144,7 +144,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters,
-    DeploymentListParameters, ExportParameters, IncidentListParameters, ReportParameters, ChangesParameters,
+    DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, ReportParameters, ChangesParameters,
     QualityParameters, DeliveryListParameters,
 )  # fmt: skip
 

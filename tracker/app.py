@@ -40,8 +40,8 @@ from tracker.records.migrations import require_head
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.telemetry import report_lag
-from tracker.transfer.batch import record_batch
-from tracker.transfer.downloads import export_deployments
+from tracker.transfer.batch import record_deployment_batch, report_incident_batch
+from tracker.transfer.downloads import export_deployments, export_incidents
 from tracker.web.health import HealthController
 from tracker.web.middleware import Observation
 from tracker.web.openapi import complete_document
@@ -58,8 +58,10 @@ from tracker.webhooks.subscriptions import SubscriberKind
 ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     DeploymentsController,
     StepsController,
-    record_batch,
+    record_deployment_batch,
+    report_incident_batch,
     export_deployments,
+    export_incidents,
     list_changes,
     quality,
     IncidentsController,

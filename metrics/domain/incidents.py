@@ -1,5 +1,6 @@
 """What an incident may say, and the facts that are kept of it. One place, for whoever sends it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from metrics.domain.fields import (
 from metrics.domain.instants import microseconds_of, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import name_key
+
+NOT_SAID = -(2**62)
+"""The start of a report that leaves it out, as a repeat may."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,19 @@ class SentIncident:
     fields_set: frozenset[str]
     """Names of the facts that the sender gave a value, the key aside; the others are defaults."""
 
+    def require_start(self) -> None:
+        """Raises `InvalidInput` where nobody has said when it began."""
+        if self.facts.started_at == NOT_SAID:
+            raise InvalidInput.field("started_at", "is required: nothing is known by this key")
+
+
+def tells_of_an_incident(line: Mapping[str, object]) -> bool:
+    """Whether a line is of an incident, not a deployment: it begins, and has no release and no status."""
+    if line.get("type") is not None:
+        return line["type"] == "incident"
+    is_deployment = any(line.get(name) is not None for name in ("commit_id", "version", "status"))
+    return line.get("started_at") is not None and not is_deployment
+
 
 class IncidentFields(Body):
     """What a report and a correction of an incident share."""
@@ -93,18 +110,24 @@ class NewIncident(IncidentFields):
     """An incident, as a person or an alert reports it."""
 
     key: Name | None = Field(None, description="The sender's own id of it; posting it again is a repeat.")
-    started_at: Instant
+    started_at: Instant | None = Field(
+        None,
+        description="When production was impaired; a repeat under a known key may leave it out.",
+    )
     labels: Labels | None = None
 
     def sent(self, now: int | None) -> SentIncident:
         """The facts to record; `now` in microseconds, None for what was recorded before.
 
-        Raises `InvalidInput` where the end lies before the start, or either more than a day ahead.
+        Raises `InvalidInput` where the start is not said without a key, where the end lies before it, or
+        where either is more than a day ahead.
         """
+        if self.started_at is None and self.key is None:
+            raise InvalidInput.field("started_at", "is required")
         facts = IncidentFacts(
             key=self.key,
             title=self.title,
-            started_at=to_microseconds(self.started_at),
+            started_at=NOT_SAID if self.started_at is None else to_microseconds(self.started_at),
             resolved_at=microseconds_of(self.resolved_at),
             environment=self.environment,
             repository=None if self.repository_url is None else RepositoryIdentity.parse(self.repository_url),

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from metrics.domain.errors import InvalidRecords, RecordsUnavailable, Refusal
 from metrics.domain.fields import without_byte_order_mark
+from metrics.domain.incidents import tells_of_an_incident
 from metrics.domain.instants import now_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
@@ -75,9 +76,7 @@ class _Found:
                 if row is None:
                     raise ValueError("is no JSON object")
                 if self._organization is None or row.get("organization") in (None, self._organization):
-                    # Lines of an export say what they are; a frame may have such a column of its own.
-                    named = row.get("type") if isinstance(source, Path) else None
-                    self._take(number, row, row_type(named or default))
+                    self._take(number, row, _type_of(row, default) if isinstance(source, Path) else default)
 
     def _take(self, number: int, row: Row, kind: RowType) -> None:
         match read_row(row, kind):
@@ -140,6 +139,13 @@ class _Found:
             row = {**columns, **version}
             rows.append([_stored(row[column]) for column in PULLED[name]])
         return pulled_table(name, rows)
+
+
+def _type_of(row: Row, default: RowType) -> RowType:
+    """What a line of a file is of: as it says, or as it looks. A frame may have such a column of its own."""
+    if row.get("type") is not None:
+        return row_type(row["type"])
+    return RowType.INCIDENT if tells_of_an_incident(row) else default
 
 
 def _stored(value: object) -> object:

@@ -142,6 +142,7 @@ class IncidentRows:
         if row.deleted:
             self.records.pop(key, None)
         elif earlier is None or row.id is not None:
+            sent.require_start()
             self.records[key] = (first, row.id, sent.facts)
         else:
             self.records[key] = (first, None, merge_incident(earlier, sent))

@@ -18,7 +18,7 @@ from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
 from tracker.deployments.queries import DeploymentFilter, select_deployments
-from tracker.incidents.queries import select_incidents
+from tracker.incidents.queries import IncidentFilter, select_incidents
 from tracker.transfer.export import export_lines
 from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
 
@@ -63,8 +63,10 @@ def test_exported_tables_answer_as_the_database_does(book: Book, made: list[tupl
         if kind not in ("set", "produce", "alias"):  # a table has neither settings nor aliases
             organization.make(kind, what | fields if kind == "post" else what)
     org = organization.org
+    if not organization.deployments and not organization.incidents:
+        return  # nothing is known of it
     deployments = frame(book, DEPLOYMENT_TABLE, select_deployments(DeploymentFilter(organization=org)))
-    incidents = frame(book, INCIDENT_TABLE, select_incidents(org))
+    incidents = frame(book, INCIDENT_TABLE, select_incidents(IncidentFilter(organization=org)))
     file = book.folder / "deployments.parquet"
     deployments.write_parquet(file)
     if deployments["finished_at"].n_unique() < deployments.height:
@@ -80,7 +82,7 @@ def test_lines_as_they_are_posted_can_be_read(tmp_path: Path) -> None:
         {**RECORD, "status": "in_progress", "deployment_node_id": "7", "finished_at": None, "started_at": "2026-03-02T09:00:00+01:00"},
         {**RECORD, "version": "v2", "finished_at": None, "started_at": "2026-03-03T09:00:00Z", "duration_seconds": 60, "mood": "fine"},
         {**RECORD, "deployment_node_id": "7", "is_hotfix": True, "finished_at": "2026-03-02T08:30:00Z"},
-        {"type": "incident", "started_at": "2026-03-03T10:00:00Z", "repository_url": "git@github.com:acme/shop.git"},
+        {"started_at": "2026-03-03T10:00:00Z", "repository_url": "git@github.com:acme/shop.git"},
     ]  # fmt: skip
     file = tmp_path / "records.jsonl.gz"
     file.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))

@@ -18,7 +18,7 @@ from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS
 from tracker.records.ledger import Author
-from tracker.transfer.ndjson import Tally, read_chunk
+from tracker.transfer.ndjson import Tally, read_chunk, read_either
 
 Post = dict[str, Any]
 WINDOW = {"from_": "2026-03-01", "to": "2026-04-01"}
@@ -60,7 +60,7 @@ posts = st.fixed_dictionaries(
 def import_lines(book: Book, organization: str, given_posts: Sequence[Post]) -> list[int]:
     """Record lines as `tracker import` does; the numbers of those that are refused."""
     lines = [(number, json.dumps(post).encode()) for number, post in enumerate(given_posts, start=1)]
-    chunk, tally = read_chunk(lines, "import", check=lambda _: None), Tally()
+    chunk, tally = read_chunk(lines, "import", read_either, check=lambda _: None), Tally()
     author = Author(organization, "import")
     chunk.count(book.recorder.record_now(lambda ledger: chunk.record(ledger, author)), tally)
     return [error.line for error in tally.errors]
@@ -92,6 +92,8 @@ def test_an_import_and_an_opened_file_have_the_same_records_and_figures(
             metrics.open(written(tmp_path, given_posts))
         assert [int(row) for row in re.findall(r"row (\d+): ", str(raised.value))] == refused[:5]
     good = [post for number, post in enumerate(given_posts, start=1) if number not in refused]
+    if not good:
+        return  # nothing is known of the organization
     with (
         metrics.open(book.url, organization=organization) as imported,
         metrics.open(written(tmp_path, good)) as opened,

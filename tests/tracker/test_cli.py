@@ -3,6 +3,7 @@
 import gzip
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,60 @@ def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert port in done.stderr
+
+
+CSV = """﻿repository_url;commit_id;finished_at;status;is_hotfix;commits_count;labels;title;environment
+https://github.com/acme/shop;aaaaaaa;2026-03-02T10:00:00Z;succeeded;;3;;"two
+lines";
+https://github.com/acme/shop;bbbbbbb;2026-03-02 11:00:00+0000;failure;;;;;
+https://github.com/acme/shop;ccccccc;2026-03-02T12:00:00Z;;yes;;"{""region"": ""eu""}";'=1+1;Production
+https://github.com/acme/shop;ddddddd;2026-03-02T12:00:00Z;;maybe;;;;
+"""
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_csv_with_a_header_is_imported(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "history.csv").write_bytes(pack(CSV.encode()))
+    done = run_tracker(tmp_path, "import", "history.csv", "--org", "acme")
+    assert (done.returncode, done.stdout) == (1, "3 recorded, 0 repeated, 1 failed\n")
+    assert done.stderr.startswith("line 6: /is_hotfix must be true or false")
+    lines = run_tracker(tmp_path, "export", "--org", "acme").stdout.splitlines()
+    told = [json.loads(line) for line in lines if '"type":"deployment"' in line]
+    assert [(one["status"], one["commits_count"], one["title"]) for one in told] == [
+        ("success", 3, "two\nlines"), ("fail", None, None), ("success", None, "=1+1"),
+    ]  # fmt: skip
+    assert (told[2]["is_hotfix"], told[2]["labels"], told[2]["environment"]) == (
+        True,
+        {"region": "eu"},
+        "Production",
+    )
+
+
+def test_an_exported_csv_is_imported_again(tmp_path: Path) -> None:
+    post = {"repository_url": "https://github.com/acme/shop", "version": "@1", "deployment_node_id": "7"}
+    times = {"started_at": "2026-03-02T09:00:00Z", "finished_at": "2026-03-02T10:00:00Z"}
+    commits = [{"sha": "a" * 40, "committed_at": "2026-03-01T10:00:00Z"}]
+    lines = [
+        {**post, **times, "commits": commits, "title": "=x"},
+        {"key": "PD-1", "started_at": "2026-03-02T10:30:00Z", "title": "+down", "labels": {"a": "b"}},
+    ]
+    (tmp_path / "history.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run_tracker(tmp_path, "import", "history.ndjson", "--org", "acme")
+    assert done.stdout == "2 recorded, 0 repeated, 0 failed\n", done.stderr
+    for options in ([], ["--incidents"]):
+        run_tracker(tmp_path, "export", "--org", "acme", "-o", "table.csv", *options)
+        again = run_tracker(tmp_path, "import", "table.csv", "--org", "acme")
+        assert again.stdout == "0 recorded, 1 repeated, 0 failed\n", again.stderr
+    answered = run_tracker(
+        tmp_path, "metrics", "change_failure_rate", "--org", "acme", "--json", "--from", "2026-03-01"
+    )
+    assert json.loads(answered.stdout)["metrics"]["change_failure_rate"]["denominator"] == 1
+
+
+@pytest.mark.parametrize("command", [["metrics"], ["export"], ["teams", "list"], ["settings"]])
+def test_an_organization_that_is_not_there_is_said(tmp_path: Path, command: list[str]) -> None:
+    line = json.dumps(record(version="v1")) + "\n"
+    run_tracker(tmp_path, "import", "-", "--org", "checkout", stdin=line)
+    done = run_tracker(tmp_path, *command, "--org", "chekkout")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tracker: there is no organization chekkout: is checkout meant?\n"

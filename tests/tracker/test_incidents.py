@@ -1,9 +1,12 @@
 """Incidents over HTTP: report, repeat, read, resolve; and what they do to the metrics."""
 
+import io
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import polars as pl
 import pytest
 
 from tests.server import Server, deployment
@@ -181,3 +184,110 @@ def test_an_incident_more_than_a_day_ahead_is_a_clock_error(client: httpx.Client
     one = f"{PATH}/{incident['id']}"
     assert client.patch(one, json={"resolved_at": far.isoformat()}).status_code == 400
     assert client.patch(one, json={"title": "The end is expected soon"}).status_code == 200
+
+
+def test_an_incident_is_found_and_resolved_by_its_key_alone(client: httpx.Client) -> None:
+    client.post(PATH, json=incident(key="PD-1", repository_url=SHOP)).raise_for_status()
+    client.post(PATH, json=incident(key="PD-2")).raise_for_status()
+    resolved = client.post(PATH, json={"key": "PD-1", "resolved_at": "2026-03-02T11:00:00Z"})
+    assert (resolved.status_code, resolved.json()["resolved_at"]) == (200, "2026-03-02T11:00:00Z")
+    assert resolved.json()["started_at"] == "2026-03-02T10:05:00Z"
+    assert [item["key"] for item in client.get(f"{PATH}?key=PD-1").json()["items"]] == ["PD-1"]
+    for body in ({"key": "PD-3", "resolved_at": "2026-03-02T11:00:00Z"}, {"title": "no start"}):
+        refused = client.post(PATH, json=body)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/started_at")
+    early = client.post(PATH, json={"key": "PD-2", "resolved_at": "2026-03-02T10:00:00Z"})
+    assert early.status_code == 400
+
+
+def test_a_deleted_incident_is_in_no_list_and_no_metric(client: httpx.Client) -> None:
+    client.post("/api/v1/deployments", json=deployment(finished_at="2026-03-02T10:00:00Z"))
+    url = client.post(PATH, json=incident(key="1", repository_url=SHOP)).headers["Location"]
+    rate = "/api/v1/metrics/change_failure_rate?from=2026-03-02&to=2026-03-03"
+    assert client.get(rate).json()["numerator"] == 1
+    assert client.delete(url).status_code == 204
+    assert client.get(rate).json()["numerator"] == 0
+    assert client.get(url).status_code == client.delete(url).status_code == 404
+    assert client.get(PATH).json() == {"items": []}
+    history = client.get(f"{url}/history").json()["items"]
+    assert [entry["action"] for entry in history] == ["created", "deleted"]
+    assert client.post(PATH, json=incident(key="1", repository_url=SHOP)).status_code == 201
+
+
+def test_to_delete_an_incident_takes_an_admin(
+    client: httpx.Client, client_with: Callable[..., httpx.Client]
+) -> None:
+    url = client.post(PATH, json=incident(repository_url=SHOP)).headers["Location"]
+    assert client_with("deployments:write deployments:read").delete(url).status_code == 403
+    assert client_with("admin", "acme/other").delete(url).status_code == 404
+    assert client.get(url).status_code == 200
+
+
+def ndjson(*bodies: object) -> bytes:
+    return b"".join(json.dumps(body).encode() + b"\n" for body in bodies)
+
+
+def test_incidents_come_in_bulk(client: httpx.Client) -> None:
+    lines = [incident(key=f"{number}", repository_url=SHOP) for number in range(3)]
+    sent = ndjson(
+        *lines, {"key": "0", "resolved_at": "2026-03-02T11:00:00Z"}, {"key": "9"}, {"type": "incident"}
+    )
+    answered = client.post(f"{PATH}/batch", content=sent)
+    assert (answered.status_code, answered.json()) == (
+        207,
+        {
+            "recorded": 3,
+            "repeated": 1,
+            "failed": 2,
+            "errors": [
+                {"line": 5, "detail": "/started_at is required: nothing is known by this key"},
+                {"line": 6, "detail": "/started_at is required"},
+            ],
+        },
+    )
+    again = client.post(f"{PATH}/batch", content=ndjson(*lines))
+    assert (again.status_code, again.json()["repeated"]) == (200, 3)
+    none = client.post(f"{PATH}/batch", content=ndjson({"type": "deployment", "version": "1"}))
+    assert (none.status_code, none.json()["failed"]) == (400, 1)
+    assert len(client.get(PATH).json()["items"]) == 3
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet", "arrow"])
+def test_incidents_are_exported(client: httpx.Client, form: str) -> None:
+    client.post(PATH, json=incident(key="1", repository_url=SHOP, title="=1+1", labels={"region": "eu"}))
+    client.post(PATH, json=incident(key="2", started_at="2026-03-01T10:00:00Z"))
+    answered = client.get(f"{PATH}/export?format={form}&from=2026-03-01&to=2026-03-03")
+    assert answered.status_code == 200
+    content = io.BytesIO(answered.content)
+    match form:
+        case "json":
+            keys = [item["key"] for item in answered.json()["items"]]
+        case "csv":
+            frame = pl.read_csv(content, schema_overrides={"key": pl.String})
+            assert frame["title"].to_list() == [None, "'=1+1"]
+            keys = frame["key"].to_list()
+        case "parquet":
+            keys = pl.read_parquet(content)["key"].to_list()
+        case _:
+            keys = pl.read_ipc_stream(content)["key"].to_list()
+    assert keys == ["2", "1"]
+    assert client.get(f"{PATH}/export?key=1").json()["items"][0]["labels"] == {"region": "eu"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "unknown"),
+    [
+        ({"service": "web"}, []), ({"service": "WEB", "repository_url": SHOP}, []), ({"service": "wbe"}, ["service"]),
+        ({"repository_url": "https://github.com/acme/shpo"}, ["repository_url"]),
+        ({"deployment": "run-1"}, []), ({"deployment": "run-2"}, ["deployment"]),
+        ({"commit_id": "abcdef01"}, []), ({"commit_id": "abcdef02", "service": "web"}, ["commit_id"]),
+    ],
+)  # fmt: skip
+def test_a_name_that_nothing_is_known_by_is_told(
+    client: httpx.Client, fields: dict[str, str], unknown: list[str]
+) -> None:
+    known = deployment(commit_id="abcdef01" + "0" * 32, service="web", deployment_node_id="run-1")
+    client.post("/api/v1/deployments", json=known).raise_for_status()
+    warnings = client.post(PATH, json=incident(**fields)).json()["warnings"]
+    assert [one["code"] for one in warnings] == ["unknown_name"] * len(unknown)
+    assert all(name in one["detail"] for name, one in zip(unknown, warnings, strict=True))

@@ -14,7 +14,8 @@ COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason", "level", "sco
 FIELDS = {
     "deployment_frequency": COMMON
     | {
-        "deployments", "redeployments", "deployment_days", "median_days_per_week", "median_days_per_month",
+        "deployments", "redeployments", "deployment_days", "median_days_per_week", "median_days_per_week_interval95",
+        "median_days_per_month",
         "median_duration_seconds", "p90_duration_seconds", "durations",
     },
     "lead_time_for_changes": COMMON | {"median_interval95", "mean", "p90", "commits", "coverage", "negative_lead_times"},
@@ -46,7 +47,10 @@ def test_the_default_window_is_the_last_thirteen_weeks(client: httpx.Client) -> 
     client.post("/api/v1/deployments", json=deployment())
     answer = client.get(f"{METRICS}/deployment_frequency").json()
     assert answer["deployments"] == 1
-    assert answer["value"] == pytest.approx(1 / 91)
+    assert answer["from"].endswith("T00:00:00Z")
+    old = deployment(finished_at="2025-01-01T00:00:00Z")
+    client.post("/api/v1/deployments", json=old).raise_for_status()
+    assert client.get(f"{METRICS}/deployment_frequency").json()["value"] == pytest.approx(1 / 91)
     assert (
         client.get(f"{METRICS}/deployment_frequency?to=2026-04-02").json()["from"] == "2026-01-01T00:00:00Z"
     )
@@ -95,9 +99,14 @@ def test_levels_are_of_the_year_that_is_asked_for(client: httpx.Client) -> None:
     window = f"{METRICS}?from=2026-03-01&to=2026-04-01&group_by=repository"
     summary = client.get(f"{window}&benchmark=2024").json()
     rate = summary["metrics"]["change_failure_rate"]
-    assert rate["level"] == {"year": 2024, "level": "elite", "reason": None}
+    assert rate["level"] == {
+        "year": 2024, "level": "elite", "reason": None, "possible": ["elite", "high", "low"], "certain": False,
+    }  # fmt: skip
     assert rate["groups"][0]["level"] == rate["level"]
-    assert rate["score"] == {"version": 2025, "score": 10, "benchmark": 8.1, "reason": None}
+    assert rate["score"] == {
+        "version": 2025, "score": 10, "benchmark": 8.1, "reason": None,
+        "interval95": [pytest.approx(2.06, abs=0.01), 10],
+    }  # fmt: skip
     assert (summary["score"]["version"], "DORA" in summary["attribution"]) == (2025, True)
     wrong = client.get(f"{window}&benchmark=2017")
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "benchmark")
@@ -115,7 +124,11 @@ def test_what_has_to_be_known_beside_a_number_is_said(client: httpx.Client) -> N
             "to": (now - timedelta(days=days_ago)).isoformat(),
         }
         notes = client.get(f"{METRICS}/{name}", params=asked).json()["notes"]
-        return [note["code"] for note in notes]
+        return [
+            note["code"]
+            for note in notes
+            if note["code"] not in ("recording_began", "nothing_recorded_since")
+        ]
 
     assert codes("change_failure_rate", 6.9) == ["settling"]
     assert codes("change_failure_rate", 7.1) == codes("deployment_frequency", 0) == []

@@ -4,17 +4,20 @@ import os
 import shlex
 import shutil
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 import rich_click as click
 from click import get_current_context
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Connection, Engine, make_url, select
 
 from tracker.auth.tokens import ORGANIZATION_SLUG
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
+from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS
 from tracker.settings import Settings
 
+_MOST_SUGGESTED_FROM = 10_000
 # Who has recorded, where a command of `tracker` has.
 CLI_SUBJECT = "cli"
 
@@ -47,6 +50,17 @@ def check_organization(_: click.Context, __: click.Parameter, slug: str) -> str:
     if not ORGANIZATION_SLUG.fullmatch(slug):
         raise click.BadParameter("must be lower-case letters, digits and hyphens, as in acme")
     return slug
+
+
+def require_organization(connection: Connection, slug: str) -> None:
+    """Raises `CommandFailed`, with the nearest one that is known, where nothing is of the organization."""
+    for table, column in ((ORGANIZATIONS, ORGANIZATIONS.c.slug), (DEPLOYMENTS, DEPLOYMENTS.c.organization)):
+        if connection.execute(select(column).select_from(table).where(column == slug).limit(1)).first():
+            return
+    known = connection.scalars(select(ORGANIZATIONS.c.slug).limit(_MOST_SUGGESTED_FROM)).all()
+    close = get_close_matches(slug, known, n=1)
+    hint = f": is {close[0]} meant?" if close else ""
+    raise CommandFailed(f"there is no organization {slug}{hint}")
 
 
 organization_option = click.option(

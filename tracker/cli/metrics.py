@@ -17,7 +17,7 @@ from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
-from tracker.cli.common import migrated_database, organization_option
+from tracker.cli.common import migrated_database, organization_option, require_organization
 from tracker.cli.terminal import print_answers, print_explanation, print_profiles
 from tracker.settings import Settings
 
@@ -123,7 +123,10 @@ def _session(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metr
         # Before the database is looked for: what is wrong with the command line is said first.
         parameters.question(organization, OrganizationSettings(), now=datetime.now(UTC))
         settings = Settings()
-        migrated_database(settings).dispose()
+        engine = migrated_database(settings)
+        with engine.connect() as connection:
+            require_organization(connection, organization)
+        engine.dispose()
         with Store(follow(settings.record_database_url), settings.stores_dir) as store:
             yield parameters, Session(store, organization)
 

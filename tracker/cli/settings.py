@@ -5,7 +5,7 @@ import rich_click as click
 
 from metrics.domain.errors import Refusal
 from metrics.domain.settings import DEFAULT_SETTINGS, SETTING_NAMES, SettingsChange
-from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option
+from tracker.cli.common import CLI_SUBJECT, migrated_database, organization_option, require_organization
 from tracker.organizations.service import change_settings, read_settings
 from tracker.records.ledger import Author, Ledger
 from tracker.records.recorder import Recorder
@@ -34,6 +34,7 @@ def settings(assignments: tuple[str, ...], organization: str) -> None:
 
         Recorder(engine).record_now(act)
     with engine.connect() as connection:
+        require_organization(connection, organization)
         answer = read_settings(connection, organization)
     click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
 

@@ -17,6 +17,7 @@ from tracker.cli.common import (
     CommandFailed,
     migrated_database,
     organization_option,
+    require_organization,
 )
 from tracker.organizations.service import list_repositories, set_team
 from tracker.records.ledger import Author, Ledger, repository_of, shown_repository
@@ -39,7 +40,10 @@ def teams() -> None:
 @organization_option
 def list_teams(organization: str) -> None:
     """Show every repository and service with its team."""
-    rows = list_repositories(migrated_database(Settings()), organization, visible=None)
+    engine = migrated_database(Settings())
+    with engine.connect() as connection:
+        require_organization(connection, organization)
+    rows = list_repositories(engine, organization, visible=None)
     table = Table("repository", "service", "team")
     for row in rows:
         table.add_row(shown_repository(row._mapping), row.service, row.team or "")

@@ -1,11 +1,15 @@
 """`tracker import` and `tracker export`: history from a file and into one."""
 
+import csv
 import gzip
+import io
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import rich_click as click
 from rich.console import Console
@@ -13,15 +17,22 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from sqlalchemy import Connection
 
 from metrics.wire.table_files import TableFormat, write_table
-from tracker.cli.common import CommandFailed, migrated_database, open_database, organization_option
+from tracker.cli.common import (
+    CommandFailed,
+    migrated_database,
+    open_database,
+    organization_option,
+    require_organization,
+)
 from tracker.deployments.queries import DeploymentFilter, select_deployments
-from tracker.incidents.queries import select_incidents
+from tracker.incidents.queries import IncidentFilter, select_incidents
 from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
+from tracker.transfer.csv_lines import csv_lines, is_csv
 from tracker.transfer.export import export_lines
-from tracker.transfer.ndjson import InputError, LineReader, Tally, read_chunk
+from tracker.transfer.ndjson import CHUNK_LINES, InputError, LineReader, Tally, read_chunk, read_either
 from tracker.transfer.replay import Replay, is_exported, read_exported
 from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE
 
@@ -36,9 +47,11 @@ _GZIP_MAGIC = b"\x1f\x8b"
 def import_records(file: Path, organization: str) -> None:
     """Record history from FILE, or from standard input with [b]-[/b].
 
-    NDJSON, plain or gzip: one deployment a line with the fields of POST /api/v1/deployments, or what
-    [b]tracker export[/b] has written. Good lines are kept; bad ones are reported with their numbers, and the
-    exit code is then 1. Safe to repeat for an export, and where the lines carry a deployment_node_id.
+    NDJSON, plain or gzip: one deployment or incident a line, with the fields of their POST, or what
+    [b]tracker export[/b] has written; or CSV with a header of these fields. A line with a started_at and
+    neither commit_id, version nor status is an incident. Good lines are kept; bad ones are reported with
+    their numbers, and the exit code is then 1. Safe to repeat for an export, and where the lines carry a
+    deployment_node_id or a key.
     """
     engine = open_database(Settings())
     migrate(engine)
@@ -53,7 +66,7 @@ def import_records(file: Path, organization: str) -> None:
             read = read_exported(lines)
             recorder.record_now(lambda ledger: replay.record(ledger, read))
             return
-        chunk = read_chunk(lines, "import", check=lambda _: None)
+        chunk = read_chunk(lines, "import", read_either, check=lambda _: None)
         chunk.count(recorder.record_now(lambda ledger: chunk.record(ledger, author)), tally)
 
     with click.open_file(str(file), "rb") as stream, _progress(file) as progress:
@@ -103,6 +116,8 @@ def export_records(
     if table_format is not None and all_versions:
         raise click.UsageError("--all-versions is for NDJSON: a table holds what is current")
     engine = migrated_database(Settings())
+    with engine.connect() as connection:
+        require_organization(connection, organization)
     with engine.connect() as connection, _output(file) as stream:
         if table_format is None:
             pieces = export_lines(connection, organization, all_versions=all_versions)
@@ -124,7 +139,7 @@ def _table(
     connection: Connection, organization: str, table_format: TableFormat, *, incidents: bool
 ) -> Iterator[bytes]:
     if incidents:
-        table, query = INCIDENT_TABLE, select_incidents(organization)
+        table, query = INCIDENT_TABLE, select_incidents(IncidentFilter(organization=organization))
     else:
         table, query = DEPLOYMENT_TABLE, select_deployments(DeploymentFilter(organization=organization))
     return write_table(table.schema, table.batches(connection, query), table_format)
@@ -152,7 +167,11 @@ def _read_all(
     advance: Callable[[int], None],
 ) -> None:
     piece = stream.read(_PIECE_BYTES)
-    reader = LineReader(gzip=piece.startswith(_GZIP_MAGIC))
+    is_gzip = piece.startswith(_GZIP_MAGIC)
+    if is_csv(_inflated(piece) if is_gzip else piece):
+        _read_csv(_Rest(piece, stream, advance), is_gzip, record)
+        return
+    reader = LineReader(gzip=is_gzip)
     try:
         while piece:
             for lines in reader.feed(piece):
@@ -163,6 +182,42 @@ def _read_all(
     except InputError as error:
         record(reader.complete_lines())
         tally.fail(reader.line_number + 1, str(error))
+
+
+def _inflated(piece: bytes) -> bytes:
+    """What a piece of gzip data begins with; nothing where it is damaged."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(piece, _PIECE_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _read_csv(stream: "_Rest", is_gzip: bool, record: Callable[[list[tuple[int, bytes]]], None]) -> None:
+    """Record the rows of a CSV file. Raises `CommandFailed` where it cannot be read on."""
+    inflated = gzip.GzipFile(fileobj=io.BufferedReader(stream)) if is_gzip else io.BufferedReader(stream)
+    try:
+        with io.TextIOWrapper(cast(IO[bytes], inflated), encoding="utf-8-sig", newline="") as text:
+            rows = csv_lines(text)
+            while chunk := list(islice(rows, CHUNK_LINES)):
+                record(chunk)
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error, csv.Error) as error:
+        raise CommandFailed(f"the CSV cannot be read on: {error}") from error
+
+
+class _Rest(io.RawIOBase):
+    """A stream of which the first piece has been read already."""
+
+    def __init__(self, first: bytes, stream: IO[bytes], advance: Callable[[int], None]) -> None:
+        self._first, self._stream, self._advance = io.BytesIO(first), stream, advance
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._first.read(len(buffer)) or self._stream.read(len(buffer))
+        self._advance(len(piece))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _progress(file: Path) -> AbstractContextManager[Callable[[int], None]]:

@@ -1,5 +1,6 @@
 """Incidents read back: filtered, a page at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +18,27 @@ from tracker.records.tables import INCIDENTS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentFilter(ListFilter):
     open: bool | None = None
+    key: Sequence[str] = ()
 
 
-def select_incidents(organization: str) -> Select[Any]:
-    """Every incident of the organization, the first to start first."""
+def select_incidents(wanted: IncidentFilter) -> Select[Any]:
+    """Every incident that the filter lets through, the first to start first."""
     columns = INCIDENTS.c
-    query = _filtered(
-        select(INCIDENTS), INCIDENTS, columns.started_at, IncidentFilter(organization=organization)
-    )
-    return query.order_by(columns.started_at, columns.id)
+    return _filtered_incidents(wanted).order_by(columns.started_at, columns.id)
 
 
 def list_incidents(engine: Engine, wanted: IncidentFilter) -> Page[Row[Any]]:
     """Incidents, the latest to start first."""
     columns = INCIDENTS.c
+    with engine.connect() as connection:
+        return _page(connection, _filtered_incidents(wanted), columns.started_at, columns.id, wanted)
+
+
+def _filtered_incidents(wanted: IncidentFilter) -> Select[Any]:
+    columns = INCIDENTS.c
     query = _filtered(select(INCIDENTS), INCIDENTS, columns.started_at, wanted)
     if wanted.open is not None:
         query = query.where(columns.resolved_at.is_(None) == wanted.open)
-    with engine.connect() as connection:
-        return _page(connection, query, columns.started_at, columns.id, wanted)
+    if wanted.key:
+        query = query.where(columns.key.in_(wanted.key))
+    return query

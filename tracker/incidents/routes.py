@@ -1,8 +1,9 @@
-"""`/api/v1/incidents`: report one, read, list, resolve or correct."""
+"""`/api/v1/incidents`: report one, read, list, resolve or correct, delete."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from litestar import Controller, Response, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 from pydantic import Field
@@ -18,7 +19,13 @@ from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
-from tracker.incidents.service import RecordedIncident, report_incident, revise_incident, unknown_names
+from tracker.incidents.service import (
+    RecordedIncident,
+    delete_incident,
+    report_incident,
+    revise_incident,
+    unknown_names,
+)
 from tracker.organizations.service import zone_of
 from tracker.records.aliases import read_aliases
 from tracker.records.history import entries
@@ -32,7 +39,13 @@ from tracker.web.answers import (
     history_answer,
     record_once,
 )
-from tracker.web.paging import CallerRequest, ListAnswer, ListParameters, page_answer
+from tracker.web.paging import (
+    CallerRequest,
+    FilterParameters,
+    ListAnswer,
+    ListParameters,
+    page_answer,
+)
 from tracker.web.state import Service, author_of
 from tracker.web.visible import load_visible, load_visible_history
 
@@ -54,14 +67,33 @@ class ReportAnswer(IncidentAnswer):
     receipt: IncidentReceipt | UnsetType | None = UNSET
 
 
-class IncidentListParameters(ListParameters):
-    """The query parameters of a list of incidents; `from` and `to` bound their start."""
+class IncidentFilterParameters(FilterParameters):
+    """The query parameters that filter incidents; `from` and `to` bound their start."""
 
     open: bool | None = Field(None, description="true: only those that are not resolved; false: only others.")
+    key: tuple[str, ...] = Field((), description="The sender's own id; repeatable.")
+
+
+class IncidentListParameters(ListParameters, IncidentFilterParameters):
+    """The query parameters of a list of incidents."""
+
+
+def incident_filter(
+    request: CallerRequest, service: Service, parameters: IncidentFilterParameters, **page: Any
+) -> IncidentFilter:
+    """Return the filter that is asked for, limited to what the caller may see. Raises `ParameterError`."""
+    organization = request.user.organization
+    given = {name: getattr(parameters, name) for name in IncidentFilterParameters.model_fields}
+    given |= parameters.bounds(lambda: zone_of(service.engine, organization))
+    with service.engine.connect() as connection:
+        aliases = read_aliases(connection, organization)
+    return IncidentFilter(
+        organization=organization, visible=request.user.repositories, aliases=aliases, **given, **page
+    )
 
 
 class IncidentsController(Controller):
-    """Report, read, list, resolve or correct, and the history of one."""
+    """Report, read, list, resolve or correct, delete, and the history of one."""
 
     @post(
         PATH,
@@ -90,6 +122,12 @@ class IncidentsController(Controller):
             return session.incident_receipt(incident_id)
 
         return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)
+
+    @delete(PATH + "/{incident_id:str}", guards=[requires(Scope.ADMIN)])
+    async def remove(self, incident_id: FromPath[str], request: CallerRequest, service: Service) -> None:
+        """Delete an incident: it is in no list and no metric any more, and its history says so."""
+        author, can_access = author_of(request.user), request.user.can_access
+        await service.recorder.record(lambda ledger: delete_incident(ledger, author, incident_id, can_access))
 
     @patch(PATH + "/{incident_id:str}", guards=[requires(Scope.DEPLOYMENTS_WRITE)])
     async def revise(
@@ -131,12 +169,8 @@ class IncidentsController(Controller):
     def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[IncidentAnswer]]:
         """The organization's incidents, the latest to start first."""
         parameters = IncidentListParameters.read(request.query_params.multi_items())
-        organization = request.user.organization
-        given = dict(parameters) | parameters.bounds(lambda: zone_of(service.engine, organization))
-        with service.engine.connect() as connection:
-            aliases = read_aliases(connection, organization)
-        wanted = IncidentFilter(
-            organization=organization, visible=request.user.repositories, aliases=aliases, **given
+        wanted = incident_filter(
+            request, service, parameters, limit=parameters.limit, cursor=parameters.cursor
         )
         return page_answer(
             request,

@@ -1,11 +1,12 @@
 """Incidents as they are recorded: reported, repeated and revised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, select
 
+from metrics.domain.errors import Refusal
 from metrics.domain.fields import require_not_ahead
 from metrics.domain.incidents import IncidentFacts, SentIncident
 from metrics.domain.merging import merge_incident, with_merged_labels
@@ -89,6 +90,7 @@ def report_incident(
     if facts.key is not None:
         current = _current(ledger, author, INCIDENTS.c.key == facts.key)
     if current is None:
+        sent.require_start()
         _ensure_repository(ledger, author, facts)
         recorded = RecordedIncident(ledger.first_version(author), facts)
         ledger.insert(INCIDENTS, recorded.to_row())
@@ -120,6 +122,33 @@ def revise_incident(
         require_not_ahead(name, changes.get(name), ledger.now)
     require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
     return _revise(ledger, author, current, facts)
+
+
+def record_incidents(
+    ledger: Ledger, author: Author, sent: Sequence[SentIncident], can_access: CanAccess = allow_all
+) -> list[Report | Refusal]:
+    """Report each incident; one that cannot be is returned as the `Refusal`, and changes nothing."""
+    return [_report_or_refuse(ledger, author, one, can_access) for one in sent]
+
+
+def _report_or_refuse(
+    ledger: Ledger, author: Author, sent: SentIncident, can_access: CanAccess
+) -> Report | Refusal:
+    try:
+        return report_incident(ledger, author, sent, can_access)
+    except Refusal as refusal:
+        return refusal
+
+
+def delete_incident(
+    ledger: Ledger, author: Author, incident_id: str, can_access: CanAccess = allow_all
+) -> None:
+    """Close an incident's last version: it is in no list and no metric any more. Raises `NotFound`."""
+    current = _current(ledger, author, INCIDENTS.c.id == incident_id)
+    if current is None or not can_access(current.facts.repository):
+        raise NotFound(f"There is no incident {incident_id}.")
+    version = ledger.next_version(author, current.version).as_deletion()
+    ledger.supersede(INCIDENTS, current.version, RecordedIncident(version, current.facts).to_row())
 
 
 def _revise(

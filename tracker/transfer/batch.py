@@ -1,4 +1,4 @@
-"""`/api/v1/deployments/batch`: history as NDJSON, streamed."""
+"""`/api/v1/deployments/batch` and `/api/v1/incidents/batch`: history as NDJSON, streamed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -7,31 +7,45 @@ from dataclasses import dataclass
 from litestar import Response, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
-from metrics.domain.deployments import SentDeployment
 from metrics.domain.errors import FieldError, InvalidInput
 from metrics.domain.instants import now_microseconds
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
-from tracker.deployments.routes import PATH
-from tracker.transfer.ndjson import Chunk, InputError, LineError, LineReader, Tally, read_chunk
+from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
+from tracker.incidents.routes import PATH as INCIDENTS_PATH
+from tracker.transfer.ndjson import (
+    Chunk,
+    DeploymentLine,
+    IncidentLine,
+    InputError,
+    LineError,
+    LineReader,
+    ReadLine,
+    Tally,
+    read_chunk,
+)
 from tracker.web.answers import KEY_HEADER
 from tracker.web.paging import CallerRequest
 from tracker.web.rejections import Rejection
 from tracker.web.state import Service, author_of
 
 _MOST_REMEMBERED = 50
+MOST_FAILED_LINES = 10_000
 
 
-@dataclass
-class BatchOperation(Operation):
-    """The body is a stream, which the handler reads itself."""
+def _streams(what: str) -> type[Operation]:
+    """The operation of a route whose body is a stream, which the handler reads itself."""
 
-    def __post_init__(self) -> None:
-        # NDJSON has no schema in OpenAPI; each line is a NewDeployment.
-        schema = Schema(description="One deployment a line, as in a single POST; gzip too.")
-        self.request_body = RequestBody(
-            required=False, content={"application/x-ndjson": OpenAPIMediaType(schema=schema)}
-        )
+    @dataclass
+    class BatchOperation(Operation):
+        def __post_init__(self) -> None:
+            # NDJSON has no schema in OpenAPI.
+            schema = Schema(description=f"One {what} a line, as in a single POST; gzip too.")
+            self.request_body = RequestBody(
+                required=False, content={"application/x-ndjson": OpenAPIMediaType(schema=schema)}
+            )
+
+    return BatchOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +58,51 @@ class BatchAnswer:
     errors: Sequence[LineError]
 
 
+_ANSWERS = {
+    207: "Some lines were not recorded; `errors` names them.",
+    400: "No line could be recorded; `errors` names them.",
+}
+
+
 @post(
-    PATH + "/batch",
+    f"{DEPLOYMENTS_PATH}/batch",
     guards=[requires(Scope.DEPLOYMENTS_WRITE)],
     request_max_body_size=None,
-    operation_class=BatchOperation,
+    operation_class=_streams("deployment"),
     status_code=200,
-    opt={"answers": {207: "Some lines were not recorded; `errors` names them."}},
+    opt={"answers": _ANSWERS},
 )
-async def record_batch(request: CallerRequest, service: Service) -> Response[BatchAnswer]:
-    """Record history: 200 when all lines were good, else 207. Good lines are kept either way.
+async def record_deployment_batch(request: CallerRequest, service: Service) -> Response[BatchAnswer]:
+    """Record history: 200 when all lines were good, 207 when some were, 400 when none was.
 
-    `finished_at` must be given where the status is final. Lines that carry a `deployment_node_id` may
-    be sent again; the others would be recorded twice.
+    Good lines are kept. `finished_at` must be given where the status is final. Lines that carry a
+    `deployment_node_id` may be sent again; the others would be recorded twice. After 10,000 bad lines
+    the rest is not read.
     """
+    return await _record_batch(request, service, DeploymentLine.parse, "deployment_node_id")
+
+
+@post(
+    f"{INCIDENTS_PATH}/batch",
+    guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+    request_max_body_size=None,
+    operation_class=_streams("incident"),
+    status_code=200,
+    opt={"answers": _ANSWERS},
+)
+async def report_incident_batch(request: CallerRequest, service: Service) -> Response[BatchAnswer]:
+    """Report many incidents, as deployments are recorded. Lines that carry a `key` may be sent again."""
+    return await _record_batch(request, service, IncidentLine.parse, "key")
+
+
+async def _record_batch(
+    request: CallerRequest, service: Service, read: ReadLine, own_id: str
+) -> Response[BatchAnswer]:
+    """Record every line; `own_id` is what makes one the same when it is sent again."""
     author, reach = author_of(request.user), request.user.can_access
     if KEY_HEADER in request.headers:
-        detail = "is for single records; give each line a deployment_node_id, and the batch may be sent again"
+        detail = f"is for single records; give each line a {own_id}, and the batch may be sent again"
         raise InvalidInput.of([FieldError(KEY_HEADER, detail)])
-
-    def reaches(sent: SentDeployment) -> None:
-        request.user.require_write(sent.facts.repository)
 
     async def record(chunk: Chunk, tally: Tally) -> None:
         outcomes = await service.recorder.record(lambda ledger: chunk.record(ledger, author, reach))
@@ -75,17 +113,21 @@ async def record_batch(request: CallerRequest, service: Service) -> Response[Bat
     recording: asyncio.Task[None] | None = None
     async for lines in _chunks(request, reader, tally):
         # While one chunk is being recorded the next is read and validated, and no more than that.
-        chunk = await asyncio.to_thread(read_chunk, lines, "api", reaches)
+        chunk = await asyncio.to_thread(read_chunk, lines, "api", read, request.user.require_write)
         if recording is not None:
             await recording
         recording = asyncio.create_task(record(chunk, tally))
+        if tally.failed >= MOST_FAILED_LINES:
+            tally.fail(lines[-1][0] + 1, f"is not read, nor is what follows: {tally.failed} lines are wrong")
+            break
     if recording is not None:
         await recording
     for error in tally.errors[:_MOST_REMEMBERED]:
         service.rejections.add(_rejection(request, error))
+    kept = tally.recorded + tally.repeated
     return Response(
         BatchAnswer(tally.recorded, tally.repeated, tally.failed, tally.errors),
-        status_code=207 if tally.failed else 200,
+        status_code=(207 if kept else 400) if tally.failed else 200,
     )
 
 

@@ -1,19 +1,24 @@
 """History in bulk: NDJSON, one record a line, read as it comes and recorded chunk by chunk.
 
-The HTTP batch and `tracker import` share this: a good line is kept, a bad one is reported with its
+The HTTP batches and `tracker import` share this: a good line is kept, a bad one is reported with its
 number, and memory does not grow with the input.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
 
 from metrics.domain.deployments import NewDeployment, SentDeployment
-from metrics.domain.errors import Refusal
+from metrics.domain.errors import InvalidInput, Refusal
 from metrics.domain.fields import without_byte_order_mark
+from metrics.domain.incidents import NewIncident, SentIncident, tells_of_an_incident
 from metrics.domain.instants import now_microseconds
-from metrics.domain.repositories import CanAccess, allow_all
+from metrics.domain.repositories import CanAccess, RepositoryIdentity, allow_all
 from tracker.deployments.service import Recording, record_deployments
+from tracker.incidents.service import Report, record_incidents
 from tracker.records.ledger import Author, Ledger
 from tracker.telemetry import REFUSED_RECORDS
 
@@ -21,7 +26,7 @@ CHUNK_LINES = 1_000
 LONGEST_LINE_BYTES = 5_000_000
 MOST_ERRORS_LISTED = 1_000
 
-Check = Callable[[SentDeployment], None]
+Check = Callable[[RepositoryIdentity | None], None]
 """Raises a `Refusal` where the record must not come in: from a token that does not reach its repository."""
 
 
@@ -54,19 +59,25 @@ class Tally:
 class Chunk:
     """Lines that can be recorded, with their numbers, and those that cannot."""
 
-    line_numbers: Sequence[int]
-    sent: Sequence[SentDeployment]
+    deployments: Mapping[int, SentDeployment]
+    incidents: Mapping[int, SentIncident]
     errors: Sequence[LineError]
 
     def record(
         self, ledger: Ledger, author: Author, can_access: CanAccess = allow_all
-    ) -> list[Recording | Refusal]:
-        return record_deployments(ledger, author, self.sent, can_access)
+    ) -> dict[int, Recording | Report | Refusal]:
+        """What became of each line, by its number."""
+        outcomes: dict[int, Recording | Report | Refusal] = {}
+        recorded = record_deployments(ledger, author, list(self.deployments.values()), can_access)
+        outcomes.update(zip(self.deployments, recorded, strict=True))
+        reported = record_incidents(ledger, author, list(self.incidents.values()), can_access)
+        outcomes.update(zip(self.incidents, reported, strict=True))
+        return outcomes
 
-    def count(self, outcomes: Sequence[Recording | Refusal], tally: Tally) -> None:
+    def count(self, outcomes: Mapping[int, Recording | Report | Refusal], tally: Tally) -> None:
         """Add to the tally what became of the chunk, in the order of its lines."""
         failures = list(self.errors)
-        for line, outcome in zip(self.line_numbers, outcomes, strict=True):
+        for line, outcome in outcomes.items():
             if isinstance(outcome, Refusal):
                 REFUSED_RECORDS.labels(outcome.code).inc()
                 failures.append(LineError(line, outcome.detail))
@@ -78,24 +89,59 @@ class Chunk:
             tally.fail(failure.line, failure.detail)
 
 
-def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, check: Check) -> Chunk:
+class DeploymentLine(NewDeployment):
+    """A deployment, which may say that it is one."""
+
+    type: Literal["deployment"] | None = None
+
+
+class IncidentLine(NewIncident):
+    """An incident, which may say that it is one."""
+
+    type: Literal["incident"] | None = None
+
+
+Line = DeploymentLine | IncidentLine
+ReadLine = Callable[[bytes], Line]
+"""Validates a line. Raises `InvalidInput`."""
+
+
+def read_either(line: bytes) -> Line:
+    """Validate a line that may be of a deployment or of an incident."""
+    try:
+        told = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return DeploymentLine.parse(line)
+    is_object = isinstance(told, dict)
+    if is_object and told.get("type") not in (None, "deployment", "incident"):
+        raise InvalidInput.field("type", "must be deployment or incident, else as tracker export writes it")
+    is_incident = is_object and tells_of_an_incident(told)
+    return IncidentLine.parse(line) if is_incident else DeploymentLine.parse(line)
+
+
+def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, read: ReadLine, check: Check) -> Chunk:
     """Validate numbered lines; empty ones are passed over."""
     now = now_microseconds()
-    numbers, sent, errors = [], [], []
+    deployments: dict[int, SentDeployment] = {}
+    incidents: dict[int, SentIncident] = {}
+    errors: list[LineError] = []
     for number, line in lines:
         if not line.strip():
             continue
         try:
-            body = NewDeployment.parse(line)
-            one = body.sent(triggered_by=triggered_by, now=now, finish_required=True)
-            check(one)
+            match read(line):
+                case IncidentLine() as incident:
+                    reported = incident.sent(now)
+                    check(reported.facts.repository)
+                    incidents[number] = reported
+                case DeploymentLine() as deployment:
+                    sent = deployment.sent(triggered_by=triggered_by, now=now, finish_required=True)
+                    check(sent.facts.repository)
+                    deployments[number] = sent
         except Refusal as refusal:
             REFUSED_RECORDS.labels(refusal.code).inc()
             errors.append(LineError(number, refusal.detail))
-        else:
-            numbers.append(number)
-            sent.append(one)
-    return Chunk(numbers, sent, errors)
+    return Chunk(deployments, incidents, errors)
 
 
 class LineReader:

@@ -34,12 +34,14 @@ _VERSION_COLUMNS = frozenset(Version.__annotations__)
 
 class _Type(msgspec.Struct):
     type: str | None = None
+    id: object = None
 
 
 def is_exported(line: bytes) -> bool:
-    """Whether a line is of an export, and not the body of a deployment."""
+    """Whether a line is of an export, and not the body of a deployment or an incident."""
     try:
-        return msgspec.json.decode(line, type=_Type).type is not None
+        told = msgspec.json.decode(line, type=_Type)
+        return told.type is not None and told.id is not None
     except msgspec.DecodeError:
         return False
 

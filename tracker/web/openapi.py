@@ -83,7 +83,7 @@ def _complete(path: str, method: str, operation: Operation, options: Mapping[str
     if not path.startswith("/api/"):
         return
     operation.security = [{_BEARER: []}]
-    responses["400"] = _problem("The body or a parameter is not valid; `errors` names each.")
+    _add_problem(responses, "400", "The body or a parameter is not valid; `errors` names each.")
     responses["401"] = _problem("No token, or none that can be believed.", "WWW-Authenticate")
     responses["403"] = _problem("The token does not allow this.", "WWW-Authenticate")
     responses["503"] = _problem("The record database does not answer; nothing was recorded.", "Retry-After")
@@ -112,6 +112,15 @@ def _add_tables(response: OpenAPIResponse | Reference) -> None:
 def _like(response: OpenAPIResponse | Reference, description: str) -> OpenAPIResponse:
     content = response.content if isinstance(response, OpenAPIResponse) else None
     return OpenAPIResponse(description=description, content=content)
+
+
+def _add_problem(responses: dict[str, Any], status: str, description: str) -> None:
+    """A status that tells of a problem, beside the form of its own that it may have."""
+    problem, own = _problem(description), responses.get(status)
+    if isinstance(own, OpenAPIResponse):
+        problem.description = f"{own.description} Or: {description}"
+        problem.content = {**(own.content or {}), **(problem.content or {})}
+    responses[status] = problem
 
 
 def _problem(description: str, *headers: str) -> OpenAPIResponse:
