@@ -156,7 +156,7 @@ class HeldRecords:
         raise ParameterError([("as_of", "cannot be asked of records without a history")])
 
     def past(self, _: str, __: Position) -> "HeldRecords":
-        """Raises `ParameterError`, as `position_at` does."""
+        """Never asked: `position_at` has refused. Raises `NotImplementedError`."""
         raise NotImplementedError
 
     def head(self) -> Position:

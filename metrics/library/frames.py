@@ -73,10 +73,10 @@ class Library(AbstractContextManager["Library"]):
     """An organization's figures. Every call answers from all that is recorded at that moment.
 
     The metric methods take the parameters of the HTTP interface by name, `from_` for `from`: `to`, `tz`,
-    `environment`, `repository`, `service`, `team`, `label`, `interval`, `group_by`, `compare`,
+    `last`, `environment`, `repository`, `service`, `team`, `label`, `interval`, `group_by`, `compare`,
     `failure_signals`, `profile`, and of a record database `as_of`. They give one row for each window of
-    each group: the group's column, `from`, `to`, `partial` and `settling`, then the fields of the answer;
-    `by_signal` and `interval95` as columns of their own.
+    each group, with the columns that `metrics.output.tables.answer_table` says: local times with their zone,
+    counts and intervals, levels, with `compare` the window before and the comparison, and the notes.
     A wrong parameter raises `metrics.domain.errors.ParameterError`.
     """
 
@@ -115,7 +115,7 @@ class Library(AbstractContextManager["Library"]):
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.
 
-        The columns are those of `metrics/sql/explain/<metric>.sql`. The parameters are the metric's own.
+        The columns are those of `metrics/definitions/<metric>.explain.sql`, the parameters the metric's own.
         """
         explained = self._session.explanation(_parameters(parameters), MetricName(metric))
         return pl.DataFrame(explained.rows)

@@ -51,7 +51,7 @@ class Statements:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An answer with a page of the rows that made it; the columns as the file in metrics/sql/explain/ says.
+    """An answer with a page of the rows that made it; the columns as the metric's `.explain.sql` says.
 
     The counted rows come first, each part in the order of `happened_at`. `moved_by` are the changes of
     settings without which the answer would be another.
