@@ -121,3 +121,13 @@ def test_another_process_may_write_between_two_commits(book: Book) -> None:
     other.close()
     assert book.deploy(deployment_node_id="3", service="web").deployment.version.revision == 5
     assert book.recorder.record_now(lambda ledger: ledger.first_version(Author("acme", "x")).revision) == 6
+
+
+def test_a_record_that_is_refused_leaves_nothing_behind(client: httpx.Client) -> None:
+    first = deployment(deployment_node_id="1", commit_id="a" * 40)
+    client.post(PATH, json=first).raise_for_status()
+    other = {**first, "commit_id": "b" * 40}
+    assert client.post(PATH, json=other).status_code == 409
+    elsewhere = {**other, "repository_url": "https://github.com/acme/elsewhere"}
+    assert client.post(f"{PATH}?dry_run=true", json=elsewhere).status_code == 200
+    assert [one["repository"] for one in client.get("/api/v1/repositories").json()["items"]] == ["acme/shop"]

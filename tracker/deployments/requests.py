@@ -32,7 +32,13 @@ from tracker.deployments.statuses import (
 )
 from tracker.errors import Conflict, NotFound
 from tracker.records.ledger import Author, Ledger, repository_columns, repository_of
-from tracker.records.tables import DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES, DEPLOYMENTS, current
+from tracker.records.tables import (
+    DEPLOYMENT_REQUESTS,
+    DEPLOYMENT_STATUSES,
+    DEPLOYMENTS,
+    current,
+    is_current,
+)
 
 DEPLOY_TASK = "deploy"
 
@@ -324,6 +330,10 @@ def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
             columns.transient_environment.is_(False),
             columns.production_environment.is_(False),
             columns.deleted_at.is_(None),
+            # What was deleted through another interface is active no more.
+            select(DEPLOYMENTS.c.revision)
+            .where(is_current(DEPLOYMENTS.c), DEPLOYMENTS.c.id == columns.deployment_id)
+            .exists(),
         )
     )
     for number in others.all():

@@ -148,7 +148,7 @@ class DeploymentsController(Controller):
         sent_as = RepositoryIdentity.parse(data.repository_url)
 
         def preview(ledger: Ledger) -> RecordAnswer:
-            merged = preview_deployment(ledger, author, sent)
+            merged = preview_deployment(ledger, author, sent, caller.can_access)
             answer = RecordAnswer.of_facts(merged.facts, caller.organization)
             return replace(answer, warnings=_warnings(ledger, caller.organization, merged, sent_as))
 

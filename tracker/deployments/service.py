@@ -59,7 +59,6 @@ def record_deployments(
     One that cannot be recorded is returned as the `Refusal`, in its place, and changes nothing: what
     `merge_deployment` raises, or `InsufficientScope` where it remediates what `can_access` does not.
     """
-    ledger.ensure_repositories(author, ((one.facts.repository, one.facts.service) for one in sent))
     current = _current_by_natural_key(ledger, author.organization, sent)
     return [_record_one(ledger, author, current, one, can_access) for one in sent]
 
@@ -100,8 +99,11 @@ def unknown_names(ledger: Ledger, organization: str, facts: DeploymentFacts) -> 
     return [("remediates", name)]
 
 
-def preview_deployment(ledger: Ledger, author: Author, sent: SentDeployment) -> MergedDeployment:
-    """What would be recorded, without recording it. Raises what `merge_deployment` does."""
+def preview_deployment(
+    ledger: Ledger, author: Author, sent: SentDeployment, can_access: CanAccess = allow_all
+) -> MergedDeployment:
+    """What would be recorded, without recording it. Raises what `record_deployment` does."""
+    require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     current = _current_by_natural_key(ledger, author.organization, [sent])
     before = _same(ledger, author.organization, current, sent)
     if before is not None:
@@ -175,6 +177,7 @@ def _record_one(
     before = _same(ledger, author.organization, current, sent)
     merged = None
     if before is None:
+        ledger.ensure_repositories(author, [(sent.facts.repository, sent.facts.service)])
         recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
         ledger.insert(DEPLOYMENTS, recorded.to_row())
     else:

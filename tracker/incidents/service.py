@@ -120,7 +120,8 @@ def revise_incident(
         raise InsufficientScope("insufficient_scope: the token does not reach that repository")
     for name in ("started_at", "resolved_at"):
         require_not_ahead(name, changes.get(name), ledger.now)
-    require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
+    if facts.deployment != current.facts.deployment:
+        require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
     return _revise(ledger, author, current, facts)
 
 

@@ -16,10 +16,15 @@ from github import Auth, Github, UnknownObjectException
 from github.GithubException import BadCredentialsException, GithubException
 from githubkit.exception import RequestFailed
 
+from metrics.domain.repositories import RepositoryIdentity
 from tests.beside import find_beside
+from tests.conftest import Book
 from tests.node import require_package, run_script
 from tests.server import Server, deployment
 from tests.waiting import wait_until
+from tracker.deployments.requests import Request, Requested, report_progress, request_deployment
+from tracker.deployments.statuses import Progress, State
+from tracker.records.ledger import Author
 
 SEED = "seeds/002_f9fae000f35d3b23.txt"
 DEPLOYMENTS = "/repos/octocat/example/deployments"
@@ -264,6 +269,27 @@ def test_success_retires_those_before_it_but_in_production(client: httpx.Client)
         ["success"],
         ["success"],
     )
+
+
+def test_success_retires_nothing_that_was_deleted_elsewhere(book: Book) -> None:
+    author, repository = Author("acme", "test"), RepositoryIdentity.parse("https://github.com/acme/shop")
+    wanted = Request(repository=repository, ref="main", sha="a" * 40, environment="staging")
+
+    def deployed() -> Requested:
+        asked = book.recorder.record_now(lambda ledger: request_deployment(ledger, author, wanted))
+        told = Progress(state=State.SUCCESS)
+        book.recorder.record_now(
+            lambda ledger: report_progress(ledger, author, repository, asked.number, told)
+        )
+        return asked
+
+    deleted, kept = deployed(), deployed()
+    assert deleted.deployment_id is not None
+    states = f"select state from deployment_statuses where number = {deleted.number} order by revision"
+    assert book.rows(states) == [("success",), ("inactive",)]
+    book.delete(str(kept.deployment_id))
+    deployed()
+    assert book.rows(f"select state from deployment_statuses where number = {kept.number}") == [("success",)]
 
 
 def test_success_retires_nothing_of_another_organization(
