@@ -31,6 +31,14 @@ _WEEK = timedelta(weeks=1)
 _WEEKS = 156
 
 Record = dict[str, Any]
+_EMPTY: Record = {
+    "repository_url": "https://github.com/acme/before",
+    "version": "before",
+    "status": "success",
+    "is_fix": False,
+    "is_hotfix": False,
+    "commits": [],
+}
 
 
 @dataclass(slots=True)
@@ -111,7 +119,9 @@ class _Session:
     """A session over weeks of records that follow each other in the order given."""
 
     def __init__(self, weeks: Sequence[Sequence[Record]]) -> None:
-        rows = list(_moved(weeks))
+        # Recording began before the first week: else there would be nothing to compare with.
+        before = {**_EMPTY, "finished_at": (_FIRST - _WEEK).isoformat()}
+        rows = [before, *_moved(weeks)]
         self._store = Store(read_records(None, pl.DataFrame(rows, infer_schema_length=None)))
 
     def __enter__(self) -> Session:

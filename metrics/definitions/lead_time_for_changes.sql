@@ -29,73 +29,67 @@ coverages as (
     from shipped
     group by cell_index
 ),
-lead_times as (
-    select
-        shipped.cell_index,
-        median_of(case when commits.lead_seconds >= 0 then commits.lead_seconds end) as value,
-        avg(commits.lead_seconds) filter (where commits.lead_seconds >= 0) as mean,
-        quantile_cont(commits.lead_seconds, 0.9) filter (where commits.lead_seconds >= 0) as p90,
-        count(*) filter (where commits.lead_seconds >= 0) as commits,
-        count(*) filter (where commits.lead_seconds < 0) as negative_lead_times
+first_carried as (
+    select shipped.cell_index, shipped.week, shipped.id, commits.lead_seconds
     from shipped
     join carried_commits as commits on commits.deployment_id = shipped.id
     where commits.is_first
-    group by shipped.cell_index
+),
+lead_times as (
+    select
+        cell_index,
+        median_of(case when lead_seconds >= 0 then lead_seconds end) as value,
+        avg(lead_seconds) filter (where lead_seconds >= 0) as mean,
+        quantile_cont(lead_seconds, 0.9) filter (where lead_seconds >= 0) as p90,
+        count(*) filter (where lead_seconds >= 0) as commits,
+        count(*) filter (where lead_seconds < 0) as negative_lead_times,
+        list(lead_seconds order by lead_seconds) filter (where lead_seconds >= 0) as ordered_seconds
+    from first_carried
+    group by cell_index
 ),
 by_deployment as (
     select
-        shipped.cell_index,
-        shipped.week,
-        shipped.id,
-        sum(is_below(commits.lead_seconds, lead_times.value) - 0.5) as apart
-    from shipped
-    join carried_commits as commits on commits.deployment_id = shipped.id
-    join lead_times on lead_times.cell_index = shipped.cell_index
-    where commits.is_first and commits.lead_seconds >= 0
-    group by shipped.cell_index, shipped.week, shipped.id
+        first_carried.cell_index,
+        first_carried.week,
+        sum(is_below(first_carried.lead_seconds, lead_times.value) - 0.5) as apart
+    from first_carried
+    join lead_times using (cell_index)
+    where first_carried.lead_seconds >= 0
+    group by first_carried.cell_index, first_carried.week, first_carried.id
 ),
 by_week as (
-    select cell_index, week, sum(apart) as apart
+    select cell_index, sum(apart) as apart
     from by_deployment
     group by cell_index, week
+),
+spreads as (
+    select cell_index, spread_of(apart) as spread
+    from by_deployment
+    group by cell_index
+),
+weekly_spreads as (
+    select cell_index, spread_of(apart) as spread
+    from by_week
+    group by cell_index
 ),
 reaches as (
     select
         lead_times.cell_index,
-        share_reach(
-            lead_times.commits,
-            list(by_deployment.apart),
-            any_value(weekly.aparts)
-        ) as reach
+        share_reach(lead_times.commits, spreads.spread, weekly_spreads.spread) as reach
     from lead_times
-    join by_deployment on by_deployment.cell_index = lead_times.cell_index
-    join (
-        select cell_index, list(apart) as aparts
-        from by_week
-        group by cell_index
-    ) as weekly on weekly.cell_index = lead_times.cell_index
-    group by lead_times.cell_index, lead_times.commits
-),
-intervals as (
-    select
-        shipped.cell_index,
-        case
-            when any_value(reaches.reach) < 0.5
-                then [
-                    quantile_at(list(commits.lead_seconds order by commits.lead_seconds), 0.5 - any_value(reaches.reach)),
-                    quantile_at(list(commits.lead_seconds order by commits.lead_seconds), 0.5 + any_value(reaches.reach))
-                ]
-        end as median_interval95
-    from shipped
-    join carried_commits as commits on commits.deployment_id = shipped.id
-    join reaches on reaches.cell_index = shipped.cell_index
-    where commits.is_first and commits.lead_seconds >= 0
-    group by shipped.cell_index
+    join spreads using (cell_index)
+    join weekly_spreads using (cell_index)
 )
 select
     cells.cell_index,
     lead_times.value,
-    intervals.median_interval95,
+    case
+        when reaches.reach < 0.5
+            then [
+                quantile_at(lead_times.ordered_seconds, 0.5 - reaches.reach),
+                quantile_at(lead_times.ordered_seconds, 0.5 + reaches.reach)
+            ]
+    end as median_interval95,
     lead_times.mean,
     lead_times.p90,
     coalesce(lead_times.commits, 0) as commits,
@@ -105,5 +99,5 @@ select
 from cells
 left join coverages using (cell_index)
 left join lead_times using (cell_index)
-left join intervals using (cell_index)
+left join reaches using (cell_index)
 order by cells.cell_index

@@ -79,10 +79,18 @@ class SentIncident:
             raise InvalidInput.field("started_at", "is required: nothing is known by this key")
 
 
+_INCIDENTS_ALONE = ("key", "resolved_at", "deployment", "change_related", "severity")
+
+
 def tells_of_an_incident(line: Mapping[str, object]) -> bool:
-    """Whether a line is of an incident, not a deployment: it begins, and has no release and no status."""
+    """Whether a line is of an incident, not a deployment: it begins, and has no release and no status.
+
+    One with a field that incidents alone have is one whatever commit it names.
+    """
     if line.get("type") is not None:
         return line["type"] == "incident"
+    if any(line.get(name) is not None for name in _INCIDENTS_ALONE):
+        return True
     is_deployment = any(line.get(name) is not None for name in ("commit_id", "version", "status"))
     return line.get("started_at") is not None and not is_deployment
 

@@ -29,6 +29,12 @@ def compare(answer: Answer, part: Answer | Group | None = None) -> Comparison | 
     before, after = definition.typical(previous.row), definition.typical(part.row)
     differs = definition.differ(previous.row, part.row, previous.weeks_before, previous.weeks)
     span = _span(previous.window, answer.question.zone)
+    began = answer.recorded_from
+    if began is not None and previous.window.from_at + timedelta(days=1) < began:
+        day = began.astimezone(answer.question.zone).date()
+        return Comparison(
+            None, f"{title}: recording began on {day}, within or after the window before, {span}."
+        )
     if differs is None:
         return Comparison(None, f"{title}: too little to tell whether it changed, compared with {span}.")
     if not differs:

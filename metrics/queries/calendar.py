@@ -119,14 +119,19 @@ def window_before(window: Window, zone: ZoneInfo) -> Window:
     return Window(_instant(starts - weeks, zone), _instant(ends - weeks, zone))
 
 
-def whole_weeks(window: Window) -> list[Window]:
-    """The spans of seven days that a window holds, from its beginning."""
-    week = timedelta(weeks=1)
-    count = (window.to_at - window.from_at) // week
-    return [
-        Window(window.from_at + number * week, window.from_at + (number + 1) * week)
-        for number in range(count)
-    ]
+def whole_weeks(window: Window, zone: ZoneInfo) -> list[Window]:
+    """The spans of seven local days that a window holds, from its beginning."""
+    local, weeks = window.from_at.astimezone(zone).replace(tzinfo=None), []
+    starts_at = window.from_at
+    while (ends_at := _instant(local := local + timedelta(weeks=1), zone)) <= window.to_at:
+        weeks.append(Window(starts_at, ends_at))
+        starts_at = ends_at
+    return weeks
+
+
+def days_before(instant: datetime, days: timedelta, zone: ZoneInfo) -> datetime:
+    """The instant at which local clocks showed the same, so many days before."""
+    return _instant(instant.astimezone(zone).replace(tzinfo=None) - days, zone)
 
 
 def _is_midnight(instant: datetime, zone: ZoneInfo) -> bool:

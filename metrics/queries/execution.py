@@ -57,9 +57,11 @@ class QueryExecution:
         self._signals = self._rework_signals if self._rules.signals is None else self._rules.signals
         self._production, self._environments = self._resolved_environments()
         asked = _repository_keys(cursor, question.organization, question.repositories)
-        self._visible = _repository_keys(cursor, question.organization, question.visible)
+        # Who reaches a repository reaches what is recorded under its aliases; who reaches an alias, no more.
+        self._visible = _repository_keys(cursor, question.organization, question.visible, own=True)
         self._repositories = _intersect(asked, self._visible)
         self._notes: Sequence[Note] | None = None
+        self._span: tuple[RecordedSpan | None, ...] = ()
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -94,12 +96,15 @@ class QueryExecution:
                 *self._record_notes(),
                 *notes_of_commits(self._cursor, self.bound(), definition.name),
             ],
+            recorded_from=None if (span := self.recorded_span()) is None else span.first_at,
             previous=whole.previous,
         )
 
     def recorded_span(self) -> RecordedSpan | None:
         """The span of all that the question is about, whatever its window."""
-        return recorded_span(self._cursor, self.bound())
+        if not self._span:
+            self._span = (recorded_span(self._cursor, self.bound()),)
+        return self._span[0]
 
     def _record_notes(self) -> Sequence[Note]:
         """What is to be known of the records, the same for every metric."""
@@ -124,7 +129,7 @@ class QueryExecution:
         weeks: list[Window] = []
         if question.compares:
             windows.append(before)
-            weeks = [*whole_weeks(before), *whole_weeks(question.window)]
+            weeks = [*whole_weeks(before, question.zone), *whole_weeks(question.window, question.zone)]
         by_rows = weeks if definition.week is not None else []
         grouped = self._cells(definition, [*windows, *by_rows], group_names, group_by)
         weekly = self._weekly(definition, weeks, grouped, group_names, group_by)
@@ -135,7 +140,7 @@ class QueryExecution:
             ]
             previous = None
             if question.compares:
-                split = len(whole_weeks(before)) if counts else 0
+                split = len(whole_weeks(before, question.zone)) if counts else 0
                 previous = Previous(
                     before, points.pop().row, weeks=counts[split:], weeks_before=counts[:split]
                 )
@@ -309,12 +314,23 @@ _MOST_CELLS = 100_000
 
 
 def _repository_keys(
-    cursor: duckdb.DuckDBPyConnection, organization: str, patterns: Sequence[str] | None
+    cursor: duckdb.DuckDBPyConnection,
+    organization: str,
+    patterns: Sequence[str] | None,
+    *,
+    own: bool = False,
 ) -> list[str] | None:
-    """The repositories that the patterns mean; None where there are no patterns."""
+    """The repositories that the patterns mean, by their `own` identity alone or by an alias too.
+
+    None where there are no patterns.
+    """
     if patterns is None:
         return None
-    meant = {key for key, identity in _repositories(cursor, organization) if matches_any(patterns, identity)}
+    meant = {
+        key
+        for key, identity in _repositories(cursor, organization)
+        if matches_any(patterns, identity) and (identity.key == key or not own)
+    }
     return sorted(meant)
 
 

@@ -40,7 +40,7 @@ def notes_of_span(span: RecordedSpan | None, question: Question) -> Iterator[Not
     """That recording began within the window, or that nothing has come for longer than ever before."""
     if span is None:
         return
-    if question.from_at + timedelta(days=1) < span.first_at < question.to_at:
+    if question.from_at + timedelta(days=1) < span.first_at:
         day = span.first_at.astimezone(question.zone).date()
         yield Note(
             "recording_began",

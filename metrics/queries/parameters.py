@@ -14,7 +14,7 @@ from metrics.domain.errors import ParameterError
 from metrics.domain.instants import InstantError, midnight, read_date_or_instant, read_instant
 from metrics.domain.settings import OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
-from metrics.queries.calendar import Interval, months_before
+from metrics.queries.calendar import Interval, days_before, months_before
 from metrics.queries.question import Dimension, Label, Question
 from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text, require_label
 
@@ -136,7 +136,11 @@ class MetricParameters(QueryParameters):
         zone = _zone(settings.timezone if self.tz is None else self.tz)
         if self.last is None:
             to_at = now if self.to is None else _instant("to", self.to, zone)
-            from_at = to_at - DEFAULT_WINDOW if self.from_ is None else _instant("from", self.from_, zone)
+            from_at = (
+                days_before(to_at, DEFAULT_WINDOW, zone)
+                if self.from_ is None
+                else _instant("from", self.from_, zone)
+            )
         else:
             from_at, to_at = self._last(self.last, now, zone)
         if from_at >= to_at:

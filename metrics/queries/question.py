@@ -114,4 +114,6 @@ class Answer:
     series: Sequence[Point]
     groups: Sequence[Group]
     notes: Sequence[Note]
+    recorded_from: datetime | None
+    """When the first deployment asked for finished, whatever the window; None where there is none."""
     previous: Previous | None

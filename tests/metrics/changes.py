@@ -111,8 +111,8 @@ changes = st.one_of(
 class Changes:
     """Makes changes to one organization; what is drawn for a record that is not there does nothing."""
 
-    def __init__(self, book: Book) -> None:
-        self.book, self.org = book, f"changes-{next(_organizations)}"
+    def __init__(self, book: Book, organization: str | None = None) -> None:
+        self.book, self.org = book, organization or f"changes-{next(_organizations)}"
         self.deployments: list[str] = []
         self.incidents: list[str] = []
 

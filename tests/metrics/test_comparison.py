@@ -11,7 +11,7 @@ import pytest
 
 from metrics.definitions.statistics import WeekCounts, quantile_of_t
 from metrics.output.comparison import Comparison, compare
-from metrics.queries.calendar import Window, window_before
+from metrics.queries.calendar import Window, whole_weeks, window_before
 from metrics.queries.question import Answer
 from tests.conftest import Book, sqlite_url
 
@@ -226,3 +226,25 @@ def test_a_quantile_of_t_is_that_of_the_tables() -> None:
     assert {freedom: round(quantile_of_t(freedom), 3) for freedom in table} == table
     assert 2.571 < quantile_of_t(4.5) < 2.776
     assert quantile_of_t(0.5) == math.inf
+
+
+def test_what_was_not_recorded_is_compared_with_nothing(book: Book) -> None:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    for number in range(13 * 7):
+        at = (start + timedelta(days=number)).isoformat()
+        book.deploy(version=f"v{number}", finished_at=at)
+    answer = book.ask(from_="2026-06-01", to="2026-08-31", compare=True)["deployment_frequency"]
+    told: Any = compare(answer)
+    assert (told.distinguishable, "recording began on 2026-06-01" in told.detail) == (None, True)
+    book.deploy(version="old", finished_at="2026-03-02T10:00:00Z")
+    told = compare(book.ask(from_="2026-06-01", to="2026-08-31", compare=True)["deployment_frequency"])
+    assert told.distinguishable is True
+
+
+def test_four_weeks_are_four_over_a_change_of_clocks() -> None:
+    starts, ends = (datetime(2026, 3, 16, tzinfo=ZONE), datetime(2026, 4, 13, tzinfo=ZONE))
+    weeks = whole_weeks(Window(starts, ends), ZONE)
+    assert [week.from_at.astimezone(ZONE).isoformat()[:16] for week in weeks] == [
+        "2026-03-16T00:00", "2026-03-23T00:00", "2026-03-30T00:00", "2026-04-06T00:00",
+    ]  # fmt: skip
+    assert weeks[-1].to_at == ends

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from metrics.definitions.base import MetricName, Profile
 from metrics.definitions.statistics import quantile_of_t
 from metrics.domain.errors import ParameterError
+from metrics.domain.vocabulary import name_key
 from metrics.queries.explanation import Explanation
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer, Dimension, Group, Question
@@ -190,12 +191,13 @@ def is_of(row: Row, group: Group, answer: Answer, production: Sequence[str]) -> 
         and (row["kind"], row["group"]) == ("incident", None)
         and production_of(answer.groups, production)
     ):
-        return group.name in production
+        return group.name is not None and name_key(group.name) in production
     return bool(row["group"] == group.name)
 
 
 def production_of(groups: Sequence[Group], production: Sequence[str]) -> list[str]:
-    return [group.name for group in groups if group.name in production and group.name is not None]
+    names = [group.name for group in groups if group.name is not None]
+    return [name for name in names if name_key(name) in production]
 
 
 @ROUNDS

@@ -144,3 +144,15 @@ def test_what_a_record_names_takes_effect_when_it_arrives(book: Book) -> None:
     assert state() == [("explicit", late.version.id), ("explicit", late.version.id)]
     book.delete(late.version.id)
     assert state() == [(None, None), (None, None)]
+
+
+def test_an_alias_with_incidents_alone_takes_them_along(book: Book) -> None:
+    """Nothing was deployed under the old identity: no deployment moves, and the incident does."""
+    deployed = book.deploy(repository_url=REPOSITORIES[0], version="v1", finished_at="2026-03-02T10:00:00Z")
+    book.report(started_at="2026-03-02T11:00:00Z", repository_url=REPOSITORIES[1])
+    linked = lambda: [(link["method"], link["deployment_id"]) for link in links(book, "incident")]  # noqa: E731
+    assert linked() == [(None, None)]
+    Changes(book, "acme").make("alias", True)
+    assert linked() == [("nearest", deployed.deployment.version.id)]
+    Changes(book, "acme").make("alias", False)
+    assert linked() == [(None, None)]

@@ -70,7 +70,7 @@ def test_a_window_in_which_recording_began_says_so(weekly: Book) -> None:
     assert list(notes(weekly, from_="2026-02-01")) == ["recording_began"]
     assert "2026-03-01" in notes(weekly, from_="2026-02-01")["recording_began"]
     assert notes(weekly, from_="2026-02-28T12:00:00Z") == {}
-    assert notes(weekly, from_="2026-01-01", to="2026-02-01") == {}
+    assert list(notes(weekly, from_="2026-01-01", to="2026-02-01")) == ["recording_began"]
 
 
 def test_a_silence_longer_than_any_before_is_said(weekly: Book) -> None:
@@ -144,6 +144,15 @@ def test_the_default_window_begins_with_the_records(book: Book) -> None:
     book.deploy(version="v0", finished_at=(today - timedelta(days=200)).isoformat())
     assert is_whole(window())
     assert window(service="web", tz="UTC")[0] == first.replace(hour=0)
+
+
+def test_the_default_window_is_thirteen_weeks_on_the_clock(book: Book) -> None:
+    """Over a change to summer time as well: it begins with a local midnight where it ends with one."""
+    book.deploy(version="v0", finished_at="2025-01-01T00:00:00Z")
+    given = MetricParameters.of({"to": "2026-04-15", "tz": "Europe/Berlin", "compare": "true"})
+    question = Session(book.store, "acme").answers(given, ["deployment_frequency"])[0].question  # type: ignore[list-item]
+    assert question.from_at.astimezone(question.zone).isoformat() == "2026-01-14T00:00:00+01:00"
+    assert question.previous_window.to_at == question.from_at
 
 
 @pytest.mark.parametrize(

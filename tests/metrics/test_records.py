@@ -39,10 +39,13 @@ AZURE = [
     "https://acme.visualstudio.com/Big%20Shop/_git/Web%20Site",
     "https://acme.visualstudio.com/DefaultCollection/Big%20Shop/_git/Web%20Site",
     "acme@vs-ssh.visualstudio.com:v3/acme/Big%20Shop/Web%20Site",
+    "ssh://acme@vs-ssh.visualstudio.com:22/DefaultCollection/Big%20Shop/_ssh/Web%20Site",
 ]
 BITBUCKET_SERVER = [
     "https://bitbucket.example/scm/SHOP/web.git",
     "https://bitbucket.example/projects/SHOP/repos/web",
+    "https://bitbucket.example/bitbucket/projects/SHOP/repos/web/browse",
+    "https://bitbucket.example/bitbucket/scm/SHOP/web.git",
     "ssh://git@bitbucket.example:7999/shop/web.git",
 ]
 OF_A_USER = [
@@ -73,7 +76,20 @@ FORMS = {
         "https://gitlab.com/a/b/c/d/-/pipelines/12",
         "https://gitlab.com/a/b/c/d/tree/main",
         "https://gitlab.com/api/v4/projects/a%2Fb%2Fc%2Fd",
+        "https://gitlab.com/api/v4/projects/a%2Fb%2Fc%2Fd/deployments",
+        "git@gitlab.com:/a/b/c/d.git",
+        "https://gitlab.com/a/b/c/d/commit/0a1b2c3d",
     ],
+    # What could be a page, or another host's form, is none where git is given it.
+    "gitlab.com/scm/team/app": ["git@gitlab.com:scm/team/app.git", "https://gitlab.com/scm/team/app"],
+    "git.example/scm/team/app": ["git@git.example:scm/team/app.git"],
+    "gitlab.com/acme/tools/pull/agent": [
+        "git@gitlab.com:acme/tools/pull/agent.git",
+        "https://gitlab.com/acme/tools/pull/agent",
+    ],
+    "git.example/acme/tools/tree/app": ["https://git.example/acme/tools/tree/app.git"],
+    "github.com/scm/app": ["https://github.com/scm/app/issues"],
+    "gerrit.example/a/web": ["ssh://gerrit.example/a/web", "https://gerrit.example/a/a/web"],
     "tfs.example/tfs/team/shop/web": [
         "https://tfs.example/tfs/Team/Shop/_git/Web",
         "https://tfs.example/tfs/Team/Shop/_git/Web/commit/1",
@@ -110,7 +126,7 @@ def test_another_port_host_or_path_is_another_repository(urls: list[str]) -> Non
 
 def test_a_page_of_a_repository_is_told_from_the_repository() -> None:
     assert all(RepositoryIdentity.parse(url).is_page for url in GITHUB_PAGES)
-    assert not any(RepositoryIdentity.parse(url).is_page for url in [*GITHUB, *AZURE, *BITBUCKET_SERVER])
+    assert not any(RepositoryIdentity.parse(url).is_page for url in [*GITHUB, *AZURE, *GERRIT, *OF_A_USER])
 
 
 @pytest.mark.parametrize(
@@ -139,7 +155,7 @@ def test_a_repository_keeps_its_case_and_shows_a_url_to_open(
     ["", "acme/shop", "github.com/acme/shop", "https://github.com", "https://", "file:///srv/shop", "ftp://h/a",
      "https://github.com/../shop", "https://github.com/acme shop", "C:\\shop", "https://h:port/a", "https://[::1/a",
      "<https://github.com/acme/shop>", "git@github.com:",
-     "https://dev.azure.com/acme/shop/_build/results", "https://gitlab.com/api/v4/projects/12", "https://h/%ff/a", "https://h/a%00b"],
+     "https://dev.azure.com/acme/shop/_build/results", "https://gitlab.com/api/v4/projects/12", "https://gitlab.com/api/v4/projects/12/deployments", "https://h/%ff/a", "https://h/a%00b"],
 )  # fmt: skip
 def test_what_is_no_repository_url_is_refused(text: str) -> None:
     with pytest.raises(RepositoryUrlError, match="git URL"):

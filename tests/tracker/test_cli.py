@@ -230,3 +230,36 @@ def test_an_organization_that_is_not_there_is_said(tmp_path: Path, command: list
     done = run_tracker(tmp_path, *command, "--org", "chekkout")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "tracker: there is no organization chekkout: is checkout meant?\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        # A comma that nobody quoted, a quote that nobody closed.
+        (["b,2026-03-02T10:00:00Z,fix a, b"], "line 3: /cell 5 is not a field"),
+        (['b,2026-03-02T10:00:00Z,"open', "c,2026-03-02T10:00:00Z,x"], "line 3: the CSV cannot be read on"),
+    ],
+)
+def test_a_row_of_csv_that_is_wrong_is_named_and_those_before_are_kept(
+    tmp_path: Path, rows: list[str], said: str
+) -> None:
+    lines = [f"https://github.com/acme/shop,{row}" for row in ("a,2026-03-02T10:00:00Z,ok", *rows)]
+    text = "repository_url,version,finished_at,title\n" + "\n".join(lines) + "\n"
+    done = run_tracker(tmp_path, "import", "-", "--org", "acme", stdin=text)
+    assert (done.returncode, done.stdout) == (1, "1 recorded, 0 repeated, 1 failed\n")
+    assert done.stderr.startswith(said)
+
+
+def test_a_long_cell_and_an_incident_of_a_commit_come_back_from_csv(tmp_path: Path) -> None:
+    commits = [{"sha": f"{number:040x}", "committed_at": AT} for number in range(2_000)]
+    lines = [
+        record(commit_id="a" * 40, deployment_node_id="1", commits=commits),
+        {"key": "i", "started_at": AT, "commit_id": "a" * 40},
+    ]
+    run_tracker(
+        tmp_path, "import", "-", "--org", "acme", stdin="".join(json.dumps(line) + "\n" for line in lines)
+    )
+    for options in ([], ["--incidents"]):
+        run_tracker(tmp_path, "export", "--org", "acme", "-o", "table.csv", *options)
+        again = run_tracker(tmp_path, "import", "table.csv", "--org", "acme")
+        assert again.stdout == "0 recorded, 1 repeated, 0 failed\n", again.stderr

@@ -281,6 +281,8 @@ def test_incidents_are_exported(client: httpx.Client, form: str) -> None:
         ({"repository_url": "https://github.com/acme/shpo"}, ["repository_url"]),
         ({"deployment": "run-1"}, []), ({"deployment": "run-2"}, ["deployment"]),
         ({"commit_id": "abcdef01"}, []), ({"commit_id": "abcdef02", "service": "web"}, ["commit_id"]),
+        # The id of the deployment is whole: a longer one is another.
+        ({"commit_id": "abcdef01" + "0" * 56}, ["commit_id"]),
     ],
 )  # fmt: skip
 def test_a_name_that_nothing_is_known_by_is_told(

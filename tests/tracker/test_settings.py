@@ -236,3 +236,28 @@ def test_teams_and_aliases_are_an_admins(client: httpx.Client, server: Server, o
     with server.client(server.token("deployments:write", organization)) as writer:
         for change in ({"team": "shop"}, {"aliases": []}):
             assert writer.patch(url, json=change).status_code == 403
+
+
+def test_a_token_reaches_the_aliases_of_its_repository_and_not_the_repository_of_an_alias(
+    client: httpx.Client, client_with: Callable[..., httpx.Client]
+) -> None:
+    recorded = {}
+    for url in (OLD, NEW):
+        body = deployment(repository_url=url, deployment_node_id=url[-5:], finished_at="2026-03-02T10:00:00Z")
+        recorded[url] = client.post("/api/v1/deployments", json=body).json()["id"]
+    alias = {"aliases": [OLD]}
+    client.patch(f"/api/v1/repositories/{repository_id(client, 'gitlab.com')}", json=alias).raise_for_status()
+    frequency = "/api/v1/metrics/deployment_frequency?from=2026-03-02&to=2026-03-03"
+
+    def seen(reader: httpx.Client) -> tuple[int, int, list[int]]:
+        items = reader.get("/api/v1/deployments").json()["items"]
+        found = [reader.get(f"/api/v1/deployments/{recorded[url]}").status_code for url in (OLD, NEW)]
+        return reader.get(frequency).json()["deployments"], len(items), found
+
+    own, alias_alone = client_with("admin", "newacme/shop2"), client_with("admin", "acme/shop")
+    assert seen(own) == (2, 2, [200, 200])
+    assert seen(alias_alone) == (0, 1, [200, 404])
+    repeat = deployment(repository_url=OLD, deployment_node_id=NEW[-5:], title="taken over")
+    assert alias_alone.post("/api/v1/deployments", json=repeat).status_code == 403
+    incident = {"started_at": "2026-03-02T11:00:00Z", "repository_url": OLD, "deployment": NEW[-5:]}
+    assert client.post("/api/v1/incidents", json=incident).json()["warnings"] == []

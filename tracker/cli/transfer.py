@@ -7,7 +7,6 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -169,7 +168,7 @@ def _read_all(
     piece = stream.read(_PIECE_BYTES)
     is_gzip = piece.startswith(_GZIP_MAGIC)
     if is_csv(_inflated(piece) if is_gzip else piece):
-        _read_csv(_Rest(piece, stream, advance), is_gzip, record)
+        _read_csv(_Rest(piece, stream, advance), is_gzip, record, tally)
         return
     reader = LineReader(gzip=is_gzip)
     try:
@@ -192,16 +191,26 @@ def _inflated(piece: bytes) -> bytes:
         return b""
 
 
-def _read_csv(stream: "_Rest", is_gzip: bool, record: Callable[[list[tuple[int, bytes]]], None]) -> None:
-    """Record the rows of a CSV file. Raises `CommandFailed` where it cannot be read on."""
+def _read_csv(
+    stream: "_Rest", is_gzip: bool, record: Callable[[list[tuple[int, bytes]]], None], tally: Tally
+) -> None:
+    """Record the rows of a CSV file. Where it cannot be read on, that is one more failed line."""
     inflated = gzip.GzipFile(fileobj=io.BufferedReader(stream)) if is_gzip else io.BufferedReader(stream)
+    chunk: list[tuple[int, bytes]] = []
+    last = 1
     try:
         with io.TextIOWrapper(cast(IO[bytes], inflated), encoding="utf-8-sig", newline="") as text:
-            rows = csv_lines(text)
-            while chunk := list(islice(rows, CHUNK_LINES)):
-                record(chunk)
+            for row in csv_lines(text):
+                last = row[0]
+                chunk.append(row)
+                if len(chunk) == CHUNK_LINES:
+                    record(chunk)
+                    chunk = []
     except (UnicodeDecodeError, OSError, EOFError, zlib.error, csv.Error) as error:
-        raise CommandFailed(f"the CSV cannot be read on: {error}") from error
+        record(chunk)
+        tally.fail(last + 1, f"the CSV cannot be read on: {error}")
+    else:
+        record(chunk)
 
 
 class _Rest(io.RawIOBase):

@@ -106,6 +106,8 @@ def preview_deployment(
     require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     current = _current_by_natural_key(ledger, author.organization, [sent])
     before = _same(ledger, author.organization, current, sent)
+    if before is not None and not can_access(before.facts.repository):
+        raise InsufficientScope("insufficient_scope: the token does not reach the record that this repeats")
     if before is not None:
         return merge_deployment(before.facts, sent, ledger.now)
     return MergedDeployment(sent.facts)
@@ -180,6 +182,8 @@ def _record_one(
         ledger.ensure_repositories(author, [(sent.facts.repository, sent.facts.service)])
         recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
         ledger.insert(DEPLOYMENTS, recorded.to_row())
+    elif not can_access(before.facts.repository):
+        return InsufficientScope("insufficient_scope: the token does not reach the record that this repeats")
     else:
         try:
             merged = merge_deployment(before.facts, sent, ledger.now)

@@ -39,6 +39,12 @@ def keys_meant(aliases: Aliases, patterns: Iterable[str]) -> set[str]:
     }
 
 
+def keys_reached(aliases: Aliases, patterns: Iterable[str]) -> set[str]:
+    """The aliases of the repositories of which one of the patterns means their own identity."""
+    texts = list(patterns)
+    return {alias for alias, own in aliases.items() if matches_any(texts, _identity(own))}
+
+
 def _identity(key: str) -> RepositoryIdentity:
     host, _, path = key.partition("/")
     return RepositoryIdentity(host, path, "")

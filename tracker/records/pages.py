@@ -23,7 +23,7 @@ from metrics.domain.instants import to_microseconds
 from metrics.domain.repositories import parse_patterns
 from metrics.domain.vocabulary import name_key
 from metrics.wire.cursors import read_cursor, write_cursor
-from tracker.records.aliases import Aliases, keys_meant
+from tracker.records.aliases import Aliases, keys_meant, keys_reached
 from tracker.records.tables import current
 
 T = TypeVar("T")
@@ -85,7 +85,10 @@ def _filtered(
     columns = table.c
     query = query.where(current(columns, wanted.organization))
     if wanted.visible is not None:
-        query = query.where(names_repository(table, wanted.visible))
+        reached = keys_reached(wanted.aliases, wanted.visible)
+        query = query.where(
+            or_(names_repository(table, wanted.visible), columns.repository_key.in_(sorted(reached)))
+        )
     if wanted.repository:
         meant = keys_meant(wanted.aliases, wanted.repository)
         query = query.where(

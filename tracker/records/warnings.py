@@ -1,12 +1,14 @@
 """What a sender may not have meant, told with a record that is recorded all the same."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.domain.vocabulary import name_key
+from metrics.domain.vocabulary import COMMIT_PATTERN, is_short_commit, name_key
+from tracker.records.aliases import keys_of_one
 from tracker.records.ledger import Ledger
 from tracker.records.tables import DEPLOYMENTS, REPOSITORIES, current
 
@@ -45,8 +47,7 @@ def is_known_deployment(
     """Whether a deployment has the id, or the node id in the repository; in any where that is None."""
     columns = DEPLOYMENTS.c
     named = columns.deployment_node_id == name
-    if repository is not None:
-        named &= columns.repository_key == repository.key
+    named &= _of(ledger, organization, columns.repository_key, repository)
     return _exists(ledger, organization, columns.id == name) or _exists(ledger, organization, named)
 
 
@@ -55,23 +56,29 @@ def is_known_release(
 ) -> bool:
     """Whether a deployment is of the release, in the repository, or in any where that is None.
 
-    A commit id is known by another one of which it is the beginning, or which is its own.
+    A shortened commit id is the whole one that begins with it, where there is one.
     """
     columns, text = DEPLOYMENTS.c, name.lower()
-    beginnings = [text[:digits] for digits in range(7, len(text) + 1)]
-    named = or_(
-        columns.commit_id.startswith(text, autoescape=True),
-        columns.commit_id.in_(beginnings),
-        columns.version == name,
+    where = _of(ledger, organization, columns.repository_key, repository)
+    same = or_(columns.commit_id == text, columns.version == name)
+    if _exists(ledger, organization, where & same):
+        return True
+    if not re.fullmatch(COMMIT_PATTERN, text) or not is_short_commit(text):
+        return False
+    whole = func.length(columns.commit_id).in_((40, 64))
+    begins = columns.commit_id.startswith(text, autoescape=True)
+    found = (
+        select(columns.commit_id)
+        .where(current(columns, organization), where, begins, whole)
+        .distinct()
+        .limit(2)
     )
-    if repository is not None:
-        named &= columns.repository_key == repository.key
-    return _exists(ledger, organization, named)
+    return len(ledger.connection.execute(found).all()) == 1
 
 
 def is_known_repository(ledger: Ledger, organization: str, repository: RepositoryIdentity) -> bool:
     """Whether anything was ever deployed out of the repository."""
-    return _exists(ledger, organization, DEPLOYMENTS.c.repository_key == repository.key)
+    return _exists(ledger, organization, _of(ledger, organization, DEPLOYMENTS.c.repository_key, repository))
 
 
 def is_known_service(
@@ -79,9 +86,9 @@ def is_known_service(
 ) -> bool:
     """Whether the service was ever deployed, out of the repository, or out of any where that is None."""
     columns, rows = DEPLOYMENTS.c, REPOSITORIES.c
-    named = rows.service_key == name_key(service)
-    if repository is not None:
-        named &= rows.repository_key == repository.key
+    named = (rows.service_key == name_key(service)) & _of(
+        ledger, organization, rows.repository_key, repository
+    )
     deployed = (
         select(columns.revision)
         .where(
@@ -93,6 +100,15 @@ def is_known_service(
     )
     found = select(rows.revision).where(current(rows, organization), named, deployed).limit(1)
     return ledger.connection.execute(found).first() is not None
+
+
+def _of(
+    ledger: Ledger, organization: str, key: ColumnElement[str], repository: RepositoryIdentity | None
+) -> ColumnElement[bool]:
+    """Whether a row is of the repository, under whatever identity; of any where that is None."""
+    if repository is None:
+        return true()
+    return key.in_(sorted(keys_of_one(ledger.aliases(organization), repository.key)))
 
 
 def _exists(ledger: Ledger, organization: str, condition: ColumnElement[bool]) -> bool:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from metrics.domain.deployments import NewDeployment
 from metrics.domain.fields import without_byte_order_mark
 from metrics.domain.incidents import NewIncident
 from metrics.wire.table_files import without_quote
+from tracker.transfer.ndjson import LONGEST_LINE_BYTES
 
 _DELIMITERS = ",;\t"
 _TELLING = frozenset({"repository_url", "started_at", "finished_at"})
@@ -51,16 +52,19 @@ def csv_lines(text: io.TextIOBase) -> Iterator[tuple[int, bytes]]:
     header = text.readline()
     delimiter = _delimiter(header)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-    rows = csv.reader(text, delimiter=delimiter)
+    csv.field_size_limit(LONGEST_LINE_BYTES)
+    rows = csv.reader(text, delimiter=delimiter, strict=True)
     for row in rows:
         if any(cell.strip() for cell in row):
             yield rows.line_num + 1, _line(names, row)
 
 
-def _line(names: Iterable[str], row: Iterable[str]) -> bytes:
+def _line(names: Sequence[str], row: Sequence[str]) -> bytes:
+    # A cell that has no column is no field, and is refused by this name.
+    named = [*names, *(f"cell {number}" for number in range(len(names) + 1, len(row) + 1))]
     given = {
         name: _value(name, without_quote(cell.strip()))
-        for name, cell in zip(names, row, strict=False)
+        for name, cell in zip(named, row, strict=False)
         if cell.strip() and name not in _ANSWERED
     }
     return msgspec.json.encode(given)

@@ -39,26 +39,26 @@ create or replace macro is_below(a_value, bound) as case
     when a_value < bound then 1.0 when a_value = bound then 0.5 else 0.0
 end;
 
--- How far from one half the share of values below their median can be by chance (95 %), out of what each cluster has
--- too many or too few below it; null where there are too few clusters. Values that come together are a cluster:
--- those of one deployment, and where there are four, those of one week; never less than if each came alone.
+-- How much clusters differ, each having so many too many or too few values below a median: an aggregation.
+create or replace macro spread_of(apart) as {'clusters': count(*), 'squares': sum(apart * apart)};
+
+-- How far from one half the share of n values below their median can be by chance (95 %); null where there are fewer
+-- than six clusters. Values that come together are a cluster: those of one deployment, and where there are four,
+-- those of one week; never less than if each came alone.
 -- R. S. Woodruff, Confidence intervals for medians and other position measures, JASA 47 (1952).
 create or replace macro share_reach(n, by_deployment, by_week) as case
-    when len(by_deployment) >= 6
+    when by_deployment['clusters'] >= 6
         then greatest(
             t95(n - 1) / (2 * sqrt(n)),
             cluster_reach(n, by_deployment),
-            case when len(by_week) >= 4 then cluster_reach(n, by_week) else 0 end
+            case when by_week['clusters'] >= 4 then cluster_reach(n, by_week) else 0 end
         )
 end;
 
 -- The same, by one kind of cluster.
-create or replace macro cluster_reach(n, clusters) as
-    t95(len(clusters) - 1)
-    * sqrt(
-        len(clusters) / (len(clusters) - 1)
-        * list_sum(list_transform(clusters, lambda apart: apart * apart))
-    )
+create or replace macro cluster_reach(n, spread) as
+    t95(spread['clusters'] - 1)
+    * sqrt(spread['clusters'] / (spread['clusters'] - 1) * spread['squares'])
     / n;
 
 -- The two-sided 95 % quantile of Student's t: M. Abramowitz, I. A. Stegun, Handbook of Mathematical Functions, 26.7.5.

@@ -15,6 +15,12 @@ where
     and repositories.recorded_key = moved.recorded_key
     and repositories.repository_key <> moved.repository_key;
 
+insert into changed_incidents
+select incidents.id
+from incidents
+join repositories_moved as moved using (organization, recorded_key)
+where incidents.repository_key <> moved.repository_key;
+
 update incidents set repository_key = moved.repository_key
 from repositories_moved as moved
 where
