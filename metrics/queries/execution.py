@@ -62,6 +62,7 @@ class QueryExecution:
         self._repositories = _intersect(asked, self._visible)
         self._notes: Sequence[Note] | None = None
         self._span: tuple[RecordedSpan | None, ...] = ()
+        self._production_groups: list[str] = []
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -243,6 +244,7 @@ class QueryExecution:
             "teams": _keys(question.teams),
             "labels": [asdict(label) for label in question.labels] or None,
             "group_by": None if group_by is None else group_by.value,
+            "production_groups": self._production_groups if group_by is Dimension.ENVIRONMENT else [],
             "signals": [signal.value for signal in self._signals],
             "rework_signals": [signal.value for signal in self._rework_signals],
         }
@@ -272,7 +274,10 @@ class QueryExecution:
         if len(names) * (1 + len(self._series)) > _MOST_CELLS:
             detail = f"gives {len(names)} groups, too many for this interval: ask for less at once"
             raise ParameterError([("group_by", detail)])
-        return names
+        if question.group_by is Dimension.ENVIRONMENT and question.profile is Profile.DEFAULT:
+            self._production_groups = [name for name in names if name in self._production]
+        # An incident without an environment is of these, and where there are any of no group without a name.
+        return [name for name in names if name is not None] if self._production_groups else names
 
     def displayed(self, group_names: Sequence[str | None]) -> list[str | None]:
         """Return the names that groups are shown by: of a repository its own, else as it was first sent."""

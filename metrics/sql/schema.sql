@@ -299,6 +299,8 @@ create type question as struct(
     teams varchar[],
     labels label[],
     group_by varchar,
+    -- Of the groups of an answer by environments, those of production.
+    production_groups varchar[],
     -- What makes a deployment a failed one, and what makes one rework.
     signals varchar[],
     rework_signals varchar[]

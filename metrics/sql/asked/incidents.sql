@@ -75,20 +75,8 @@ create or replace macro grouped_incidents(question) as table
 select
     incidents.* replace (coalesce(production.environment_key, incidents.group_name) as group_name)
 from asked_incidents(question) as incidents
-left join production_groups(question) as production on incidents.environment_key is null;
-
--- The production environments that anything in an answer stands in which is grouped by environments; else none.
-create or replace macro production_groups(question) as table
-select distinct environment_key
-from (
-    select environment_key from deployments_in_reach(question)
-    union all
-    select environment_key from asked_incidents(question)
-)
-where
-    question['group_by'] = 'environment'
-    and list_contains(question['environments'], environment_key)
-    and list_contains(question['production_environments'], environment_key);
+left join (select unnest(question['production_groups']) as environment_key) as production on
+    incidents.environment_key is null;
 
 -- The deployment that each incident is linked to, and how: docs/metrics.md, section 2.
 create or replace macro incident_causes(question) as table

@@ -45,4 +45,4 @@ create or replace macro group_of(question, repository_key, service_key, team_key
 create or replace macro group_names(question) as table
 select group_name from asked_deployments(question)
 union
-select group_name from grouped_incidents(question);
+select group_name from asked_incidents(question);

@@ -3,8 +3,9 @@
 -- `lists`: deployments that tell commits; `heads`: of these, those that tell the deployed one alone.
 with
 shipped as (
-    select * from asked_deployments($question::question)
-    where succeeded
+    select id
+    from deployments_in_reach($question::question)
+    where succeeded and list_contains($question['environments'], environment_key)
 ),
 carried as (
     select

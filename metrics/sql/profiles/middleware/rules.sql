@@ -40,7 +40,7 @@ create or replace macro frequency_of(happened, from_at, to_at) as list_transform
 create or replace macro group_names(question) as table
 select group_name from asked_deployments(question)
 union
-select group_name from grouped_incidents(question)
+select group_name from asked_incidents(question)
 union
 select group_name from recoveries(question)
 where is_within(question, happened_at);
