@@ -1,4 +1,4 @@
-"""The service's own figures, as Prometheus reads them at `/metrics`. No label names an organization."""
+"""The service's own figures, for Prometheus at `/metrics`, and its log. No label names an organization."""
 
 import logging
 import math

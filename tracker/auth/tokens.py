@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 import jwt
 from sqlalchemy import Engine, select
@@ -14,10 +14,6 @@ from sqlalchemy import Engine, select
 from tracker.auth.keys import KeyRing
 from tracker.auth.tables import REVOKED_TOKENS
 from tracker.errors import Unauthenticated
-
-if TYPE_CHECKING:
-    pass
-
 
 ISSUER = "tracker"
 AUDIENCE = "tracker"

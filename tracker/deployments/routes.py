@@ -1,4 +1,4 @@
-"""`/api/v1/deployments`: record, read, list, correct, delete, and the history of one."""
+"""`/api/v1/deployments`: record, read, list, correct, delete, the history of one, and its steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""`/api/v1/settings`: what an organization sets."""
+"""`/api/v1/settings` and `/api/v1/repositories`: what an organization sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

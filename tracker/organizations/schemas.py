@@ -1,4 +1,4 @@
-"""What an organization sets, as clients send it."""
+"""What an organization sets of a repository, as clients send it."""
 
 from typing import Annotated
 

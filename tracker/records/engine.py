@@ -1,4 +1,4 @@
-"""The record database: engines, transactions that write, and its schema."""
+"""The record database: engines, and transactions that write."""
 
 import itertools
 from collections import deque

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
@@ -13,9 +12,6 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
 
 from tracker.records.engine import write_transaction
-
-if TYPE_CHECKING:
-    pass
 
 
 def migrations_folder() -> Path:

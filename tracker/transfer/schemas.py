@@ -102,7 +102,7 @@ def deployment_fields(recorded: RecordedDeployment) -> dict[str, Any]:
 
 
 def incident_fields(recorded: RecordedIncident) -> dict[str, Any]:
-    """The fields of an incident's line; the inverse of `ExportedIncident.facts`."""
+    """The fields of an incident's line; the inverse of `ExportedIncident.sent`."""
     fields: dict[str, Any] = dict(vars(recorded.facts))
     repository = fields.pop("repository")
     started_at: datetime = from_microseconds(recorded.facts.started_at)

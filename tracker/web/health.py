@@ -36,9 +36,6 @@ def _status_code(health: Health) -> int:
     return 200 if health.status == "ready" else 503
 
 
-# The framework adds the charset.
-
-
 class HealthController(Controller):
     """Health and the service's own figures, open to everybody."""
 

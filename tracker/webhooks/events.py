@@ -190,7 +190,7 @@ def _of_statuses(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[E
     versions = connection.execute(history).all()
     for row in rows:
         request = requests.get(row.number)
-        # The record as it was when the status was status.
+        # The record as it was when the status was told.
         then = [one for one in versions if one.first_revision == row.number and one.revision < row.revision]
         record = RecordedDeployment.from_row(then[-1]) if then else None
         status = DeploymentStatus.from_row(row)
