@@ -56,8 +56,8 @@ def test_series_and_groups_are_rows(library: Library) -> None:
         teams = library.deployment_frequency(**MARCH, interval="month", group_by="team")
         assert teams.select("team", "deployments").rows() == [("a", 1), (None, 1)]
         both = library.deployment_frequency(**MARCH, compare=True)
-        assert both.select("deployments", "previous_deployments", "distinguishable").rows() == [(2, 0, False)]
-        assert both["comparison"][0].startswith("Deployment frequency: no change is shown")
+        assert both.select("deployments", "previous_deployments", "distinguishable").rows() == [(2, 0, None)]
+        assert both["comparison"][0].startswith("Deployment frequency: recording began on 2026-03-02")
         assert weeks.schema["from"] == pl.Datetime("us", "Europe/Berlin")
         assert weeks["from"].dt.day().to_list() == [1, 2, 9, 16, 23, 30]
         assert weeks["tz"].unique().to_list() == ["Europe/Berlin"]
