@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from metrics.domain.errors import Contradiction
 from tests.conftest import Book
-from tests.server import Server, deployment
+from tests.server import Server, deployment, ndjson
 from tracker.deployments.service import Recording
 from tracker.records.ledger import Author, Ledger
 
@@ -131,3 +131,17 @@ def test_a_record_that_is_refused_leaves_nothing_behind(client: httpx.Client) ->
     elsewhere = {**other, "repository_url": "https://github.com/acme/elsewhere"}
     assert client.post(f"{PATH}?dry_run=true", json=elsewhere).status_code == 200
     assert [one["repository"] for one in client.get("/api/v1/repositories").json()["items"]] == ["acme/shop"]
+
+
+@pytest.mark.parametrize("path", [f"{PATH}/batch", "/api/v1/incidents/batch"])
+def test_after_ten_thousand_bad_lines_the_rest_is_not_read(client: httpx.Client, path: str) -> None:
+    good = {"deployment_node_id": "1", "finished_at": "2026-03-02T10:00:00Z"}
+    line = deployment(**good) if path.startswith(PATH) else {"started_at": "2026-03-02T10:00:00Z"}
+    answered = client.post(path, content=b"{}\n" * 20_000 + ndjson(line), timeout=120)
+    told = answered.json()
+    assert (answered.status_code, told["recorded"]) == (400, 0)
+    assert 10_000 < told["failed"] < 14_000
+    assert told["errors"][-1]["line"] == told["failed"]
+    assert told["errors"][-1]["detail"].startswith("is not read, nor is what follows")
+    few = client.post(path, content=b"{}\n" * 9_000 + ndjson(line), timeout=120)
+    assert (few.status_code, few.json()["recorded"], few.json()["failed"]) == (207, 1, 9_000)

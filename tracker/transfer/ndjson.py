@@ -54,6 +54,11 @@ class Tally:
         if len(self.errors) < MOST_ERRORS_LISTED:
             self.errors.append(LineError(line, detail))
 
+    def stop(self, line: int, detail: str) -> None:
+        """Count the line from which nothing is read on; it is listed however many errors are."""
+        self.failed += 1
+        self.errors.append(LineError(line, detail))
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
