@@ -111,21 +111,20 @@ async def _record_batch(
     reader = LineReader(gzip=_is_gzip(request), limit=service.settings.max_batch_bytes)
     tally = Tally()
     recording: asyncio.Task[None] | None = None
-    last_line, is_given_up = 0, False
+    given_up_at: int | None = None
     async for lines in _chunks(request, reader, tally):
         # While one chunk is being recorded the next is read and validated, and no more than that.
         chunk = await asyncio.to_thread(read_chunk, lines, "api", read, request.user.require_write)
         if recording is not None:
             await recording
         recording = asyncio.create_task(record(chunk, tally))
-        last_line = lines[-1][0]
-        if tally.failed >= MOST_FAILED_LINES:
-            is_given_up = True
+        if tally.failed >= MOST_FAILED_LINES and lines:
+            given_up_at = lines[-1][0] + 1
             break
     if recording is not None:
         await recording
-    if is_given_up:
-        tally.stop(last_line + 1, f"is not read, nor is what follows: {tally.failed} lines before are wrong")
+    if given_up_at is not None:
+        tally.stop(given_up_at, f"is not read, nor is what follows: {tally.failed} lines before are wrong")
     for error in tally.errors[:_MOST_REMEMBERED]:
         service.rejections.add(_rejection(request, error))
     kept = tally.recorded + tally.repeated
