@@ -115,7 +115,7 @@ DEFINITION = Definition(
     ),
     read=_read,
     typical=lambda row: row.value,
-    differ=lambda *compared: counts_differ(*compared[2:]),
+    differ=lambda _, __, weeks_before, weeks_after: counts_differ(weeks_before, weeks_after),
     week=lambda row: WeekCounts(row.deployments, 1),
     bounds=_cadences,
     judges_in_steps=True,

@@ -21,13 +21,7 @@ medians as (
 counts as (
     select
         lead_times.cell_index,
-        sum(
-            case
-                when lead_times.lead_seconds < medians.median then 1
-                when lead_times.lead_seconds = medians.median then 0.5
-                else 0
-            end
-        )::double as counted,
+        sum(is_below(lead_times.lead_seconds, medians.median))::double as counted,
         count(*)::double as of_all
     from lead_times
     join medians on medians.group_name is not distinct from lead_times.group_name

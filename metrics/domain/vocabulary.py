@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from unicodedata import normalize
@@ -58,6 +59,13 @@ def name_key(name: str) -> str:
     The Unicode Standard, section 3.13, canonical caseless matching, composed.
     """
     return normalize("NFC", normalize("NFD", name).casefold())
+
+
+def meant_instead(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is nearest to one that is not; None where none is near."""
+    by_key = {name_key(one): one for one in known}
+    close = get_close_matches(name_key(name), by_key, n=1)
+    return by_key[close[0]] if close else None
 
 
 def matches_any_name(key: str, patterns: Iterable[str]) -> bool:

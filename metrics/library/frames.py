@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +11,7 @@ import polars as pl
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import VIEWS
 from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.vocabulary import meant_instead
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.record_databases import SqliteRecords, follow
 from metrics.engine.store import Store
@@ -51,8 +51,8 @@ def open_library(source: Source, organization: str | None, incidents: Source | N
         known = reading.organizations()
     if known and organization not in known:
         store.close()
-        close = get_close_matches(organization, known, n=1)
-        hint = f": is {close[0]} meant?" if close else ""
+        nearest = meant_instead(organization, known)
+        hint = f": is {nearest} meant?" if nearest else ""
         raise RecordsUnavailable(f"nothing is recorded of the organization {organization}{hint}")
     return Library(store, organization)
 

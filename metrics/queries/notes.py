@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 
 import duckdb
 
 from metrics.definitions.base import MetricName, Note
 from metrics.domain.instants import from_microseconds
 from metrics.domain.repositories import RepositoryIdentity, matches_any
-from metrics.domain.vocabulary import matches_any_name, name_key
+from metrics.domain.vocabulary import matches_any_name, meant_instead, name_key
 from metrics.queries.question import Question
 from metrics.sql import read_sql
 
@@ -66,8 +65,7 @@ def notes_of_names(
     """
     for pattern in question.repositories or ():
         if not any(matches_any([pattern], one) for one in repositories):
-            names = {one.shown: one.shown for one in repositories}
-            yield _unknown("repository", pattern, names)
+            yield _unknown("repository", pattern, [one.shown for one in repositories])
     asked = {
         "environment": question.environments,
         "service": question.services,
@@ -84,14 +82,12 @@ def notes_of_names(
     for dimension, names_asked in asked.items():
         for name in names_asked or ():
             if not any(matches_any_name(key, [name_key(name)]) for key in known[dimension]):
-                yield _unknown(dimension, name, known[dimension])
+                yield _unknown(dimension, name, list(known[dimension].values()))
 
 
-def _unknown(dimension: str, name: str, known: Mapping[str, str]) -> Note:
-    """`known` are the names by what they are compared by."""
-    by_key = {name_key(key): text for key, text in list(known.items())[:_MOST_KNOWN_TO_SUGGEST] if text}
-    close = get_close_matches(name_key(name), by_key, n=1, cutoff=0.6)
-    hint = f" Is {by_key[close[0]]} meant?" if close else ""
+def _unknown(dimension: str, name: str, known: Sequence[str]) -> Note:
+    nearest = meant_instead(name, known[:_MOST_KNOWN_TO_SUGGEST])
+    hint = f" Is {nearest} meant?" if nearest else ""
     return Note("unknown_name", f"No record has the {dimension} {name}.{hint}")
 
 

@@ -173,6 +173,24 @@ create macro release_of(whole, commit_id, version) as case
     when lower(version) <> 'latest' then lower(version)
 end;
 
+create table commit_names (
+    organization varchar not null,
+    repository_key varchar not null,
+    short varchar not null,
+    whole varchar not null
+);
+
+-- Every deployment, whatever became of it, with its release.
+create view released_deployments as
+select
+    deployments.*,
+    release_of(commit_names.whole, deployments.commit_id, deployments.version) as release
+from deployments
+left join commit_names on
+    commit_names.organization = deployments.organization
+    and commit_names.repository_key = deployments.repository_key
+    and commit_names.short = deployments.commit_id;
+
 -- Whether a name is one of those given, in which a * stands for any characters. All are case-folded.
 create macro matches_any_name(name, patterns) as list_bool_or(
     list_transform(
@@ -193,13 +211,6 @@ create table settings (
     organization varchar not null,
     production_environments varchar[] not null,
     attribution_gap_days integer not null
-);
-
-create table commit_names (
-    organization varchar not null,
-    repository_key varchar not null,
-    short varchar not null,
-    whole varchar not null
 );
 
 create table finished_deployments (

@@ -111,6 +111,7 @@ TABLE = [
     Route("GET", "/api/v1/quality", 200, 200, f"?{MARCH}&repository=acme/shop"),
     Route("GET", "/api/v1/repositories", 200, 200),
     Route("PATCH", "/api/v1/repositories/{repository_id}", 404, 404, body={"team": "theirs"}),
+    Route("PATCH", "/api/v1/repositories/{repository_id}", 404, 403, body={"aliases": ["github.com/a/b"]}),
     Route("GET", "/api/v1/settings", 200, 403),
     Route("PATCH", "/api/v1/settings", 200, 403, body={"failure_signals": ["status"]}),
     Route("GET", "/api/v1/webhooks", 200, 403),

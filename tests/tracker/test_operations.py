@@ -43,7 +43,9 @@ def fill(client: httpx.Client) -> str:
     )
     client.patch(f"{PATH}/{first['id']}", json={"branch": "main"})
     client.patch(f"{PATH}/{first['id']}", json={"branch": None})
-    client.post(PATH, json=deployment(version="v1", environment="Staging", status="in_progress"))
+    client.post(
+        PATH, json=deployment(version="v1", environment="Staging", production=True, status="in_progress")
+    )
     client.post(PATH, json=deployment(deployment_node_id="4", finished_at=FINISH, status="canceled"))
     incident = client.post(
         "/api/v1/incidents",
@@ -55,7 +57,9 @@ def fill(client: httpx.Client) -> str:
         f"/api/v1/incidents/{lost['id']}", json={"repository_url": "https://github.com/acme/named-late"}
     )
     repository = client.get("/api/v1/repositories").json()["items"][0]
-    client.patch(f"/api/v1/repositories/{repository['id']}", json={"team": "shop"})
+    client.patch(
+        f"/api/v1/repositories/{repository['id']}", json={"team": "shop", "aliases": ["git.example/a/b"]}
+    )
     client.patch(
         "/api/v1/settings",
         json={"timezone": "Europe/Berlin", "production_environments": ["production", "staging"]},

@@ -4,13 +4,13 @@ import os
 import shlex
 import shutil
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 
 import rich_click as click
 from click import get_current_context
 from sqlalchemy import Connection, Engine, make_url, select
 
+from metrics.domain.vocabulary import meant_instead
 from tracker.auth.tokens import ORGANIZATION_SLUG
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
@@ -58,8 +58,8 @@ def require_organization(connection: Connection, slug: str) -> None:
         if connection.execute(select(column).select_from(table).where(column == slug).limit(1)).first():
             return
     known = connection.scalars(select(ORGANIZATIONS.c.slug).limit(_MOST_SUGGESTED_FROM)).all()
-    close = get_close_matches(slug, known, n=1)
-    hint = f": is {close[0]} meant?" if close else ""
+    nearest = meant_instead(slug, known)
+    hint = f": is {nearest} meant?" if nearest else ""
     raise CommandFailed(f"there is no organization {slug}{hint}")
 
 

@@ -106,11 +106,7 @@ def preview_deployment(
     require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     current = _current_by_natural_key(ledger, author.organization, [sent])
     before = _same(ledger, author.organization, current, sent)
-    if before is not None and not can_access(before.facts.repository):
-        raise InsufficientScope("insufficient_scope: the token does not reach the record that this repeats")
-    if before is not None:
-        return merge_deployment(before.facts, sent, ledger.now)
-    return MergedDeployment(sent.facts)
+    return MergedDeployment(sent.facts) if before is None else _repeat(ledger, before, sent, can_access)
 
 
 def revise_deployment(
@@ -182,11 +178,9 @@ def _record_one(
         ledger.ensure_repositories(author, [(sent.facts.repository, sent.facts.service)])
         recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
         ledger.insert(DEPLOYMENTS, recorded.to_row())
-    elif not can_access(before.facts.repository):
-        return InsufficientScope("insufficient_scope: the token does not reach the record that this repeats")
     else:
         try:
-            merged = merge_deployment(before.facts, sent, ledger.now)
+            merged = _repeat(ledger, before, sent, can_access)
         except Refusal as refusal:
             return refusal
         if merged.facts == before.facts:
@@ -196,6 +190,15 @@ def _record_one(
     if recorded.facts.natural_key is not None:
         current[recorded.facts.natural_key] = recorded
     return Recording(recorded, repeated=before is not None, merged=merged)
+
+
+def _repeat(
+    ledger: Ledger, before: RecordedDeployment, sent: SentDeployment, can_access: CanAccess
+) -> MergedDeployment:
+    """The record after a repeat. Raises what `merge_deployment` does, and `InsufficientScope`."""
+    if not can_access(before.facts.repository):
+        raise InsufficientScope("insufficient_scope: the token does not reach the record that this repeats")
+    return merge_deployment(before.facts, sent, ledger.now)
 
 
 def _current_by_natural_key(

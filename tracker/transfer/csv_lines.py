@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -20,16 +20,8 @@ _ANSWERED = frozenset({"id", "organization", "repository", "triggered_by", "crea
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def _named(*kinds: type) -> frozenset[str]:
-    fields = {**NewDeployment.model_fields, **NewIncident.model_fields}
-    return frozenset(name for name, field in fields.items() if str(field.annotation) in map(_optional, kinds))
-
-
-def _optional(kind: type) -> str:
-    return str(kind | None)
-
-
-_BOOLEANS = _named(bool)
+_FIELDS = {**NewDeployment.model_fields, **NewIncident.model_fields}
+_BOOLEANS = frozenset(name for name, field in _FIELDS.items() if bool in get_args(field.annotation))
 _NUMBERS = frozenset({"duration_seconds", "commits_count", "pull_request_number"})
 _NESTED = frozenset({"commits", "labels"})
 

@@ -9,18 +9,14 @@
 with
 told as (
     select
-        deployments.id,
-        deployments.organization,
-        deployments.repository_key,
-        deployments.service_key,
-        release_of(commit_names.whole, deployments.commit_id, deployments.version) as release,
-        unnest(deployments.commits, recursive := true)
-    from deployments
-    left join commit_names on
-        commit_names.organization = deployments.organization
-        and commit_names.repository_key = deployments.repository_key
-        and commit_names.short = deployments.commit_id
-    where deployments.deployable in (select deployable from changed_deployables)
+        id,
+        organization,
+        repository_key,
+        service_key,
+        release,
+        unnest(commits, recursive := true)
+    from released_deployments
+    where deployable in (select deployable from changed_deployables)
 ),
 shipped as (
     select

@@ -10,32 +10,28 @@
 with
 recorded as (
     select
-        deployments.id,
-        deployments.organization,
-        deployments.repository_key,
-        deployments.service_key,
-        deployments.environment_key,
-        deployments.deployable,
-        deployments.first_revision,
-        deployments.status,
-        deployments.started_at,
-        deployments.finished_at,
-        deployments.is_rollback as flagged_rollback,
-        deployments.deployment_node_id,
-        deployments.branch,
-        deployments.team_key,
-        deployments.labels,
-        deployments.remediates,
-        deployments.is_hotfix,
-        deployments.is_fix,
-        len(deployments.commits) > 0 as tells_commits,
-        release_of(commit_names.whole, deployments.commit_id, deployments.version) as release
-    from deployments
-    left join commit_names on
-        commit_names.organization = deployments.organization
-        and commit_names.repository_key = deployments.repository_key
-        and commit_names.short = deployments.commit_id
-    where deployments.deployable in (select deployable from changed_deployables)
+        id,
+        organization,
+        repository_key,
+        service_key,
+        environment_key,
+        deployable,
+        first_revision,
+        status,
+        started_at,
+        finished_at,
+        is_rollback as flagged_rollback,
+        deployment_node_id,
+        branch,
+        team_key,
+        labels,
+        remediates,
+        is_hotfix,
+        is_fix,
+        len(commits) > 0 as tells_commits,
+        release
+    from released_deployments
+    where deployable in (select deployable from changed_deployables)
 ),
 told as (
     select
