@@ -32,10 +32,13 @@ HOUR = 3_600 * SECOND
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that goes on when it is told to.
+
+    It begins a minute ahead of the records' own, so that no try is dated before the event was queued.
+    """
 
     def __init__(self) -> None:
-        self.now = time.time_ns() // 1_000
+        self.now = time.time_ns() // 1_000 + 60 * SECOND
 
     def __call__(self) -> int:
         return self.now
