@@ -35,6 +35,8 @@ from tracker.housekeeping import Housekeeping
 from tracker.incidents.routes import IncidentsController
 from tracker.integrations import INTEGRATIONS
 from tracker.organizations.routes import RepositoriesController, SettingsController
+from tracker.pages import PAGES
+from tracker.pages.problem import problem_page
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
 from tracker.records.recorder import Recorder
@@ -87,6 +89,7 @@ def create_app(settings: Settings) -> Litestar:
         authenticator,
         store=Store(follow(settings.record_database_url), settings.stores_dir),
         address=f"http://{settings.host}:{settings.port}",
+        error_page=problem_page,
         error_shapes={k: shape for one in INTEGRATIONS for k, shape in one.error_shapes.items()},
     )
     shapes = {SubscriberKind.STANDARD: STANDARD}
@@ -102,7 +105,12 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     app = Litestar(
-        [*ROUTES, *(handler for one in INTEGRATIONS for handler in one.handlers), _metrics(service.store)],
+        [
+            *ROUTES,
+            *PAGES,
+            *(handler for one in INTEGRATIONS for handler in one.handlers),
+            _metrics(service.store),
+        ],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
         before_request=_refuse_unknown_parameters,

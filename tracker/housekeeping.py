@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.instants import now_microseconds
 from tracker.auth.keys import KeyRingError, load_keys
+from tracker.auth.register import note_uses
 from tracker.auth.tokens import revoked_tokens
 from tracker.jobs.logs import forget_old_logs
 from tracker.web.idempotency import forget_old_keys
@@ -37,6 +38,7 @@ class Housekeeping:
         chores = [
             asyncio.create_task(self._repeat(self.refresh, REFRESH_SECONDS)),
             asyncio.create_task(self._repeat(self.keep_rejections, REFRESH_SECONDS)),
+            asyncio.create_task(self._repeat(self.keep_uses, REFRESH_SECONDS)),
             asyncio.create_task(self._repeat(self.clean_up, CLEAN_UP_SECONDS)),
         ]
         try:
@@ -55,6 +57,10 @@ class Housekeeping:
     def keep_rejections(self) -> None:
         """Write the refused posts since the last time."""
         self.service.rejections.flush(self.service.engine)
+
+    def keep_uses(self) -> None:
+        """Write down which tokens were used since the last time."""
+        note_uses(self.service.engine, self.service.authenticator.take_uses().values())
 
     def clean_up(self) -> None:
         """Remove what is older than `tracker.retention` says."""

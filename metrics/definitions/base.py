@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
@@ -77,6 +76,16 @@ class Note:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row as people see it: the figure and its unit, two lines of what it rests on, and these in short."""
+
+    figure: str
+    unit: str
+    basis: Sequence[str]
+    count: str
+
+
 @dataclass(frozen=True)
 class Definition(Generic[Row]):
     """A metric. Its SQL stands beside the module: `<name>.sql` counts, `<name>.explain.sql` shows the rows.
@@ -88,6 +97,8 @@ class Definition(Generic[Row]):
     name: MetricName
     title: str
     short_title: str
+    means: str
+    """The definition in plain words, for people who have never heard of the metric."""
     unit: Unit
     row: type[Row]
     parameters: Sequence[str]
@@ -98,6 +109,9 @@ class Definition(Generic[Row]):
     """Whether two rows differ by more than chance, given what the whole weeks of both have counted."""
     detail: Callable[[Row], str]
     """The counts behind the value, in a few words."""
+    shown: Callable[[Row], Shown]
+    size: Callable[[Row], int]
+    """How much a row rests on: of many groups the largest are shown."""
     score: Callable[[float], float]
     """The Quick Check's score, 0 to 10, of what `judged` gives."""
     differences: Mapping[Profile, str]
@@ -114,6 +128,11 @@ class Definition(Generic[Row]):
         default=lambda judged, bound: bound is None or judged <= bound
     )
     """Whether what is judged is within a tier's bound."""
+    judged_as: Callable[[Row], str] = field(default=lambda _: "")
+    """What levels go by, in words, where the interval of the typical value does not say it."""
+    more_is_better: bool = False
+    directions: tuple[str, str] = ("higher", "lower")
+    """How a rise and a fall are called."""
     judges_in_steps: bool = False
     """Whether what levels go by is one of a few whole numbers."""
     signal_use: SignalUse = SignalUse.FAILURE
@@ -126,6 +145,10 @@ class Definition(Generic[Row]):
     def judge(self, row: Row) -> float | None:
         """Return the figure that levels and scores are taken from."""
         return self.typical(row) if self.judged is None else self.judged(row)
+
+    def typical_interval(self, row: Row) -> tuple[float, float] | None:
+        """Return the 95 % interval of the typical value; None where there is none."""
+        return None if self.judges_in_steps else self.bounds(row)
 
     @cached_property
     def sql(self) -> str:
@@ -150,19 +173,6 @@ class Definition(Generic[Row]):
 def bounds_of(found: list[float] | None) -> tuple[float, float] | None:
     """Return the interval that a list of two bounds."""
     return None if found is None else (found[0], found[1])
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds as a person says them: the two largest units."""
-    if seconds < 0:
-        return f"-{duration_text(-seconds)}"
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes = timedelta(seconds=round(seconds)) // timedelta(minutes=1)
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 _HOUR, _DAY, _WEEK = 3_600, 86_400, 7 * 86_400

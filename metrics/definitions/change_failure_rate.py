@@ -12,7 +12,7 @@ from metrics.definitions.base import (
     Unit,
     score_of_share,
 )
-from metrics.definitions.rates import differ_by_more_than_chance, rate_detail, week_of_rate
+from metrics.definitions.rates import differ_by_more_than_chance, rate_detail, shown_rate, week_of_rate
 from metrics.definitions.statistics import Interval95, wilson95
 
 
@@ -47,6 +47,10 @@ DEFINITION = Definition(
     name=MetricName.CHANGE_FAILURE_RATE,
     title="Change failure rate",
     short_title="failure rate",
+    means=(
+        "The share of deployments that reached users and needed repair: by an incident, a rollback, a hotfix "
+        "or a fix."
+    ),
     unit=Unit.RATIO,
     row=ChangeFailureRate,
     parameters=("groups", "question", "windows"),
@@ -68,6 +72,8 @@ DEFINITION = Definition(
     week=week_of_rate,
     bounds=lambda row: row.interval95,
     detail=rate_detail,
+    size=lambda row: row.denominator,
+    shown=lambda row: shown_rate(row, "needed repair"),
     score=score_of_share,
     is_about_failures=True,
     names_causes=True,

@@ -10,11 +10,13 @@ from metrics.definitions.base import (
     MetricName,
     Profile,
     Reason,
+    Shown,
     Unit,
     bounds_of,
     score_of_answer,
 )
 from metrics.definitions.statistics import Interval95, WeekCounts, counts_differ
+from metrics.definitions.words import count, frequency
 
 DAILY_DAYS_PER_WEEK = 5
 
@@ -87,15 +89,33 @@ def _cadences(row: DeploymentFrequency) -> tuple[float, float] | None:
 
 
 def _detail(row: DeploymentFrequency) -> str:
+    typical = _typical_week(row)
+    return f"{row.deployments} deployments on {row.deployment_days} days" + (
+        f"; {typical}" if typical else ""
+    )
+
+
+def _typical_week(row: DeploymentFrequency) -> str:
     weekly = row.median_days_per_week
-    typical = "" if weekly is None else f"; {weekly:g} days in a typical week"
-    return f"{row.deployments} deployments on {row.deployment_days} days{typical}"
+    return "" if weekly is None else f"{weekly:g} days in a typical week"
+
+
+def _shown(row: DeploymentFrequency) -> Shown:
+    noun = "deployment" if row.deployments == 1 else "deployments"
+    days = f"on {count(row.deployment_days)} {'day' if row.deployment_days == 1 else 'days'}"
+    return Shown(
+        frequency(row.value), "a day", (f"{count(row.deployments)} {noun}", days), count(row.deployments)
+    )
 
 
 DEFINITION = Definition(
     name=MetricName.DEPLOYMENT_FREQUENCY,
     title="Deployment frequency",
     short_title="frequency",
+    means=(
+        "How often something new reached users: successful deployments to production, divided by the days "
+        "of the window."
+    ),
     unit=Unit.PER_DAY,
     row=DeploymentFrequency,
     parameters=("days", "groups", "question", "windows"),
@@ -120,6 +140,11 @@ DEFINITION = Definition(
     bounds=_cadences,
     judges_in_steps=True,
     detail=_detail,
+    shown=_shown,
+    directions=("more often", "less often"),
+    more_is_better=True,
+    size=lambda row: row.deployments,
+    judged_as=_typical_week,
     judged=_cadence,
     meets=lambda judged, bound: judged >= Cadence[bound.upper()],
     score=lambda judged: score_of_answer(_ANSWERS[Cadence(int(judged))]),

@@ -13,7 +13,7 @@ from metrics.definitions.base import (
     Unit,
     score_of_share,
 )
-from metrics.definitions.rates import differ_by_more_than_chance, rate_detail, week_of_rate
+from metrics.definitions.rates import differ_by_more_than_chance, rate_detail, shown_rate, week_of_rate
 from metrics.definitions.statistics import Interval95, wilson95
 
 
@@ -44,6 +44,10 @@ DEFINITION = Definition(
     name=MetricName.DEPLOYMENT_REWORK_RATE,
     title="Deployment rework rate",
     short_title="rework rate",
+    means=(
+        "The share of deployments that were not planned but made to repair an earlier one: rollbacks, "
+        "hotfixes and fixes."
+    ),
     unit=Unit.RATIO,
     row=DeploymentReworkRate,
     parameters=("groups", "question", "windows"),
@@ -54,6 +58,8 @@ DEFINITION = Definition(
     week=week_of_rate,
     bounds=lambda row: row.interval95,
     detail=rate_detail,
+    size=lambda row: row.denominator,
+    shown=lambda row: shown_rate(row, "were repairs"),
     score=score_of_share,
     signal_use=SignalUse.REWORK,
     differences={

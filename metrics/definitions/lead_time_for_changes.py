@@ -9,11 +9,13 @@ from metrics.definitions.base import (
     MetricName,
     Profile,
     Reason,
+    Shown,
     Unit,
     bounds_of,
     score_of_time,
 )
 from metrics.definitions.statistics import Interval95, Weeks, intervals_differ, shares_differ
+from metrics.definitions.words import count, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,22 @@ def _detail(row: LeadTimeForChanges) -> str:
     return f"{row.commits} commits{coverage}"
 
 
+def _shown(row: LeadTimeForChanges) -> Shown:
+    commits = f"{count(row.commits)} {'commit' if row.commits == 1 else 'commits'}"
+    slowest = [] if row.p90 is None else [f"9 in 10 within {span(row.p90)}"]
+    return Shown(
+        span(row.value), "" if row.value is None else "median", [commits, *slowest], count(row.commits)
+    )
+
+
 DEFINITION = Definition(
     name=MetricName.LEAD_TIME_FOR_CHANGES,
     title="Lead time for changes",
     short_title="lead time",
+    means=(
+        "How long a change takes to reach users: from when it was written to the first successful "
+        "deployment that carries it. The typical change, which is the median."
+    ),
     unit=Unit.SECONDS,
     row=LeadTimeForChanges,
     parameters=("groups", "question", "windows"),
@@ -83,6 +97,9 @@ DEFINITION = Definition(
     differ=_differ,
     bounds=lambda row: row.median_interval95,
     detail=_detail,
+    shown=_shown,
+    directions=("longer", "shorter"),
+    size=lambda row: row.commits,
     score=score_of_time,
     differences={
         Profile.DEVLAKE: "The same commits; of two values in the middle the median takes the lower.",

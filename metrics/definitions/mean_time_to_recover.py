@@ -10,12 +10,13 @@ from metrics.definitions.base import (
     Note,
     Profile,
     Reason,
+    Shown,
     Unit,
     bounds_of,
-    duration_text,
     score_of_time,
 )
 from metrics.definitions.statistics import Interval95, intervals_differ
+from metrics.definitions.words import count, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,16 @@ def _read(row: Columns, _: Sequence[str]) -> MeanTimeToRecover:
 
 
 def _detail(row: MeanTimeToRecover) -> str:
-    median = "" if row.median is None else f"median {duration_text(row.median)}; "
+    median = "" if row.median is None else f"median {span(row.median)}; "
     return f"{median}{row.recovered} recovered, {row.open} open"
+
+
+def _shown(row: MeanTimeToRecover) -> Shown:
+    outcome = f"{count(row.recovered)} recovered, {count(row.open)} open"
+    median = [] if row.median is None else [f"median {span(row.median)}"]
+    return Shown(
+        span(row.value), "" if row.value is None else "mean", [*median, outcome], count(row.recovered)
+    )
 
 
 _NO_INCIDENTS = Note(
@@ -72,6 +81,10 @@ DEFINITION = Definition(
     name=MetricName.MEAN_TIME_TO_RECOVER,
     title="Mean time to recover",
     short_title="recovery",
+    means=(
+        "How long users waited after a deployment failed: until its incident was over, or until the "
+        "deployment that repaired it. The mean, with the typical case, the median, beside it."
+    ),
     unit=Unit.SECONDS,
     row=MeanTimeToRecover,
     parameters=("groups", "question", "windows"),
@@ -94,6 +107,9 @@ DEFINITION = Definition(
     differ=lambda before, after, *_: intervals_differ(before.median_interval95, after.median_interval95),
     bounds=lambda row: row.median_interval95,
     detail=_detail,
+    shown=_shown,
+    directions=("longer", "shorter"),
+    size=lambda row: row.recovered + row.open,
     score=score_of_time,
     is_about_failures=True,
     notes=lambda row: () if row.incidents else (_NO_INCIDENTS,),

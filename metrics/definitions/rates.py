@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from metrics.definitions.base import Shown
 from metrics.definitions.statistics import WeekCounts, Weeks, rates_differ
+from metrics.definitions.words import count, percent
 
 
 class Rate(Protocol):
     """A share of something, with its counts."""
 
+    @property
+    def value(self) -> float | None: ...
     @property
     def numerator(self) -> int: ...
     @property
@@ -34,3 +38,9 @@ def rate_detail(row: Rate) -> str:
     """The counts behind a rate, with those by signal."""
     signals = ", ".join(f"{name} {count}" for name, count in row.by_signal.items() if count)
     return f"{row.numerator} of {row.denominator}" + (f" ({signals})" if signals else "")
+
+
+def shown_rate(row: Rate, of_what: str) -> Shown:
+    """A rate as people see it; `of_what` says what those in the numerator did."""
+    counts = f"{count(row.numerator)} of {count(row.denominator)}"
+    return Shown(percent(row.value), "", (counts, of_what), counts)

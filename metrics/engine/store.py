@@ -116,6 +116,11 @@ class Store:
         except (RecordsUnavailable, duckdb.Error):
             return None
 
+    def head(self) -> int:
+        """The revision of the newest record. Raises `RecordsUnavailable`."""
+        with self._records.snapshot() as snapshot:
+            return snapshot.head().revision
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()

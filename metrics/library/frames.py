@@ -22,7 +22,7 @@ from metrics.queries.question import Answer
 from metrics.queries.session import Session, open_snapshot
 
 if TYPE_CHECKING:
-    import altair as alt
+    from metrics.output.charts import Chart
 
 Source = str | Path | pl.DataFrame | pl.LazyFrame
 
@@ -103,7 +103,7 @@ class Library(AbstractContextManager["Library"]):
         """Remediations over successful deployments."""
         return self._metric(MetricName.DEPLOYMENT_REWORK_RATE, parameters)
 
-    def chart(self, metric: str, **parameters: Any) -> "alt.LayerChart":
+    def chart(self, metric: str, **parameters: Any) -> "Chart":
         """The chart of a metric's series, the same that the page shows.
 
         The parameters are the metric's own; `interval` is `week` where it is not given.

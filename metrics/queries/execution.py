@@ -58,8 +58,8 @@ class QueryExecution:
         self._production, self._environments = self._resolved_environments()
         asked = _repository_keys(cursor, question.organization, question.repositories)
         # Who reaches a repository reaches what is recorded under its aliases; who reaches an alias, no more.
-        self._visible = _repository_keys(cursor, question.organization, question.visible, own=True)
-        self._repositories = _intersect(asked, self._visible)
+        self.visible_keys = _repository_keys(cursor, question.organization, question.visible, own=True)
+        self._repositories = _intersect(asked, self.visible_keys)
         self._notes: Sequence[Note] | None = None
         self._span: tuple[RecordedSpan | None, ...] = ()
         self._production_groups: list[str] = []
@@ -113,10 +113,10 @@ class QueryExecution:
             known = [
                 identity
                 for key, identity in _repositories(self._cursor, self.question.organization)
-                if self._visible is None or key in self._visible
+                if self.visible_keys is None or key in self.visible_keys
             ]
             self._notes = [
-                *notes_of_names(self._cursor, self.question, known, self._visible),
+                *notes_of_names(self._cursor, self.question, known, self.visible_keys),
                 *notes_of_span(self.recorded_span(), self.question),
             ]
         return self._notes
@@ -239,7 +239,7 @@ class QueryExecution:
             "environments": self._environments,
             "production_environments": self._production,
             "repository_keys": self._repositories,
-            "visible_keys": self._visible,
+            "visible_keys": self.visible_keys,
             "services": _keys(question.services),
             "teams": _keys(question.teams),
             "labels": [asdict(label) for label in question.labels] or None,

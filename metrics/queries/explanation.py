@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -111,6 +112,52 @@ def explain(
             macros=macros(execution.question.profile),
         ),
     )
+
+
+class Part(StrEnum):
+    """Which rows of an explanation a page shows."""
+
+    NUMERATOR = "numerator"
+    COUNTED = "counted"
+    FAILED = "failed"
+    """Those that recovered, and those that are open."""
+    LEFT_OUT = "left_out"
+
+
+@dataclass(frozen=True, slots=True)
+class PartTotal:
+    """How many rows of a kind are counted, `in_numerator` of these, or left out for one reason."""
+
+    reason: str | None
+    kind: str
+    rows: int
+    in_numerator: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewestRows:
+    """A page of one part of an explanation's rows, the latest first, and how many there are of each."""
+
+    totals: Sequence[PartTotal]
+    rows: Sequence[Mapping[str, Any]]
+
+
+def newest_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    execution: QueryExecution,
+    name: MetricName,
+    part: Part,
+    *,
+    limit: int,
+    passed_over: int = 0,
+) -> NewestRows:
+    """The latest rows of a part, after so many of them."""
+    cursor.execute(f"create temp table explained as {_ordered(name)}", execution.bound())
+    totals = cursor.execute(read_sql("queries", "explained_parts")).fetchall()
+    window = {"part": part.value, "most": limit, "passed_over": passed_over}
+    page = cursor.sql(read_sql("queries", "explained_newest"), params=window).to_arrow_table()
+    cursor.execute("drop table explained")
+    return NewestRows([PartTotal(*total) for total in totals], _displayed(page, execution).to_pylist())
 
 
 def rows_about(

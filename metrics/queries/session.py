@@ -16,7 +16,10 @@ from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, sett
 from metrics.engine.store import Store
 from metrics.queries import settings_impact
 from metrics.queries.execution import QueryExecution, executing, rows_of
-from metrics.queries.explanation import Explanation, explain, window_end
+from metrics.queries.explanation import Explanation, NewestRows, Part, explain, newest_rows, window_end
+from metrics.queries.names import KnownNames, known_names
+from metrics.queries.notes import RecordedSpan
+from metrics.queries.outcomes import Finished, Outcome, outcomes_of
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.quality import RepositoryQuality, quality_of
 from metrics.queries.question import Answer, Question
@@ -31,26 +34,26 @@ class Snapshot:
     """One state of the records, as long as it is held."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
+        self.cursor = cursor
 
     def settings(self, organization: str) -> OrganizationSettings:
         """What the organization has set; the defaults where that is nothing."""
-        found = rows_of(self._cursor, read_sql("queries", "settings"), {"organization": organization})
+        found = rows_of(self.cursor, read_sql("queries", "settings"), {"organization": organization})
         return settings_from(found[0]) if found else DEFAULT_SETTINGS
 
     def organizations(self) -> Sequence[str]:
         """The organizations that anything is recorded of."""
-        found = self._cursor.execute("select organization from settings order by organization").fetchall()
+        found = self.cursor.execute("select organization from settings order by organization").fetchall()
         return [organization for (organization,) in found]
 
     def setting_changes(self, organization: str) -> Sequence[SettingChange]:
         """Return the last change of every setting that figures depend on and that was ever changed."""
-        return last_changes(self._cursor, organization)
+        return last_changes(self.cursor, organization)
 
     def digests(self, tables: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Return by table its number of rows and the sum of their hashes: equal where the content is."""
         counts = (
-            self._cursor.execute(
+            self.cursor.execute(
                 f"select count(*), coalesce(sum(hash(rows_of_it)), 0) from {table} as rows_of_it"
             ).fetchone()
             for table in tables
@@ -61,7 +64,7 @@ class Snapshot:
 
     def view(self, name: str, organization: str) -> pa.Table:
         """The rows of `metrics/sql/views/<name>.sql`."""
-        relation = self._cursor.sql(read_sql("views", name), params={"organization": organization})
+        relation = self.cursor.sql(read_sql("views", name), params={"organization": organization})
         return relation.to_arrow_table()
 
     def ask(
@@ -78,14 +81,14 @@ class Snapshot:
         with ExitStack() as held:
             if supposing:
                 held.enter_context(
-                    settings_impact.supposing(self._cursor, question.organization, question.settings)
+                    settings_impact.supposing(self.cursor, question.organization, question.settings)
                 )
-            asked = held.enter_context(executing(self._cursor, question))
+            asked = held.enter_context(executing(self.cursor, question))
             return [asked.answer(CATALOG[name]) for name in metrics]
 
     def begun_with_records(self, question: Question) -> Question:
         """The question with a window that begins no earlier than the day of the first record asked for."""
-        span = QueryExecution(self._cursor, replace(question, interval=None, group_by=None)).recorded_span()
+        span = QueryExecution(self.cursor, replace(question, interval=None, group_by=None)).recorded_span()
         if span is None:
             return question
         first = midnight(span.first_at.astimezone(question.zone).date(), question.zone)
@@ -106,22 +109,37 @@ class Snapshot:
 
         Raises `ParameterError`.
         """
-        with executing(self._cursor, question) as asked:
-            return explain(self._cursor, asked, name, limit=limit, after=after, only_left_out=only_left_out)
+        with executing(self.cursor, question) as asked:
+            return explain(self.cursor, asked, name, limit=limit, after=after, only_left_out=only_left_out)
+
+    def newest_rows(
+        self, question: Question, name: MetricName, part: Part, *, limit: int, passed_over: int = 0
+    ) -> NewestRows:
+        """The latest rows of a part of an explanation, after so many of them."""
+        with executing(self.cursor, question) as asked:
+            return newest_rows(self.cursor, asked, name, part, limit=limit, passed_over=passed_over)
+
+    def names(self, question: Question) -> KnownNames:
+        """What can be asked for: the names that records which may be seen have given."""
+        return known_names(self.cursor, QueryExecution(self.cursor, question))
+
+    def recorded_span(self, question: Question) -> RecordedSpan | None:
+        """The span of all that a question is about, whatever its window."""
+        return QueryExecution(self.cursor, question).recorded_span()
 
     def quality(self, question: Question) -> list[RepositoryQuality]:
         """What is missing in the records that a question is about, by repository."""
-        return quality_of(self._cursor, QueryExecution(self._cursor, question))
+        return quality_of(self.cursor, QueryExecution(self.cursor, question))
 
     def deployment_receipt(
         self, question: Question, deployment_id: str, happened_at: datetime
     ) -> DeploymentReceipt:
         """What a deployment that finished, or began, at an instant does to the metrics."""
-        return deployment_receipt(self._cursor, question, deployment_id, happened_at)
+        return deployment_receipt(self.cursor, question, deployment_id, happened_at)
 
     def incident_receipt(self, question: Question, incident_id: str) -> IncidentReceipt:
         """What an incident does to the metrics."""
-        return incident_receipt(self._cursor, question, incident_id)
+        return incident_receipt(self.cursor, question, incident_id)
 
 
 @contextmanager
@@ -197,6 +215,46 @@ class Session:
             ]
 
         return self._read(parameters, act)
+
+    def newest_rows(
+        self,
+        parameters: MetricParameters,
+        metric: MetricName,
+        part: Part,
+        *,
+        limit: int,
+        passed_over: int = 0,
+    ) -> NewestRows:
+        """The latest rows of a part of an explanation. Raises `ParameterError`, `RecordsUnavailable`."""
+        return self._read(
+            parameters,
+            lambda snapshot: snapshot.newest_rows(
+                self._question(snapshot, parameters), metric, part, limit=limit, passed_over=passed_over
+            ),
+        )
+
+    def outcomes(self, asked: Sequence[Finished]) -> Mapping[str, Outcome]:
+        """By id what became of finished deployments. Raises `RecordsUnavailable`."""
+        plain = MetricParameters()
+        return self._read(
+            plain,
+            lambda snapshot: outcomes_of(snapshot.cursor, self._question(snapshot, plain), asked),
+        )
+
+    def names(self) -> KnownNames:
+        """What can be asked for. Raises `RecordsUnavailable`."""
+        plain = MetricParameters()
+        return self._read(plain, lambda snapshot: snapshot.names(self._question(snapshot, plain)))
+
+    def question(self, parameters: MetricParameters) -> Question:
+        """The question that parameters ask now, defaults resolved. Raises `ParameterError`."""
+        return self._read(parameters, lambda snapshot: self._question(snapshot, parameters))
+
+    def recorded_span(self, parameters: MetricParameters) -> RecordedSpan | None:
+        """When the first and the last deployment asked for finished, whatever the window."""
+        return self._read(
+            parameters, lambda snapshot: snapshot.recorded_span(self._question(snapshot, parameters))
+        )
 
     def quality(self, parameters: MetricParameters) -> Sequence[RepositoryQuality]:
         """What is missing in the records, by repository. Raises `ParameterError`, `RecordsUnavailable`."""

@@ -16,7 +16,7 @@ from metrics.queries.parameters import MetricParameters
 from metrics.queries.quality import RecordCounts
 from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters, RepositoryText
-from tracker.auth.callers import requires
+from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.records.engine import UNAVAILABLE
 from tracker.records.ledger import shown_repository
@@ -78,14 +78,21 @@ class QualityAnswer:
 def quality(request: CallerRequest, service: Service) -> QualityAnswer:
     """What is missing in the records, repository by repository, and what was posted and refused."""
     asked = QualityParameters.read(request.query_params.multi_items())
-    caller = request.user
+    parameters = MetricParameters.of(asked.model_dump(by_alias=True, exclude_none=True))
+    return quality_of(service, request.user, parameters)
+
+
+def quality_of(service: Service, caller: Caller, parameters: MetricParameters) -> QualityAnswer:
+    """What is missing in the records that the parameters ask for.
+
+    Raises `ParameterError`, `RecordsUnavailable`.
+    """
     # The latest refusals too, where the database takes them just now.
     with contextlib.suppress(*UNAVAILABLE):
         service.rejections.flush(service.engine)
-    parameters = MetricParameters.of(asked.model_dump(by_alias=True, exclude_none=True))
     found = Session(service.store, caller.organization, caller.repositories).quality(parameters)
     since = to_microseconds(datetime.now(UTC) - timedelta(days=REJECTION_DAYS))
-    limits = (caller.repositories, asked.repository or None)
+    limits = (caller.repositories, parameters.repository or None)
     refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)
     rejected = Counter(row.repository_key for row in refused)
     last = _last_recorded(service.engine, caller.organization)

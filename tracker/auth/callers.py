@@ -1,12 +1,14 @@
 """Who is calling: from an unverified token to claims, from claims to a caller and what it may do."""
 
 import time
-from collections.abc import Collection, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from metrics.domain.repositories import CanAccess, RepositoryIdentity, allow_all, matches_any
 from tracker.auth.keys import KeyRing
+from tracker.auth.sessions import COOKIE, open_session, verify_login_code, verify_session
 from tracker.auth.tokens import Claims, Scope, verify
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
 
@@ -80,7 +82,8 @@ class Authenticator:
         self._ring = ring
         self._revoked = revoked
         # A CI system sends the same token again and again, and verifying takes longer than recording.
-        self._verified: dict[str, Claims] = {}
+        self._verified: dict[tuple[str, object], Claims] = {}
+        self._used: dict[str, tuple[Claims, float]] = {}
 
     def reload(self, ring: KeyRing, revoked: Set[str]) -> None:
         """Load keys and revocations; tokens that were verified with earlier keys are verified again."""
@@ -93,18 +96,50 @@ class Authenticator:
             scheme, unverified_token = NO_SCHEME, scheme
         if scheme.lower() not in schemes or not unverified_token.strip():
             raise Unauthenticated("send the header Authorization: Bearer <token>", token_given=False)
-        claims = self._verify(unverified_token.strip())
-        if claims.token_id in self._revoked:
-            raise Unauthenticated("the token has been revoked")
+        return self._caller(unverified_token.strip(), verify)
+
+    def caller_of_session(self, unverified_cookie: str) -> Caller:
+        """The caller whose session a cookie is. Raises `Unauthenticated`."""
+        return self._caller(unverified_cookie, verify_session)
+
+    def caller_of_login_code(self, unverified_code: str) -> Caller:
+        """The caller whom a login link lets in, where it was not used yet. Raises `Unauthenticated`."""
+        return Caller(self._honoured(unverified_code, verify_login_code))
+
+    def open_session(self, caller: Caller, *, by_link: bool = False) -> tuple[str, timedelta]:
+        """A new session's cookie, and how long it is good for. Raises `KeyRingError`."""
+        return open_session(self._ring, caller.claims, datetime.now(UTC), by_link=by_link)
+
+    def end(self, token_or_session_id: str) -> None:
+        """Stop honouring it at once here; what was written down of it reaches the others."""
+        self._revoked = self._revoked | {token_or_session_id}
+
+    def take_uses(self) -> Mapping[str, tuple[Claims, float]]:
+        """By token id the tokens that were used since the last call, and when last, in seconds since 1970."""
+        used, self._used = self._used, {}
+        return used
+
+    def _caller(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Caller:
+        claims = self._honoured(unverified, verify)
+        known, _ = self._used.get(claims.token_id, (claims, 0.0))
+        if len(self._used) < _MOST_REMEMBERED:
+            # What a token allows is said by itself, and not by a session that it has opened.
+            self._used[claims.token_id] = claims if claims.session_id is None else known, time.time()
         return Caller(claims)
 
-    def _verify(self, unverified_token: str) -> Claims:
-        known = self._verified.get(unverified_token)
+    def _honoured(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Claims:
+        claims = self._verify(unverified, verify)
+        if claims.token_id in self._revoked or claims.session_id in self._revoked:
+            raise Unauthenticated("the token has been revoked")
+        return claims
+
+    def _verify(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Claims:
+        known = self._verified.get((unverified, verify))
         if known is not None and time.time() < known.expires_at:
             return known
-        claims = verify(unverified_token, self._ring)
+        claims = verify(unverified, self._ring)
         if len(self._verified) < _MOST_REMEMBERED:
-            self._verified[unverified_token] = claims
+            self._verified[unverified, verify] = claims
         return claims
 
 
@@ -116,10 +151,25 @@ def requires(*scopes: Scope, schemes: Collection[str] = BEARER) -> "Guard":
 
     def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         authenticator: Authenticator = connection.app.state.service.authenticator
-        caller = authenticator.authenticate(connection.headers.get("Authorization"), schemes)
-        if not caller.may(*scopes):
-            wanted = " or ".join(scopes)
-            raise InsufficientScope(f"insufficient_scope: this needs the scope {wanted}", " ".join(scopes))
+        authorization = connection.headers.get("Authorization")
+        cookie = connection.cookies.get(COOKIE) if _may_use_cookie(connection) else None
+        if authorization is None and cookie is not None:
+            caller = authenticator.caller_of_session(cookie)
+        else:
+            caller = authenticator.authenticate(authorization, schemes)
+        require_scope(caller, *scopes)
         connection.scope["user"] = caller
 
     return guard
+
+
+def _may_use_cookie(connection: "ASGIConnection[Any, Any, Any, Any]") -> bool:
+    """Whether a session may make this request: what a page links to, and nothing that changes anything."""
+    return connection.scope.get("method") in ("GET", "HEAD")
+
+
+def require_scope(caller: Caller, *scopes: Scope) -> None:
+    """Raises `InsufficientScope` where the caller has none of the scopes."""
+    if not caller.may(*scopes):
+        wanted = " or ".join(scopes)
+        raise InsufficientScope(f"insufficient_scope: this needs the scope {wanted}", " ".join(scopes))

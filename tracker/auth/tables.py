@@ -1,13 +1,31 @@
-"""The table of tokens that are no longer honoured."""
+"""The tables of tokens: those that were minted or used here, and those that are no longer honoured."""
 
-from sqlalchemy import BigInteger
+from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
 from tracker.records.tables import table
 
 
+class MintedToken(SQLModel, table=True):
+    """What is known of a token, and nothing to sign in with; instants in microseconds."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (Index("ix_tokens_organization", "organization"),)
+
+    token_id: str = Field(primary_key=True)
+    organization: str
+    subject: str
+    scope: str
+    repositories: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    minted_by: str | None = None
+    """None of a token that was minted before this was written down."""
+    minted_at: int | None = Field(default=None, sa_type=BigInteger)
+    expires_at: int = Field(sa_type=BigInteger)
+    last_used_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class RevokedToken(SQLModel, table=True):
-    """A token that is no longer honoured, by its `jti`."""
+    """A token that is no longer honoured, by its `jti`, or a session by its `sid`."""
 
     __tablename__ = "revoked_tokens"
 
@@ -15,4 +33,5 @@ class RevokedToken(SQLModel, table=True):
     revoked_at: int = Field(sa_type=BigInteger)
 
 
+TOKENS = table(MintedToken)
 REVOKED_TOKENS = table(RevokedToken)

@@ -45,9 +45,11 @@ class Claims:
     repositories: tuple[str, ...] | None = None
     profile: Mapping[str, str] = field(default_factory=dict)
     """Of `name`, `handle` and `email` what the token has."""
+    session_id: str | None = None
+    """Of a browser's session, which carries the claims of the token that it was opened with."""
 
 
-def verify(unverified_token: str, ring: KeyRing) -> Claims:
+def verify(unverified_token: str, ring: KeyRing, audience: str = AUDIENCE) -> Claims:
     """The claims of a token that one of the ring's keys has signed. Raises `Unauthenticated`."""
     try:
         header = jwt.get_unverified_header(unverified_token)
@@ -58,14 +60,14 @@ def verify(unverified_token: str, ring: KeyRing) -> Claims:
             unverified_token,
             key.verifying,
             algorithms=[key.algorithm.value],
-            audience=AUDIENCE,
+            audience=audience,
             leeway=LEEWAY,
             options={"require": list(_REQUIRED_CLAIMS)},
         )
     except jwt.ExpiredSignatureError:
         raise Unauthenticated("the token has expired") from None
     except jwt.InvalidAudienceError:
-        raise Unauthenticated(f"the token is not meant for the audience {AUDIENCE}") from None
+        raise Unauthenticated(f"the token is not meant for the audience {audience}") from None
     except jwt.MissingRequiredClaimError as error:
         raise Unauthenticated(f"the token lacks the claim {error.claim}") from None
     except (jwt.PyJWTError, ValueError, OverflowError):
@@ -90,6 +92,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
         expires_at=float(payload["exp"]),
         repositories=None if repositories is None else tuple(repositories),
         profile={name: payload[name] for name in _PROFILE if isinstance(payload.get(name), str)},
+        session_id=payload.get("sid"),
     )
 
 
@@ -106,12 +109,12 @@ def mint(
     lifetime: timedelta,
     now: datetime,
     repositories: tuple[str, ...] = (),
+    audience: str = AUDIENCE,
 ) -> str:
-    """A token signed with the ring's newest key."""
-    key = ring.newest
+    """A token signed with the ring's newest key. Raises `KeyRingError` where none can sign."""
     claims: dict[str, object] = {
         "iss": ISSUER,
-        "aud": AUDIENCE,
+        "aud": audience,
         "sub": subject,
         "org": organization,
         "scope": " ".join(scopes),
@@ -122,8 +125,16 @@ def mint(
     }
     if repositories:
         claims["repositories"] = list(repositories)
+    return sign(ring, claims)
+
+
+def sign(ring: KeyRing, claims: Mapping[str, object]) -> str:
+    """Claims as a token. Raises `KeyRingError` where no key of the ring can sign."""
+    key = ring.newest
     assert key.signing is not None
-    return jwt.encode(claims, key.signing.key, algorithm=key.algorithm.value, headers={"kid": key.key_id})
+    return jwt.encode(
+        dict(claims), key.signing.key, algorithm=key.algorithm.value, headers={"kid": key.key_id}
+    )
 
 
 def revoked_tokens(engine: Engine) -> frozenset[str]:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "serve": "tracker.cli.service:serve",
     "migrate": "tracker.cli.service:migrate",
     "token": "tracker.cli.tokens:token",
+    "login-link": "tracker.cli.login_link:login_link",
     "keys": "tracker.cli.keys:keys",
     "settings": "tracker.cli.settings:settings",
     "teams": "tracker.cli.teams:teams",

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from metrics.definitions.base import MetricRow, Unit, duration_text
+from metrics.definitions.base import MetricRow, Unit
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import Level, attribution, level_of
 from metrics.definitions.profiles import difference
+from metrics.definitions.words import span
 from metrics.output.comparison import compare
 from metrics.output.notes import notes_on
 from metrics.queries.explanation import Explanation
@@ -134,7 +135,7 @@ def _value(row: MetricRow, unit: Unit) -> str:
         case Unit.RATIO:
             return f"{value:.1%}"
         case Unit.SECONDS:
-            return duration_text(value)
+            return span(value)
 
 
 def _detail(answer: Answer) -> str:
@@ -200,7 +201,7 @@ def _explained_cells(row: dict[str, Any], zone: ZoneInfo) -> list[str]:
         _verdict(row),
         "" if happened_at is None else _local(happened_at, zone),
         _subject(row),
-        "" if seconds is None else duration_text(seconds),
+        "" if seconds is None else span(seconds),
         _because(row, zone),
     ]
 

@@ -1,16 +1,15 @@
 """`tracker token` and `tracker token revoke`."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import rich_click as click
-from sqlalchemy.dialects import postgresql, sqlite
 
-from metrics.domain.instants import now_microseconds
 from tracker.auth.keys import load_or_create_keys
-from tracker.auth.tables import REVOKED_TOKENS
-from tracker.auth.tokens import Scope, mint
-from tracker.cli.common import check_organization, migrated_database, open_database
+from tracker.auth.register import mint_registered
+from tracker.auth.register import revoke as revoke_id
+from tracker.auth.tokens import Scope
+from tracker.cli.common import CLI_SUBJECT, check_organization, migrated_database, open_database
 from tracker.records.engine import write_transaction
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
@@ -57,26 +56,27 @@ def token(
     if organization is None or scope is None:
         raise click.UsageError("--org and --scope are needed, as in --org acme --scope deployments:write")
     slug = check_organization(context, context.command.params[0], organization)
-    scopes, patterns = _scopes(scope), _patterns(repositories)
+    scopes, patterns = read_scopes(scope), read_patterns(repositories)
     settings = Settings()
     engine = open_database(settings)
     migrate(engine)
     Recorder(engine).record_now(lambda ledger: ledger.ensure_organization(slug))
     ring = load_or_create_keys(settings)
-    click.echo(
-        mint(
+    with write_transaction(engine) as connection:
+        minted = mint_registered(
+            connection,
             ring,
             organization=slug,
             subject=subject,
             scopes=scopes,
             lifetime=timedelta(days=days),
-            now=datetime.now(UTC),
+            minted_by=CLI_SUBJECT,
             repositories=patterns,
         )
-    )
+    click.echo(minted)
 
 
-def _patterns(given: tuple[str, ...]) -> tuple[str, ...]:
+def read_patterns(given: tuple[str, ...]) -> tuple[str, ...]:
     """The patterns to limit the token to. Raises `click.BadParameter`: an empty one must not mean "all"."""
     patterns = tuple(name.strip() for group in given for name in group.split(","))
     for pattern in patterns:
@@ -87,7 +87,7 @@ def _patterns(given: tuple[str, ...]) -> tuple[str, ...]:
     return patterns
 
 
-def _scopes(text: str) -> list[Scope]:
+def read_scopes(text: str) -> list[Scope]:
     names = text.replace(",", " ").split()
     unknown = [name for name in names if name not in set(Scope)]
     if unknown or not names:
@@ -103,11 +103,6 @@ def revoke(token_id: str) -> None:
     Every running service honours this within five seconds.
     """
     engine = migrated_database(Settings())
-    upsert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
     with write_transaction(engine) as connection:
-        connection.execute(
-            upsert(REVOKED_TOKENS)
-            .values(token_id=token_id, revoked_at=now_microseconds())
-            .on_conflict_do_nothing()
-        )
+        revoke_id(connection, token_id)
     click.echo(f"Revoked {token_id}.")

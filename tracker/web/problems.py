@@ -59,6 +59,10 @@ Shape = Callable[[Failure, str], Response[Any]]
 """How a failure at a path is said. Other systems' interfaces have their own: their clients know no other."""
 
 
+Page = Callable[[AnyRequest, Failure], Response[Any]]
+"""How a failure is said to somebody who looks at a page."""
+
+
 def problem_details(failure: Failure, _: str) -> Response[ProblemDetails]:
     """Render a failure as problem details: RFC 9457."""
     body = ProblemDetails(
@@ -73,11 +77,22 @@ def problem_details(failure: Failure, _: str) -> Response[ProblemDetails]:
 
 
 def _respond(request: AnyRequest, failure: Failure) -> Response[Any]:
-    """The failure in the shape of the interface that the path belongs to."""
-    shapes: Mapping[str, Shape] = request.app.state.service.error_shapes
-    path = request.url.path
-    shape = next((shape for prefix, shape in shapes.items() if path.startswith(prefix)), problem_details)
-    return shape(failure, path)
+    """The failure in the shape of the interface that the path belongs to; to a browser as a page."""
+    service, path = request.app.state.service, request.url.path
+    shapes: Mapping[str, Shape] = service.error_shapes
+    shape = next((shape for prefix, shape in shapes.items() if path.startswith(prefix)), None)
+    if shape is None and service.error_page is not None and _wants_page(request):
+        page: Response[Any] = service.error_page(request, failure)
+        return page
+    return (shape or problem_details)(failure, path)
+
+
+def _wants_page(request: AnyRequest) -> bool:
+    """Whether a person looks: at a page's own address, or with a browser where no interface is."""
+    handler = request.scope.get("route_handler")
+    if handler is not None and handler.opt.get("is_page"):
+        return True
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
 
 # How HTTP says the refusals that know nothing of it.

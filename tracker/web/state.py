@@ -15,7 +15,7 @@ from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.web.idempotency import KeysUnderWay
-from tracker.web.problems import Shape
+from tracker.web.problems import Page, Shape
 from tracker.web.rejections import Rejections
 
 
@@ -42,6 +42,8 @@ class Service:
     """Where it listens, as a base URL."""
     error_shapes: Mapping[str, Shape] = field(default_factory=dict)
     """How failures are said under a path that begins so; elsewhere they are problem details."""
+    error_page: Page | None = None
+    """How failures are said to somebody who looks at a page."""
     keys_under_way: KeysUnderWay = field(default_factory=KeysUnderWay)
     rejections: Rejections = field(default_factory=Rejections)
 

@@ -1,0 +1,148 @@
+"""The register of tokens: who has one, what it allows, until when, and when it was used last.
+
+It holds no token. Those that were minted before there was a register enter it when they are used.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from metrics.domain.instants import from_microseconds, instant_of, now_microseconds, to_microseconds
+from tracker.auth.keys import KeyRing
+from tracker.auth.tables import REVOKED_TOKENS, TOKENS
+from tracker.auth.tokens import Claims, Scope, mint, verify
+from tracker.errors import NotFound
+from tracker.records.engine import write_transaction
+
+EXPIRES_SOON = timedelta(days=14)
+MOST_LISTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEntry:
+    """A token as its organization's admins see it. `minted_at` and `minted_by` are None where not known."""
+
+    id: str
+    subject: str
+    scopes: Sequence[str]
+    repositories: Sequence[str] | None
+    minted_by: str | None
+    minted_at: datetime | None
+    expires_at: datetime
+    expires_soon: bool
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+    @property
+    def is_honoured(self) -> bool:
+        return self.revoked_at is None and self.expires_at > datetime.now(UTC)
+
+
+def mint_registered(
+    connection: Connection,
+    ring: KeyRing,
+    *,
+    organization: str,
+    subject: str,
+    scopes: Sequence[Scope],
+    lifetime: timedelta,
+    minted_by: str,
+    repositories: tuple[str, ...] = (),
+) -> str:
+    """A new token, which the register knows. Raises `KeyRingError` where no key can sign."""
+    now = datetime.now(UTC)
+    token = mint(
+        ring,
+        organization=organization,
+        subject=subject,
+        scopes=scopes,
+        lifetime=lifetime,
+        now=now,
+        repositories=repositories,
+    )
+    minted = {"minted_by": minted_by, "minted_at": to_microseconds(now)}
+    connection.execute(insert(TOKENS).values(**_columns(verify(token, ring)), **minted))
+    return token
+
+
+def list_tokens(engine: Engine, organization: str) -> Sequence[TokenEntry]:
+    """The organization's tokens, the latest to expire first."""
+    columns, revoked = TOKENS.c, REVOKED_TOKENS.c
+    query = (
+        select(TOKENS, revoked.revoked_at)
+        .outerjoin(REVOKED_TOKENS, revoked.token_id == columns.token_id)
+        .where(columns.organization == organization)
+        .order_by(columns.expires_at.desc(), columns.token_id)
+        .limit(MOST_LISTED)
+    )
+    with engine.connect() as connection:
+        return [_entry(row) for row in connection.execute(query)]
+
+
+def revoke_token(connection: Connection, organization: str, token_id: str) -> None:
+    """Stop honouring one of the organization's tokens. Raises `NotFound` where none of its has the id."""
+    columns = TOKENS.c
+    of_it = select(columns.token_id).where(columns.token_id == token_id, columns.organization == organization)
+    if connection.execute(of_it).first() is None:
+        raise NotFound(f"There is no token {token_id}.")
+    revoke(connection, token_id)
+
+
+def revoke(connection: Connection, token_id: str) -> bool:
+    """Stop honouring whatever has the id; return whether it was honoured before."""
+    result = connection.execute(
+        upsert(connection)(REVOKED_TOKENS)
+        .values(token_id=token_id, revoked_at=now_microseconds())
+        .on_conflict_do_nothing()
+    )
+    return bool(result.rowcount)
+
+
+def note_uses(engine: Engine, used: Iterable[tuple[Claims, float]]) -> None:
+    """Write down when tokens were used last, in seconds since 1970."""
+    rows = [{**_columns(claims), "last_used_at": round(at * 1_000_000)} for claims, at in used]
+    if not rows:
+        return
+    with write_transaction(engine) as connection:
+        statement = upsert(connection)(TOKENS)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["token_id"], set_={"last_used_at": statement.excluded.last_used_at}
+            ),
+            rows,
+        )
+
+
+def upsert(connection: Connection) -> Any:
+    return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+
+
+def _columns(claims: Claims) -> Mapping[str, Any]:
+    return {
+        "token_id": claims.token_id,
+        "organization": claims.organization,
+        "subject": claims.subject,
+        "scope": " ".join(sorted(claims.scopes)),
+        "repositories": None if claims.repositories is None else list(claims.repositories),
+        "expires_at": round(claims.expires_at * 1_000_000),
+    }
+
+
+def _entry(row: Row[Any]) -> TokenEntry:
+    expires_at = from_microseconds(row.expires_at)
+    return TokenEntry(
+        id=row.token_id,
+        subject=row.subject,
+        scopes=row.scope.split(),
+        repositories=row.repositories,
+        minted_by=row.minted_by,
+        minted_at=instant_of(row.minted_at),
+        expires_at=expires_at,
+        expires_soon=timedelta(0) < expires_at - datetime.now(UTC) < EXPIRES_SOON,
+        last_used_at=instant_of(row.last_used_at),
+        revoked_at=instant_of(row.revoked_at),
+    )

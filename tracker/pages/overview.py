@@ -1,0 +1,124 @@
+"""The overview: how an organization ships, whether that changed, and what needs attention."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from litestar import Response, get
+from litestar.response import Redirect
+
+from metrics.definitions.base import MetricName, Note
+from metrics.definitions.catalog import CATALOG
+from metrics.output.notes import notes_on
+from metrics.queries.question import Answer, Dimension
+from tracker.audit.quality import QualityAnswer, quality_of
+from tracker.auth.tokens import Scope
+from tracker.pages.access import PAGE, signed_in
+from tracker.pages.asking import Asked, Controls, controls_of, together, window_with_records
+from tracker.pages.attention import Item, attention
+from tracker.pages.calendar import Calendar, calendar_of, daily
+from tracker.pages.drawing import Trend, trend_of
+from tracker.pages.failures import FailedDeployment, latest_failures
+from tracker.pages.figures import Card, card_of
+from tracker.pages.groups import GroupTable, group_answers, group_table
+from tracker.pages.live import live_page
+from tracker.web.paging import CallerRequest
+from tracker.web.state import Service
+
+_LATEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the page shows."""
+
+    asked: Asked
+    controls: Controls
+    answers: Sequence[Answer]
+    cards: Sequence[Card]
+    chosen: Card
+    trend: Trend | None
+    items: Sequence[Item]
+    groups: GroupTable | None
+    failures: Sequence[FailedDeployment]
+    failed: int
+    deployments: int
+    calendar: Calendar
+    elsewhere: str | None
+    """Where records are, if the window holds none."""
+    unknown_names: Sequence[Note]
+
+    @property
+    def told(self) -> Sequence[Card]:
+        return [card for card in self.cards if card.shift.told]
+
+
+@get("/", include_in_schema=False, opt=PAGE, guards=[signed_in(Scope.METRICS_READ)], sync_to_thread=True)
+def overview(request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
+    """How the organization ships."""
+    return live_page(request, service, "overview", _overview)
+
+
+def _overview(asked: Asked) -> Overview:
+    chosen = chosen_metric(asked)
+    dimension = Dimension.TEAM if asked.names.of(Dimension.TEAM) else Dimension.REPOSITORY
+    answers, by_group, days, failures, quality = together(
+        lambda: asked.session.answers(
+            asked.parameters(compare="true", interval=asked.interval.value), list(MetricName)
+        ),
+        lambda: group_answers(asked, dimension, chosen),
+        lambda: daily(asked),
+        lambda: latest_failures(asked, _LATEST),
+        lambda: quality_of(asked.service, asked.caller, quality_parameters(asked)),
+    )
+    return _assembled(asked, chosen, answers, by_group, days, failures, quality)
+
+
+def chosen_metric(asked: Asked) -> MetricName:
+    """The metric of the large chart."""
+    named = asked.address.first("metric")
+    return MetricName(named) if named in set(MetricName) else MetricName.CHANGE_FAILURE_RATE
+
+
+def quality_parameters(asked: Asked):  # type: ignore[no-untyped-def]
+    """The same window, whatever it is called."""
+    return asked.parameters()
+
+
+def _assembled(
+    asked: Asked,
+    chosen: MetricName,
+    answers: Sequence[Answer],
+    by_group: Sequence[Answer],
+    days: Answer,
+    failures: Sequence[FailedDeployment],
+    quality: QualityAnswer,
+) -> Overview:
+    cards = [card_of(answer) for answer in answers]
+    by_name = {answer.metric: answer for answer in answers}
+    groups = group_table(
+        asked,
+        by_group,
+        chosen,
+        sort=asked.address.first("sort") or "",
+        everything=asked.address.first("groups") == "all",
+    )
+    rate = by_name[MetricName.CHANGE_FAILURE_RATE].row
+    return Overview(
+        asked=asked,
+        controls=controls_of(asked, "metric", "sort", "groups"),
+        answers=answers,
+        cards=cards,
+        chosen=next(card for card in cards if card.name is chosen),
+        trend=trend_of(by_name[chosen], asked.clock),
+        items=attention(asked, answers, groups if len(groups.rows) > 1 else None, quality),
+        groups=groups if len(groups.rows) > 1 else None,
+        failures=failures,
+        failed=rate.numerator,  # type: ignore[attr-defined]
+        deployments=rate.denominator,  # type: ignore[attr-defined]
+        calendar=calendar_of(days, asked),
+        elsewhere=window_with_records(asked),
+        unknown_names=[note for note in notes_on(answers[0]) if note.code == "unknown_name"],
+    )
+
+
+TITLES = {name: definition.short_title.capitalize() for name, definition in CATALOG.items()}
