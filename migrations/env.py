@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 # They fill the metadata that autogenerate compares with.
 import tracker.auth.tables
 import tracker.jobs.tables
+import tracker.pages.tables
 import tracker.records.tables
 import tracker.web.tables
 import tracker.webhooks.tables  # noqa: F401

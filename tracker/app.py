@@ -1,7 +1,9 @@
 """The wiring: settings in, an application out. It decides nothing."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from litestar import Controller, Litestar, Router
@@ -19,6 +21,7 @@ from litestar.types import Message
 from litestar.types import Scope as RequestScope
 from pydantic import BaseModel
 
+from metrics.api.charts import charts_router
 from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
@@ -27,15 +30,18 @@ from metrics.engine.store import Store
 from metrics.queries.session import Session
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
-from tracker.auth.callers import Authenticator, requires
+from tracker.auth.callers import Authenticator, Caller, requires
 from tracker.auth.keys import load_or_create_keys
+from tracker.auth.register import EXPIRES_SOON
 from tracker.auth.tokens import Scope, revoked_tokens
 from tracker.deployments.routes import DeploymentsController, StepsController
 from tracker.housekeeping import Housekeeping
 from tracker.incidents.routes import IncidentsController
 from tracker.integrations import INTEGRATIONS
 from tracker.organizations.routes import RepositoriesController, SettingsController
+from tracker.organizations.tokens import tokens
 from tracker.pages import PAGES
+from tracker.pages.badges import BadgesController
 from tracker.pages.problem import problem_page
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
@@ -69,6 +75,8 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     IncidentsController,
     RepositoriesController,
     SettingsController,
+    tokens,
+    BadgesController,
     WebhooksController,
     HealthController,
 ]
@@ -109,12 +117,12 @@ def create_app(settings: Settings) -> Litestar:
             *ROUTES,
             *PAGES,
             *(handler for one in INTEGRATIONS for handler in one.handlers),
-            _metrics(service.store),
+            *_metrics(service.store),
         ],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
         before_request=_refuse_unknown_parameters,
-        before_send=[_name_all_methods],
+        before_send=[_name_all_methods, _tell_expiry],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
             title="Tracker",
@@ -156,16 +164,23 @@ async def _name_all_methods(message: Message, scope: RequestScope) -> None:
         MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(methods))
 
 
-def _metrics(store: Store) -> Router:
+async def _tell_expiry(message: Message, scope: RequestScope) -> None:
+    """Say in the answers to a token in its last days until when it is valid: a pipeline's log shows that."""
+    caller = scope.get("user")
+    if message["type"] == "http.response.start" and isinstance(caller, Caller):
+        claims = caller.claims
+        if claims.session_id is None and claims.expires_at - time.time() < EXPIRES_SOON.total_seconds():
+            until = datetime.fromtimestamp(claims.expires_at, UTC).isoformat()
+            MutableScopeHeaders.from_message(message)["Tracker-Token-Expires"] = until
+
+
+def _metrics(store: Store) -> Sequence[Router]:
     def session(request: CallerRequest) -> Session:
         return Session(store, request.user.organization, request.user.repositories)
 
-    return metrics_router(
-        guards=[requires(Scope.METRICS_READ)],
-        dependencies={
-            "session": Provide(session, sync_to_thread=False),
-        },
-    )
+    guards = [requires(Scope.METRICS_READ)]
+    dependencies = {"session": Provide(session, sync_to_thread=False)}
+    return [metrics_router(guards, dependencies), charts_router(guards, dependencies)]
 
 
 class RawBodies(PydanticInitPlugin):

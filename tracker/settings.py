@@ -25,6 +25,14 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+class SmtpSecurity(StrEnum):
+    """How the connection to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
 class LogLevel(StrEnum):
     """The lowest level that is logged."""
 
@@ -88,6 +96,15 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(
         1_000_000_000, ge=1_000, description="Largest batch, in bytes after decompression."
     )
+
+    smtp_host: str | None = Field(None, description="Mail server that reports are sent by.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: SmtpSecurity = Field(
+        SmtpSecurity.STARTTLS, description="starttls, tls from the beginning, or none."
+    )
+    smtp_user: str | None = Field(None, description="Who signs in to it; nobody where it is not set.")
+    smtp_password: SecretStr | None = Field(None, description="The password to it.")
+    smtp_from: str | None = Field(None, description="Sender of reports, as in tracker@example.com.")
 
     log_format: LogFormat = Field(
         LogFormat.AUTO, description="Logs on standard error: json, console, or auto."

@@ -45,6 +45,16 @@ class Profile(StrEnum):
     MIDDLEWARE = "middleware"
 
 
+class Part(StrEnum):
+    """Which rows of an explanation a page shows."""
+
+    NUMERATOR = "numerator"
+    COUNTED = "counted"
+    FAILED = "failed"
+    """Those that recovered, and those that are open."""
+    LEFT_OUT = "left_out"
+
+
 class SignalUse(StrEnum):
     """What the signals of an answer say of a deployment: that it failed, or that it was a repair."""
 
@@ -116,6 +126,10 @@ class Definition(Generic[Row]):
     """The Quick Check's score, 0 to 10, of what `judged` gives."""
     differences: Mapping[Profile, str]
     """What differs by another profile's rules, a sentence each."""
+    parts: Mapping[Part, str]
+    """The parts of its explanation that are worth a look, with their titles, the first one first."""
+    seconds_title: str = ""
+    """What `seconds` are in its explanation, where it has any."""
     week: Callable[[Row], WeekCounts] | None = None
     """What the row of a whole week has counted; None where `<name>.weeks.sql` says it, or nothing does."""
     bounds: Callable[[Row], tuple[float, float] | None] = field(default=lambda _: None)

@@ -21,7 +21,7 @@ def frequency(a_day: float | None) -> str:
     """A number a day: one decimal, two below one."""
     if a_day is None:
         return UNKNOWN
-    return f"{a_day:.1f}" if a_day >= 1 or a_day == 0 else f"{a_day:.2f}"
+    return f"{a_day:.1f}" if a_day >= 1 else f"{a_day:.2f}" if a_day else "0"
 
 
 def span(seconds: float | None) -> str:

@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.base import MetricName, Part, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.profiles import macros
 from metrics.domain.errors import ParameterError
@@ -112,16 +111,6 @@ def explain(
             macros=macros(execution.question.profile),
         ),
     )
-
-
-class Part(StrEnum):
-    """Which rows of an explanation a page shows."""
-
-    NUMERATOR = "numerator"
-    COUNTED = "counted"
-    FAILED = "failed"
-    """Those that recovered, and those that are open."""
-    LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True, slots=True)

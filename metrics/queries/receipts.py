@@ -79,16 +79,34 @@ def incident_receipt(
     cursor: duckdb.DuckDBPyConnection, question: Question, incident_id: str
 ) -> IncidentReceipt:
     """The receipt of an incident."""
-    found = cursor.execute(
-        read_sql("receipts", "incident"), {"organization": question.organization, "id": incident_id}
-    ).fetchall()
-    assert found, "it was recorded before the store was read"
-    ((deployment_id, method, change_related, without_link),) = found
+    marks = incident_marks(cursor, question, [incident_id])
+    assert marks, "it was recorded before the store was read"
+    return IncidentReceipt(marks[incident_id])
+
+
+def incident_marks(
+    cursor: duckdb.DuckDBPyConnection, question: Question, incident_ids: Sequence[str]
+) -> Mapping[str, Mark]:
+    """By incident the deployment that it marks as failed, or why it marks none."""
+    execution = QueryExecution(cursor, question)
+    bound = {
+        "organization": question.organization,
+        "ids": list(incident_ids),
+        "visible_keys": execution.visible_keys,
+    }
     signals = [FailureSignal.INCIDENT.value]
-    reason = (
-        _reason(question, signals, deployment_id, without_link) if change_related else "not_change_related"
-    )
-    return IncidentReceipt(Mark(deployment_id, method, signals, reason))
+    found = cursor.execute(read_sql("receipts", "incident"), bound).fetchall()
+    return {
+        incident_id: Mark(
+            deployment_id,
+            method,
+            signals,
+            _reason(question, signals, deployment_id, without_link)
+            if change_related
+            else "not_change_related",
+        )
+        for incident_id, deployment_id, method, change_related, without_link in found
+    }
 
 
 def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:

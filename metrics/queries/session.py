@@ -9,21 +9,28 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.base import MetricName, Part, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.instants import midnight
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_from
 from metrics.engine.store import Store
 from metrics.queries import settings_impact
 from metrics.queries.execution import QueryExecution, executing, rows_of
-from metrics.queries.explanation import Explanation, NewestRows, Part, explain, newest_rows, window_end
+from metrics.queries.explanation import Explanation, NewestRows, explain, newest_rows, window_end
 from metrics.queries.names import KnownNames, known_names
 from metrics.queries.notes import RecordedSpan
 from metrics.queries.outcomes import Finished, Outcome, outcomes_of
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.quality import RepositoryQuality, quality_of
 from metrics.queries.question import Answer, Question
-from metrics.queries.receipts import DeploymentReceipt, IncidentReceipt, deployment_receipt, incident_receipt
+from metrics.queries.receipts import (
+    DeploymentReceipt,
+    IncidentReceipt,
+    Mark,
+    deployment_receipt,
+    incident_marks,
+    incident_receipt,
+)
 from metrics.queries.settings_impact import SettingChange, SettingImpact, last_changes
 from metrics.sql import read_sql
 
@@ -276,6 +283,14 @@ class Session:
         plain = MetricParameters()
         return self._read(
             plain, lambda snapshot: snapshot.incident_receipt(self._question(snapshot, plain), incident_id)
+        )
+
+    def incident_marks(self, incident_ids: Sequence[str]) -> Mapping[str, Mark]:
+        """By incident what it marks as failed, or why it marks nothing. Raises `RecordsUnavailable`."""
+        plain = MetricParameters()
+        return self._read(
+            plain,
+            lambda snapshot: incident_marks(snapshot.cursor, self._question(snapshot, plain), incident_ids),
         )
 
     def views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:

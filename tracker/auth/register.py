@@ -133,16 +133,22 @@ def _columns(claims: Claims) -> Mapping[str, Any]:
 
 
 def _entry(row: Row[Any]) -> TokenEntry:
-    expires_at = from_microseconds(row.expires_at)
+    expires_at, minted_at = from_microseconds(row.expires_at), instant_of(row.minted_at)
     return TokenEntry(
         id=row.token_id,
         subject=row.subject,
         scopes=row.scope.split(),
         repositories=row.repositories,
         minted_by=row.minted_by,
-        minted_at=instant_of(row.minted_at),
+        minted_at=minted_at,
         expires_at=expires_at,
-        expires_soon=timedelta(0) < expires_at - datetime.now(UTC) < EXPIRES_SOON,
+        expires_soon=_expires_soon(minted_at, expires_at),
         last_used_at=instant_of(row.last_used_at),
         revoked_at=instant_of(row.revoked_at),
     )
+
+
+def _expires_soon(minted_at: datetime | None, expires_at: datetime) -> bool:
+    """Whether a token is in its last days; of a session, and one made to be short, that says nothing."""
+    is_long = minted_at is not None and expires_at - minted_at > 2 * EXPIRES_SOON
+    return is_long and timedelta(0) < expires_at - datetime.now(UTC) < EXPIRES_SOON

@@ -19,6 +19,8 @@ ISSUER = "tracker"
 AUDIENCE = "tracker"
 LEEWAY = timedelta(seconds=30)
 ORGANIZATION_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+REPOSITORY_PATTERN = re.compile(r"\*|[^/*\s]+(/[^/*\s]+)*/([^/*\s]+\*?|\*)")
+"""What a token can be limited to: owner/name, owner/* or *, with the host before it or none."""
 _PROFILE = ("name", "handle", "email")
 _REQUIRED_CLAIMS = ("iss", "aud", "sub", "org", "scope", "exp", "jti")
 

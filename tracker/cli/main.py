@@ -24,6 +24,7 @@ _COMMANDS = {
     "export": "tracker.cli.transfer:export_records",
     "demo": "tracker.cli.demo:demo",
     "metrics": "tracker.cli.metrics:metrics",
+    "report": "tracker.cli.report:report",
     "workspace": "tracker.cli.workspaces:workspace",
     "runner": "tracker.cli.runner:runner",
     "verify": "tracker.cli.operations:verify",

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, get_origin
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_origin
 
 import msgspec
 import rich_click as click
@@ -17,9 +18,12 @@ from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
-from tracker.cli.common import migrated_database, organization_option, require_organization
+from tracker.cli.common import CommandFailed, migrated_database, organization_option, require_organization
 from tracker.cli.terminal import print_answers, print_explanation, print_profiles
 from tracker.settings import Settings
+
+if TYPE_CHECKING:
+    from metrics.output.chart_theme import Theme
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[Any], Any]:
@@ -64,7 +68,9 @@ def metrics() -> None:
 
     [b]tracker metrics profiles change_failure_rate --org acme[/b]
 
-    Without [b]explain[/b] or [b]profiles[/b], [b]show[/b] is meant. Works with and without a running service.
+    [b]tracker metrics chart lead_time_for_changes --org acme -o lead-time.svg[/b]
+
+    Where no other is named, [b]show[/b] is meant. Works with and without a running service.
     """
 
 
@@ -114,6 +120,38 @@ def profiles(name: str, organization: str, as_json: bool, **given: Any) -> None:
         _print_json(profiles_body(answers))
     else:
         print_profiles(answers)
+
+
+@metrics.command()
+@click.argument("name", metavar="METRIC", type=_METRIC)
+@_question_options
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file: .svg or .png.",
+)
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+def chart(name: str, organization: str, as_json: bool, output: Path, theme: "Theme", **given: Any) -> None:
+    """Draw a metric: the chart that the page shows, by week where no interval is named."""
+    # Altair and the renderer, for charts alone.
+    from metrics.output.chart_theme import PALETTES
+    from metrics.output.charts import metric_chart
+    from metrics.output.drawing import png_picture, svg_picture
+
+    if as_json or output.suffix not in (".svg", ".png"):
+        raise click.BadParameter("must end in .svg or .png", param_hint="--output")
+    if given["interval"] is None and given["group_by"] is None:
+        given["interval"] = "week"
+    with _session(organization, given) as (parameters, session):
+        (answer,) = session.answers(parameters, [MetricName(name)])
+    try:
+        drawn = metric_chart(answer, PALETTES[theme])
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+    output.write_bytes(png_picture(drawn) if output.suffix == ".png" else svg_picture(drawn).encode())
+    click.echo(f"Wrote {output}.")
 
 
 @contextmanager

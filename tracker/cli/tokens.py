@@ -1,21 +1,26 @@
-"""`tracker token` and `tracker token revoke`."""
+"""`tracker token`, `tracker token list` and `tracker token revoke`."""
 
-import re
 from datetime import timedelta
 
 import rich_click as click
 
 from tracker.auth.keys import load_or_create_keys
-from tracker.auth.register import mint_registered
+from tracker.auth.register import list_tokens, mint_registered
 from tracker.auth.register import revoke as revoke_id
-from tracker.auth.tokens import Scope
-from tracker.cli.common import CLI_SUBJECT, check_organization, migrated_database, open_database
+from tracker.auth.tokens import REPOSITORY_PATTERN, Scope
+from tracker.cli.common import (
+    CLI_SUBJECT,
+    check_organization,
+    migrated_database,
+    open_database,
+    organization_option,
+    require_organization,
+)
+from tracker.cli.token_table import print_tokens
 from tracker.records.engine import write_transaction
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
-
-_PATTERN = re.compile(r"\*|[^/*\s]+(/[^/*\s]+)*/([^/*\s]+\*?|\*)")
 
 
 @click.group(invoke_without_command=True)
@@ -80,7 +85,7 @@ def read_patterns(given: tuple[str, ...]) -> tuple[str, ...]:
     """The patterns to limit the token to. Raises `click.BadParameter`: an empty one must not mean "all"."""
     patterns = tuple(name.strip() for group in given for name in group.split(","))
     for pattern in patterns:
-        if not _PATTERN.fullmatch(pattern):
+        if not REPOSITORY_PATTERN.fullmatch(pattern):
             raise click.BadParameter(
                 f"{pattern or 'an empty name'} is no owner/name, owner/* or *", param_hint="--repositories"
             )
@@ -106,3 +111,13 @@ def revoke(token_id: str) -> None:
     with write_transaction(engine) as connection:
         revoke_id(connection, token_id)
     click.echo(f"Revoked {token_id}.")
+
+
+@token.command("list")
+@organization_option
+def list_known(organization: str) -> None:
+    """List the organization's tokens: who has one, what it allows, until when, when it was used last."""
+    engine = migrated_database(Settings())
+    with engine.connect() as connection:
+        require_organization(connection, organization)
+    print_tokens(list_tokens(engine, organization))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Select,
     and_,
     func,
+    or_,
     select,
 )
 
@@ -25,6 +26,7 @@ class DeploymentFilter(ListFilter):
     commit_id: Sequence[str] = ()
     team: Sequence[str] = ()
     label: Sequence[tuple[str, str]] = ()
+    q: str | None = None
 
 
 def select_deployments(wanted: DeploymentFilter) -> Select[Any]:
@@ -50,6 +52,18 @@ def _filtered_deployments(wanted: DeploymentFilter) -> Select[Any]:
     ):
         if values:
             query = query.where(column.in_(values))
+    if wanted.q:
+        text = wanted.q.lower()
+        searched = (
+            columns.repository_path,
+            columns.service,
+            columns.version,
+            columns.commit_id,
+            columns.title,
+            columns.branch,
+            columns.member_id,
+        )
+        query = query.where(or_(*(func.lower(column).contains(text, autoescape=True) for column in searched)))
     for name, text in wanted.label:
         query = query.where(columns.labels[name].as_string() == text)
     return _of_teams(query, wanted.team) if wanted.team else query

@@ -13,14 +13,15 @@ from metrics.api.documents import documents
 from metrics.domain.corrections import DeploymentChange
 from metrics.domain.deployments import NewDeployment
 from metrics.domain.fields import Body, Duration, Name, StatusWord
-from metrics.domain.instants import instant_of, now_microseconds
+from metrics.domain.instants import from_microseconds, instant_of, now_microseconds
 from metrics.domain.merging import MergedDeployment
 from metrics.domain.repositories import RepositoryIdentity
+from metrics.queries.outcomes import Finished, Repair
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters, require_label
-from tracker.auth.callers import requires
+from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
 from tracker.deployments.schemas import DeploymentAnswer, warnings_of, warnings_of_repeat
@@ -52,7 +53,7 @@ from tracker.web.paging import (
     FilterParameters,
     ListAnswer,
     ListParameters,
-    page_answer,
+    next_link,
 )
 from tracker.web.state import Service, author_of
 from tracker.web.visible import load_visible, load_visible_history
@@ -104,10 +105,52 @@ class DeploymentFilterParameters(FilterParameters):
     label: tuple[Annotated[str, AfterValidator(require_label)], ...] = Field(
         (), description="key:value; repeatable, all must hold."
     )
+    q: str | None = Field(
+        None,
+        max_length=200,
+        description="Text in the repository, service, release, title, branch or member.",
+    )
 
 
 class DeploymentListParameters(ListParameters, DeploymentFilterParameters):
     """The query parameters of a list of deployments."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDeployment(DeploymentAnswer):
+    """A deployment with what became of it.
+
+    `failed` has the signals by which it failed, `repairs` what it repaired, `lead_time_seconds` is the median
+    of the commits that it carried first. All are null where it has not finished.
+    """
+
+    failed: Sequence[str] | None = None
+    repairs: Repair | None = None
+    lead_time_seconds: float | None = None
+
+
+def with_outcomes(
+    service: Service, caller: Caller, recorded: Sequence[RecordedDeployment]
+) -> list[ListedDeployment]:
+    """Deployments with what became of them. Raises `RecordsUnavailable`."""
+    asked = [
+        Finished(one.version.id, from_microseconds(one.facts.finished_at), one.facts.environment)
+        for one in recorded
+        if one.facts.finished_at is not None
+    ]
+    outcomes = Session(service.store, caller.organization, caller.repositories).outcomes(asked)
+    found = []
+    for one in recorded:
+        listed, outcome = ListedDeployment.of(one), outcomes.get(one.version.id)
+        if outcome is not None:
+            listed = replace(
+                listed,
+                failed=outcome.failed,
+                repairs=outcome.repairs,
+                lead_time_seconds=outcome.lead_time_seconds,
+            )
+        found.append(listed)
+    return found
 
 
 def deployment_filter(
@@ -216,10 +259,11 @@ class DeploymentsController(Controller):
     @get(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True)
     def read(
         self, deployment_id: FromPath[str], request: CallerRequest, service: Service
-    ) -> DeploymentAnswer:
-        """One deployment, as it now is."""
+    ) -> ListedDeployment:
+        """One deployment, as it now is, and what became of it."""
         row = load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
-        return DeploymentAnswer.of(RecordedDeployment.from_row(row))
+        (answer,) = with_outcomes(service, request.user, [RecordedDeployment.from_row(row)])
+        return answer
 
     @get(
         PATH,
@@ -227,18 +271,15 @@ class DeploymentsController(Controller):
         operation_class=documents(DeploymentListParameters),
         sync_to_thread=True,
     )
-    def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[DeploymentAnswer]]:
+    def list_all(self, request: CallerRequest, service: Service) -> Response[ListAnswer[ListedDeployment]]:
         """The organization's deployments, newest first."""
         parameters = DeploymentListParameters.read(request.query_params.multi_items())
         wanted = deployment_filter(
             request, service, parameters, limit=parameters.limit, cursor=parameters.cursor
         )
-        return page_answer(
-            request,
-            service.settings,
-            list_deployments(service.engine, wanted),
-            lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)),
-        )
+        page = list_deployments(service.engine, wanted)
+        items = with_outcomes(service, request.user, [RecordedDeployment.from_row(row) for row in page.items])
+        return Response(ListAnswer(items), headers=next_link(request, service.settings, page.next_cursor))
 
 
 _ONE = PATH + "/{deployment_id:str}/steps"

@@ -2,18 +2,39 @@
 
 from collections.abc import Sequence
 
+from litestar import Controller
 from litestar.handlers import HTTPRouteHandler
 
 from tracker.pages.assets import static_file
+from tracker.pages.deployments import deployment_page, deployments_page
+from tracker.pages.guides import guide
+from tracker.pages.incidents import incident_page, incidents_page
+from tracker.pages.metric import metric_page
 from tracker.pages.overview import overview
-from tracker.pages.signin import login_link_page, sign_in, sign_in_page, sign_out, use_login_link
+from tracker.pages.quality import quality_page
+from tracker.pages.reference import reference
+from tracker.pages.report import report_file, report_page
+from tracker.pages.repositories import RepositoryPages, repositories_page
+from tracker.pages.settings import SettingsPages
+from tracker.pages.signin import SignInPages
+from tracker.pages.tokens import TokensPages
 
-PAGES: Sequence[HTTPRouteHandler] = [
+PAGES: Sequence[type[Controller] | HTTPRouteHandler] = [
     static_file,
-    sign_in_page,
-    sign_in,
-    login_link_page,
-    use_login_link,
-    sign_out,
+    SignInPages,
     overview,
+    metric_page,
+    deployments_page,
+    deployment_page,
+    incidents_page,
+    incident_page,
+    repositories_page,
+    RepositoryPages,
+    quality_page,
+    report_page,
+    report_file,
+    reference,
+    guide,
+    SettingsPages,
+    TokensPages,
 ]

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
 from metrics.domain.errors import ParameterError
-from metrics.domain.instants import midnight
 from metrics.queries.calendar import Interval
 from metrics.queries.names import KnownNames
 from metrics.queries.notes import RecordedSpan
@@ -162,12 +161,20 @@ class Controls:
     path: str
 
 
-def controls_of(asked: Asked, *kept: str) -> Controls:
-    """The controls of a page; `kept` are the parameters of its own that go along."""
+def controls_of(asked: Asked, *kept: str, is_list: bool = False) -> Controls:
+    """The controls of a page; `kept` are the parameters of its own that go along.
+
+    A list has all that there is where the address says nothing of a window or an environment.
+    """
     address, question = asked.address.without(["until"]), asked.question
     last, is_custom = address.first("last"), address.given("from", "to")
-    by_default = dict(asked.pairs).get("last")
-    windows = [
+    by_default = None if is_list else dict(asked.pairs).get("last")
+    windows = []
+    if is_list:
+        windows.append(
+            Choice(str(address.having(last=None, from_=None, to=None)), "All", not address.given(*WINDOW))
+        )
+    windows += [
         Choice(
             str(address.having(last=f"{weeks}w", from_=None, to=None)),
             f"{weeks} weeks",
@@ -176,7 +183,7 @@ def controls_of(asked: Asked, *kept: str) -> Controls:
         for weeks in WEEKS
     ]
     up_to_now = address.having(last=None, to=None, from_=_thirteen_weeks_before(asked.clock))
-    is_up_to_now = (is_custom and not address.given("to")) or (last is None and by_default is None)
+    is_up_to_now = (is_custom and not address.given("to")) or not (last or by_default or is_custom or is_list)
     windows.append(Choice(str(up_to_now), "Up to now", is_up_to_now))
     custom = address.having(
         last=None, from_=asked.first_day.isoformat(), to=(asked.last_day + timedelta(days=1)).isoformat()
@@ -192,9 +199,9 @@ def controls_of(asked: Asked, *kept: str) -> Controls:
         is_custom=is_dated,
         first_day=asked.first_day,
         last_day=asked.last_day,
-        filters=[_filter(asked, address, dimension) for dimension in _FILTERS],
+        filters=[_filter(asked, address, dimension, is_list=is_list) for dimension in _FILTERS],
         zone=question.zone.key,
-        zones=_zones(),
+        zones=time_zones(),
         kept=chosen,
         path=address.path,
     )
@@ -204,14 +211,14 @@ def _thirteen_weeks_before(clock: Clock) -> str:
     return (clock.local(clock.now).date() - timedelta(days=90)).isoformat()
 
 
-def _filter(asked: Asked, address: Address, dimension: Dimension) -> Filter:
+def _filter(asked: Asked, address: Address, dimension: Dimension, *, is_list: bool) -> Filter:
     name = dimension.value
     given = address.every(name)
     chosen = [
         (text, str(address.having(**{name: [other for other in given if other != text]}))) for text in given
     ]
     known = [text for text in asked.names.of(dimension) if text not in given]
-    production = dimension is Dimension.ENVIRONMENT
+    production = dimension is Dimension.ENVIRONMENT and not is_list
     return Filter(
         name=name,
         label=name.capitalize(),
@@ -222,18 +229,17 @@ def _filter(asked: Asked, address: Address, dimension: Dimension) -> Filter:
     )
 
 
-def _zones() -> Sequence[str]:
+def time_zones() -> Sequence[str]:
     areas = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
     return ["UTC", *sorted(zone for zone in available_timezones() if zone.split("/")[0] in areas)]
 
 
 def window_with_records(asked: Asked) -> str | None:
     """Where the window holds nothing, the address of the thirteen weeks that end with the last record."""
-    if asked.span is None or asked.question.from_at <= asked.span.last_at < asked.question.to_at:
+    span, question = asked.span, asked.question
+    if span is None or (question.from_at <= span.last_at and span.first_at < question.to_at):
         return None
-    last = asked.clock.local(asked.span.last_at).date()
+    last = asked.clock.local(span.last_at).date()
     end = Interval.WEEK.next(Interval.WEEK.start(last))
     start = end - timedelta(weeks=13)
-    if midnight(start, asked.question.zone) == asked.question.from_at:
-        return None
     return str(asked.address.having(last=None, from_=start.isoformat(), to=end.isoformat()))

@@ -14,7 +14,7 @@ from metrics.output.chart_frames import is_pale
 from metrics.output.notes import notes_on
 from metrics.queries.question import Answer
 from tracker.audit.quality import QualityAnswer
-from tracker.auth.register import EXPIRES_SOON, list_tokens
+from tracker.auth.register import list_tokens
 from tracker.auth.tokens import Scope
 from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.pages.asking import Asked
@@ -219,11 +219,7 @@ def _expiring(asked: Asked) -> Iterator[Item]:
     soon = [
         token
         for token in list_tokens(asked.service.engine, asked.caller.organization)
-        if token.is_honoured
-        and token.expires_soon
-        and token.minted_at is not None
-        # A token that was meant to be short is not worth a word.
-        and token.expires_at - token.minted_at > 2 * EXPIRES_SOON
+        if token.is_honoured and token.expires_soon
     ]
     if soon:
         first = min(soon, key=lambda token: token.expires_at)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from metrics.definitions.base import MetricName
+from metrics.definitions.base import MetricName, Part
 from metrics.definitions.words import span
-from metrics.queries.explanation import Part
 from tracker.pages.asking import Asked
 from tracker.pages.naming import NamedDeployment, NamedIncident, Names, names_of
 from tracker.pages.words import about, no_break, short_release

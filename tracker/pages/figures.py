@@ -38,7 +38,7 @@ def card_of(answer: Answer) -> Card:
     definition, row = CATALOG[answer.metric], answer.row
     shown = definition.shown(row)
     interval = definition.typical_interval(row)
-    basis = shown.basis if row.value is not None else [REASONS[row.reason or ""], *shown.basis[1:]]
+    basis = shown.basis if row.value is not None else [REASONS[row.reason or ""]]
     previous = None if answer.previous is None else answer.previous.row
     return Card(
         name=answer.metric,

@@ -2,13 +2,16 @@
 
 import contextlib
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from litestar import Response
 from litestar.response import Redirect
 
+from metrics.domain.instants import InstantError, read_date_or_instant
+from tracker.auth.callers import Caller
 from tracker.auth.sessions import COOKIE
+from tracker.organizations.service import zone_of
 from tracker.pages.address import Address
 from tracker.pages.asking import Asked, ask
 from tracker.pages.cache import Cache
@@ -35,8 +38,8 @@ def live_page(
     """
     caller, moment = request.user, now()
     address = address or Address.of(request.url.path, request.query_params.multi_items())
-    if address.given("until"):
-        return Redirect(str(_half_open(address)), status_code=303)
+    if address.given("until", "as_of_day"):
+        return Redirect(str(_as_questions_say(address, service, caller)), status_code=303)
     state = (
         id(service),
         caller.organization,
@@ -51,14 +54,28 @@ def live_page(
         return answer
     found = _CACHE.get((name, state), lambda: make(ask(service, caller, address, moment)))
     frame = frame_of(name, request, service, address, is_live=True)
-    html = render(f"{name}.html", frame, view=found, asked=found.asked)
+    html = render(getattr(found, "template", f"{name}.html"), frame, view=found, asked=found.asked)
     status = 400 if found.asked.notices else 200
     return page_response(request, html, status_code=status, headers={"ETag": tag})
 
 
-def _half_open(address: Address) -> Address:
-    """The address with the end of its window as questions have it: a person names the last day of it."""
-    last_day = address.first("until") or ""
+def _as_questions_say(address: Address, service: Service, caller: Caller) -> Address:
+    """What forms say in days, as questions do: a window ends before the day after its last one, and what was
+    known on a day was known at its end.
+    """
+    if (last_day := address.first("until")) is not None:
+        address = address.having(until=None, last=None, to=_day_after(last_day))
+    if (known_on := address.first("as_of_day")) is not None:
+        end = _day_after(known_on)
+        with contextlib.suppress(InstantError, OverflowError):
+            instant = read_date_or_instant(end, zone_of(service.engine, caller.organization))
+            end = instant.astimezone(UTC).isoformat()
+            address = address.having(as_of=None if instant > now() else end, as_of_day=None)
+    return address.without(["until", "as_of_day"])
+
+
+def _day_after(day: str) -> str:
+    """The date after one; what is none stays, and is refused as a parameter."""
     with contextlib.suppress(ValueError, OverflowError):
-        last_day = (date.fromisoformat(last_day) + timedelta(days=1)).isoformat()
-    return address.having(until=None, last=None, to=last_day)
+        return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+    return day

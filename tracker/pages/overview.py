@@ -7,11 +7,11 @@ from litestar import Response, get
 from litestar.response import Redirect
 
 from metrics.definitions.base import MetricName, Note
-from metrics.definitions.catalog import CATALOG
 from metrics.output.notes import notes_on
 from metrics.queries.question import Answer, Dimension
-from tracker.audit.quality import QualityAnswer, quality_of
+from tracker.audit.quality import QualityAnswer, RejectedPost, quality_of
 from tracker.auth.tokens import Scope
+from tracker.deployments.queries import DeploymentFilter, list_deployments
 from tracker.pages.access import PAGE, signed_in
 from tracker.pages.asking import Asked, Controls, controls_of, together, window_with_records
 from tracker.pages.attention import Item, attention
@@ -58,7 +58,31 @@ def overview(request: CallerRequest, service: Service) -> Response[bytes] | Redi
     return live_page(request, service, "overview", _overview)
 
 
-def _overview(asked: Asked) -> Overview:
+@dataclass(frozen=True, slots=True)
+class FirstVisit:
+    """What the page shows of an organization that has recorded nothing yet."""
+
+    asked: Asked
+    latest_refused: RejectedPost | None
+    template: str = "empty.html"
+
+
+def _overview(asked: Asked) -> Overview | FirstVisit:
+    if asked.span is None and not asked.address.pairs and _is_empty(asked):
+        quality = quality_of(asked.service, asked.caller, asked.parameters())
+        return FirstVisit(asked, next(iter(quality.rejected), None))
+    return _with_records(asked)
+
+
+def _is_empty(asked: Asked) -> bool:
+    """Whether nothing is recorded that may be seen, not even what is under way."""
+    wanted = DeploymentFilter(
+        organization=asked.caller.organization, visible=asked.caller.repositories, limit=1
+    )
+    return not list_deployments(asked.service.engine, wanted).items
+
+
+def _with_records(asked: Asked) -> Overview:
     chosen = chosen_metric(asked)
     dimension = Dimension.TEAM if asked.names.of(Dimension.TEAM) else Dimension.REPOSITORY
     answers, by_group, days, failures, quality = together(
@@ -68,7 +92,7 @@ def _overview(asked: Asked) -> Overview:
         lambda: group_answers(asked, dimension, chosen),
         lambda: daily(asked),
         lambda: latest_failures(asked, _LATEST),
-        lambda: quality_of(asked.service, asked.caller, quality_parameters(asked)),
+        lambda: quality_of(asked.service, asked.caller, asked.parameters()),
     )
     return _assembled(asked, chosen, answers, by_group, days, failures, quality)
 
@@ -77,11 +101,6 @@ def chosen_metric(asked: Asked) -> MetricName:
     """The metric of the large chart."""
     named = asked.address.first("metric")
     return MetricName(named) if named in set(MetricName) else MetricName.CHANGE_FAILURE_RATE
-
-
-def quality_parameters(asked: Asked):  # type: ignore[no-untyped-def]
-    """The same window, whatever it is called."""
-    return asked.parameters()
 
 
 def _assembled(
@@ -119,6 +138,3 @@ def _assembled(
         elsewhere=window_with_records(asked),
         unknown_names=[note for note in notes_on(answers[0]) if note.code == "unknown_name"],
     )
-
-
-TITLES = {name: definition.short_title.capitalize() for name, definition in CATALOG.items()}

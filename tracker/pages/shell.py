@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +14,7 @@ import jinja2
 from litestar import Response
 from litestar.enums import MediaType
 
+from metrics.definitions.words import span
 from tracker.auth.callers import Caller
 from tracker.auth.sessions import COOKIE, form_key_of
 from tracker.auth.tokens import Scope
@@ -77,6 +78,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"asset_url": asset_url, "asset_text": asset_text}
     environment.filters |= {
         "nb": words.no_break,
+        "span": span,
         "counted": words.counted,
         "one_of": words.one_of,
         "all_of": words.all_of,
@@ -163,6 +165,17 @@ def page_response(
     return Response(body, status_code=status_code, media_type=MediaType.HTML, headers=sent)
 
 
+def file_response(html: str, name: str) -> Response[bytes]:
+    """A page that stands alone, as a file: its style is its own, and it runs nothing."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    headers = {
+        **_HEADERS,
+        "Content-Security-Policy": policy,
+        "Content-Disposition": f'inline; filename="{name}"',
+    }
+    return Response(html.encode(), media_type=MediaType.HTML, headers=headers)
+
+
 def entity_tag(*parts: object) -> str:
     """The tag of a page that is the same as long as its parts are, and the program."""
     return f'W/"{hashlib.sha256(repr((parts, _templates_fingerprint())).encode()).hexdigest()[:24]}"'
@@ -184,6 +197,3 @@ def local_path(text: str | None) -> str:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-Make = Callable[[], Any]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from litestar import Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.response import Redirect
 from sqlalchemy import Engine
@@ -24,57 +24,6 @@ _LONGEST_TOKEN = 8_000
 _NO_READER = "This token reads no metrics: it needs the scope metrics:read. Sign in with another."
 
 
-@get(SIGN_IN, include_in_schema=False, opt=PAGE, sync_to_thread=False)
-def sign_in_page(request: CallerRequest) -> Response[bytes]:
-    """The form to sign in with a token."""
-    return _form(request, local_path(request.query_params.get("next")))
-
-
-@post(SIGN_IN, include_in_schema=False, opt=PAGE)
-async def sign_in(request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
-    """Open a session for whoever shows a token that may read metrics."""
-    require_own_origin(request)
-    form = Form(await request.form())
-    following = local_path(form.text("next"))
-    token = form.text("token").removeprefix("Bearer ").strip()[:_LONGEST_TOKEN]
-    try:
-        caller = service.authenticator.authenticate(f"Bearer {token}")
-    except Unauthenticated as refusal:
-        said = "Paste a token." if not token else f"{refusal.detail[:1].upper()}{refusal.detail[1:]}."
-        return _form(request, following, said)
-    if not caller.may(Scope.METRICS_READ):
-        return _form(request, following, _NO_READER)
-    return _opened(request, service, caller, following)
-
-
-@get(LOGIN_LINK, include_in_schema=False, opt=PAGE, sync_to_thread=False)
-def login_link_page(request: CallerRequest, service: Service) -> Response[bytes]:
-    """What a one-time link shows: a button, so that whoever only previews the link does not use it up."""
-    code = request.query_params.get("code", "")
-    try:
-        caller = service.authenticator.caller_of_login_code(code)
-    except Unauthenticated:
-        return _form(request, "/", _USED)
-    following = local_path(request.query_params.get("next"))
-    html = render("login_link.html", BARE, caller=caller, code=code, following=following)
-    return page_response(request, html)
-
-
-@post(LOGIN_LINK, include_in_schema=False, opt=PAGE)
-async def use_login_link(request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
-    """Open a session for the first who comes with the link."""
-    require_own_origin(request)
-    form = Form(await request.form())
-    try:
-        caller = service.authenticator.caller_of_login_code(form.text("code"))
-    except Unauthenticated:
-        return _form(request, "/", _USED)
-    if not await asyncio.to_thread(_use_up, service.engine, caller.claims.token_id):
-        return _form(request, "/", _USED)
-    service.authenticator.end(caller.claims.token_id)
-    return _opened(request, service, caller, local_path(form.text("next")), by_link=True)
-
-
 _USED = "The link has been used or has expired. Ask for a new one, or sign in with a token."
 
 
@@ -82,19 +31,6 @@ def _use_up(engine: Engine, code_id: str) -> bool:
     """Return whether the code was good until now, and never will be again."""
     with write_transaction(engine) as connection:
         return revoke(connection, code_id)
-
-
-@post("/sign-out", include_in_schema=False, opt=PAGE, guards=[signed_in(Scope.METRICS_READ)])
-async def sign_out(request: CallerRequest, service: Service) -> Redirect:
-    """End the session, here and wherever its cookie may have got to."""
-    await read_form(request)
-    session_id = request.user.claims.session_id
-    if session_id is not None:
-        await asyncio.to_thread(_use_up, service.engine, session_id)
-        service.authenticator.end(session_id)
-    response = Redirect(SIGN_IN, status_code=303)
-    response.delete_cookie(COOKIE)
-    return response
 
 
 def _form(request: CallerRequest, following: str, error: str = "") -> Response[bytes]:
@@ -122,3 +58,66 @@ def _opened(
         )
     )
     return response
+
+
+class SignInPages(Controller):
+    """Sign in with a token or a one-time link, and sign out."""
+
+    @get(SIGN_IN, include_in_schema=False, opt=PAGE, sync_to_thread=False)
+    def sign_in_page(self, request: CallerRequest) -> Response[bytes]:
+        """The form to sign in with a token."""
+        return _form(request, local_path(request.query_params.get("next")))
+
+    @post(SIGN_IN, include_in_schema=False, opt=PAGE)
+    async def sign_in(self, request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
+        """Open a session for whoever shows a token that may read metrics."""
+        require_own_origin(request)
+        form = Form(await request.form())
+        following = local_path(form.text("next"))
+        token = form.text("token").removeprefix("Bearer ").strip()[:_LONGEST_TOKEN]
+        try:
+            caller = service.authenticator.authenticate(f"Bearer {token}")
+        except Unauthenticated as refusal:
+            said = "Paste a token." if not token else f"{refusal.detail[:1].upper()}{refusal.detail[1:]}."
+            return _form(request, following, said)
+        if not caller.may(Scope.METRICS_READ):
+            return _form(request, following, _NO_READER)
+        return _opened(request, service, caller, following)
+
+    @get(LOGIN_LINK, include_in_schema=False, opt=PAGE, sync_to_thread=False)
+    def login_link_page(self, request: CallerRequest, service: Service) -> Response[bytes]:
+        """What a one-time link shows: a button, so that whoever only previews the link does not use it up."""
+        code = request.query_params.get("code", "")
+        try:
+            caller = service.authenticator.caller_of_login_code(code)
+        except Unauthenticated:
+            return _form(request, "/", _USED)
+        following = local_path(request.query_params.get("next"))
+        html = render("login_link.html", BARE, caller=caller, code=code, following=following)
+        return page_response(request, html)
+
+    @post(LOGIN_LINK, include_in_schema=False, opt=PAGE)
+    async def use_login_link(self, request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
+        """Open a session for the first who comes with the link."""
+        require_own_origin(request)
+        form = Form(await request.form())
+        try:
+            caller = service.authenticator.caller_of_login_code(form.text("code"))
+        except Unauthenticated:
+            return _form(request, "/", _USED)
+        if not await asyncio.to_thread(_use_up, service.engine, caller.claims.token_id):
+            return _form(request, "/", _USED)
+        service.authenticator.end(caller.claims.token_id)
+        return _opened(request, service, caller, local_path(form.text("next")), by_link=True)
+
+    @post("/sign-out", include_in_schema=False, opt=PAGE, guards=[signed_in(Scope.METRICS_READ)])
+    async def sign_out(self, request: CallerRequest, service: Service) -> Redirect:
+        """End the session, here and wherever its cookie may have got to."""
+        await read_form(request)
+        session_id = request.user.claims.session_id
+        if session_id is not None:
+            await asyncio.to_thread(_use_up, service.engine, session_id)
+            service.authenticator.end(session_id)
+        response = Redirect(SIGN_IN, status_code=303)
+        response.delete_cookie(COOKIE)
+        return response

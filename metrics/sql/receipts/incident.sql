@@ -1,9 +1,16 @@
--- What an incident marks as failed: the deployment, and by which rule; both null where none is known.
+-- What incidents mark as failed: each the deployment, and by which rule; both null where none is known. A deployment
+-- that may not be seen is not named.
 select
-    incident_links.deployment_id,
+    incidents.id,
+    case
+        when may_see({'visible_keys': $visible_keys::varchar[]}, failed.repository_key)
+            then incident_links.deployment_id
+    end as deployment_id,
     incident_links.method,
     incidents.change_related,
     incident_links.reason as without_link
 from incidents
 left join incident_links on incident_links.incident_id = incidents.id
-where incidents.organization = $organization and incidents.id = $id
+left join finished_deployments as failed on failed.id = incident_links.deployment_id
+where incidents.organization = $organization and list_contains($ids::varchar[], incidents.id)
+order by incidents.id

@@ -1,0 +1,376 @@
+"""Deployments: a list to search, and the page of one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from litestar import Response, get
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from metrics.definitions.words import span
+from metrics.domain.errors import ParameterError
+from metrics.domain.vocabulary import Status
+from metrics.queries.outcomes import NO_OUTCOME, Finished
+from metrics.queries.receipts import DeploymentReceipt, Entry
+from tracker.auth.tokens import Scope
+from tracker.deployments.queries import DeploymentFilter, list_deployments
+from tracker.deployments.routes import ListedDeployment, with_outcomes
+from tracker.deployments.schemas import DeploymentAnswer
+from tracker.deployments.service import RecordedDeployment
+from tracker.deployments.steps import Step, steps_of
+from tracker.pages.access import PAGE, signed_in
+from tracker.pages.address import WINDOW, Address
+from tracker.pages.asking import Asked, Controls, controls_of
+from tracker.pages.drawing import share_bar
+from tracker.pages.history import HistoryRow, history_rows
+from tracker.pages.live import live_page
+from tracker.pages.naming import NamedDeployment, Names, names_of
+from tracker.pages.words import LEFT_OUT, RULES, about, no_break, short_release
+from tracker.records.aliases import read_aliases
+from tracker.records.history import entries
+from tracker.records.tables import DEPLOYMENTS
+from tracker.web.answers import PASSED_OVER
+from tracker.web.paging import CallerRequest
+from tracker.web.state import Service
+from tracker.web.visible import load_visible, load_visible_history
+
+_A_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A deployment in the list."""
+
+    deployment: ListedDeployment
+    at: datetime
+    about: str
+    release: str
+    took: str
+    lead_time: str
+    repaired: NamedDeployment | None
+
+    @property
+    def url(self) -> str:
+        return f"/deployments/{self.deployment.id}"
+
+    @property
+    def commits(self) -> int:
+        return self.deployment.commits_count or len(self.deployment.commits)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDay:
+    """A day's deployments, as far as they are on the page."""
+
+    day: date
+    rows: Sequence[Listed]
+
+    @property
+    def failed(self) -> int:
+        return sum(bool(row.deployment.failed) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentsPage:
+    asked: Asked
+    controls: Controls
+    days: Sequence[ListedDay]
+    next_url: str | None
+    statuses: Sequence[tuple[str, str]]
+    is_limited: bool
+    """Whether the window limits the list."""
+    query: str
+    found_nothing: str
+
+
+_STATUSES = (
+    (Status.SUCCESS.value, "succeeded"),
+    (Status.FAIL.value, "did not get through"),
+    (Status.IN_PROGRESS.value, "under way"),
+    (Status.CANCELLED.value, "cancelled"),
+)
+_OWN = ("q", "status", "branch", "cursor")
+
+
+@get(
+    "/deployments",
+    include_in_schema=False,
+    opt=PAGE,
+    guards=[signed_in(Scope.DEPLOYMENTS_READ)],
+    sync_to_thread=True,
+)
+def deployments_page(request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
+    """The deployments, newest first."""
+    return live_page(request, service, "deployments", _list)
+
+
+def _list(asked: Asked) -> DeploymentsPage:
+    address, question = asked.address, asked.question
+    is_limited = address.given(*WINDOW)
+    status = address.first("status")
+    notices = list(asked.notices)
+    wanted = DeploymentFilter(
+        organization=asked.caller.organization,
+        visible=asked.caller.repositories,
+        aliases=_aliases(asked),
+        repository=tuple(question.repositories or ()),
+        service=tuple(question.services or ()),
+        environment=tuple(address.every("environment")),
+        team=tuple(question.teams or ()),
+        label=[(label.name, label.text) for label in question.labels],
+        status=(status,) if status in dict(_STATUSES) else (),
+        branch=tuple(address.every("branch")),
+        q=(address.first("q") or "")[:200] or None,
+        from_=question.from_at if is_limited else None,
+        to=question.to_at if is_limited else None,
+        limit=_A_PAGE,
+        cursor=address.first("cursor"),
+    )
+    try:
+        page = list_deployments(asked.service.engine, wanted)
+    except ParameterError:
+        notices.append("The page that was asked for is not known. The first one is shown.")
+        page = list_deployments(asked.service.engine, replace(wanted, cursor=None))
+    recorded = [RecordedDeployment.from_row(row) for row in page.items]
+    listed = with_outcomes(asked.service, asked.caller, recorded)
+    names = names_of(
+        asked.service.engine,
+        asked.caller.organization,
+        [one.repairs.deployment_id for one in listed if one.repairs is not None],
+    )
+    rows = [_listed(one, names) for one in listed]
+    local_day = lambda row: asked.clock.local(row.at).date()  # noqa: E731
+    return DeploymentsPage(
+        asked=replace(asked, notices=notices),
+        controls=controls_of(asked, "q", "status", "branch", is_list=True),
+        days=[ListedDay(day, list(of_it)) for day, of_it in groupby(rows, local_day)],
+        next_url=None if page.next_cursor is None else str(address.having(cursor=page.next_cursor)),
+        statuses=_STATUSES,
+        is_limited=is_limited,
+        query=_export_query(address),
+        found_nothing="No deployment fits." if address.pairs else "Nothing is recorded yet.",
+    )
+
+
+def _aliases(asked: Asked) -> Any:
+    with asked.service.engine.connect() as connection:
+        return read_aliases(connection, asked.caller.organization)
+
+
+def _export_query(address: Address) -> str:
+    taken = ("from", "to", "environment", "repository", "service", "team", "label", "status", "branch", "q")
+    return str(Address("", address.only(taken).pairs)) or "?"
+
+
+def _listed(one: ListedDeployment, names: Names) -> Listed:
+    at = one.finished_at or one.created_at
+    assert at is not None, "what is recorded has a time"
+    return Listed(
+        deployment=one,
+        at=at,
+        about=about(one.repository, one.service),
+        release=short_release(one.version, one.commit_id),
+        took="" if one.duration_seconds is None else no_break(span(one.duration_seconds)),
+        lead_time="" if one.lead_time_seconds is None else no_break(span(one.lead_time_seconds)),
+        repaired=names.deployments.get((one.repairs and one.repairs.deployment_id) or ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `tone` is quiet, done, bad or good."""
+
+    at: datetime
+    what: str
+    note: str
+    tone: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What says that the deployment failed, or what it repaired, and by which rule."""
+
+    kind: str
+    text: str
+    url: str | None
+    rule: str
+    at: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedCommit:
+    sha: str
+    committed_at: datetime
+    lead_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentPage:
+    asked: Asked
+    deployment: ListedDeployment
+    about: str
+    release: str
+    timeline: Sequence[Event]
+    failed_by: Sequence[Why]
+    repaired: Why | None
+    recovered_in: str | None
+    commits: Sequence[CarriedCommit]
+    steps: Sequence[tuple[Step, str, Any]]
+    counted: Sequence[tuple[str, str]]
+    history: Sequence[HistoryRow]
+    production: bool
+
+
+@get(
+    "/deployments/{deployment_id:str}",
+    include_in_schema=False,
+    opt=PAGE,
+    guards=[signed_in(Scope.DEPLOYMENTS_READ)],
+    sync_to_thread=True,
+)
+def deployment_page(
+    deployment_id: FromPath[str], request: CallerRequest, service: Service
+) -> Response[bytes] | Redirect:
+    """One deployment: what happened, why it counts as it does, and its history."""
+    # Whoever may not see it learns nothing, not even from how long the answer takes to be made.
+    load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
+    return live_page(request, service, "deployment", lambda asked: _deployment(asked, deployment_id))
+
+
+def _deployment(asked: Asked, deployment_id: str) -> DeploymentPage:
+    engine = asked.service.engine
+    row = load_visible(engine, asked.caller, DEPLOYMENTS, deployment_id)
+    recorded = RecordedDeployment.from_row(row)
+    (one,) = with_outcomes(asked.service, asked.caller, [recorded])
+    receipt = asked.session.deployment_receipt(deployment_id, one.finished_at or one.started_at)
+    causes = list(receipt.failed_by)
+    repaired_id = None if receipt.repairs is None else receipt.repairs.deployment_id
+    names = names_of(
+        engine,
+        asked.caller.organization,
+        [*[cause["id"] for cause in causes if cause["kind"] == "remediation"], repaired_id],
+        [cause["id"] for cause in causes if cause["kind"] == "incident"],
+    )
+    failed_by = [_why(cause, names) for cause in causes] if one.failed else []
+    versions = load_visible_history(engine, asked.caller, DEPLOYMENTS, deployment_id)
+    history = history_rows(
+        entries(
+            versions, lambda version: DeploymentAnswer.of(RecordedDeployment.from_row(version)), PASSED_OVER
+        )
+    )
+    with engine.connect() as connection:
+        steps = steps_of(connection, deployment_id)
+    outcome = asked.session.outcomes(_finished(one)).get(deployment_id, NO_OUTCOME)
+    recovered = outcome.seconds_to_recover
+    return DeploymentPage(
+        asked=asked,
+        deployment=one,
+        about=about(one.repository, one.service),
+        release=short_release(one.version, one.commit_id),
+        timeline=_timeline(one, failed_by),
+        failed_by=failed_by,
+        repaired=_repaired(receipt, names),
+        recovered_in=None if recovered is None else no_break(span(recovered)),
+        commits=_commits(one),
+        steps=[
+            (step, no_break(span(step.duration_sec)), share_bar(min(1, step.duration_sec / total)))
+            for step in steps
+            if (total := one.duration_seconds or sum(other.duration_sec for other in steps))
+        ],
+        counted=[(entry.metric.value, _entry_words(entry)) for entry in receipt.metrics],
+        history=history,
+        production=any(entry.counted for entry in receipt.metrics),
+    )
+
+
+def _finished(one: ListedDeployment) -> Sequence[Finished]:
+    if one.id is None or one.finished_at is None:
+        return []
+    return [Finished(one.id, one.finished_at, one.environment)]
+
+
+def _why(cause: Mapping[str, Any], names: Names) -> Why:
+    if cause["kind"] == "incident":
+        incident = names.incidents.get(cause["id"] or "")
+        text = "one that cannot be seen" if incident is None else incident.title
+        url = None if incident is None else incident.url
+        kind = "Incident"
+    else:
+        repair = names.deployments.get(cause["id"] or "")
+        text = "one that cannot be seen" if repair is None else f"{repair.about} {repair.release}"
+        url = None if repair is None else repair.url
+        kind = " and ".join(cause["signals"]).capitalize() or "Repair"
+    rule = RULES.get(cause["method"], cause["method"])
+    return Why(kind, text, url, rule, cause["happened_at"], cause["resolved_at"])
+
+
+def _repaired(receipt: DeploymentReceipt, names: Names) -> Why | None:
+    mark = receipt.repairs
+    if mark is None:
+        return None
+    found = names.deployments.get(mark.deployment_id or "")
+    kind = " and ".join(mark.signals).capitalize()
+    if found is None:
+        return Why(kind, "nobody knows which deployment", None, mark.reason or "", None, None)
+    rule = RULES.get(mark.method or "", mark.method or "")
+    return Why(kind, f"{found.about} {found.release}", found.url, rule, found.finished_at, None)
+
+
+def _timeline(one: ListedDeployment, failed_by: Sequence[Why]) -> Sequence[Event]:
+    events = []
+    if one.commits:
+        first = min(one.commits, key=lambda commit: commit.committed_at)
+        last = max(one.commits, key=lambda commit: commit.committed_at)
+        events.append(Event(first.committed_at, "First change written", first.sha[:10], "quiet"))
+        if last is not first:
+            events.append(Event(last.committed_at, "Last change written", last.sha[:10], "quiet"))
+    if one.started_at is not None:
+        who = f"by {one.member_id}" if one.member_id else ""
+        events.append(Event(one.started_at, "Deployment started", who, "quiet"))
+    if one.finished_at is not None:
+        took = f"after {no_break(span(one.duration_seconds))}" if one.duration_seconds is not None else ""
+        what, tone = _ENDS[one.status]
+        events.append(Event(one.finished_at, what.format(one.environment), took, tone))
+    for why in failed_by:
+        if why.at is None:
+            continue
+        is_incident = why.kind == "Incident"
+        what = "Incident began" if is_incident else f"{why.kind} reached users"
+        events.append(Event(why.at, what, why.text, "bad" if is_incident else "done", why.url))
+        if why.until is not None:
+            events.append(Event(why.until, "Incident was over", why.text, "good", why.url))
+    return sorted(events, key=lambda event: event.at)
+
+
+_ENDS = {
+    Status.SUCCESS: ("Reached {}", "done"),
+    Status.FAIL: ("Did not get through to {}", "bad"),
+    Status.CANCELLED: ("Was cancelled", "quiet"),
+    Status.IN_PROGRESS: ("Still under way", "quiet"),
+}
+
+
+def _commits(one: ListedDeployment) -> Sequence[CarriedCommit]:
+    if one.finished_at is None:
+        return [CarriedCommit(commit.sha, commit.committed_at, "") for commit in one.commits]
+    return [
+        CarriedCommit(
+            commit.sha,
+            commit.committed_at,
+            no_break(span((one.finished_at - commit.committed_at).total_seconds())),
+        )
+        for commit in sorted(one.commits, key=lambda commit: commit.committed_at)
+    ]
+
+
+def _entry_words(entry: Entry) -> str:
+    if entry.counted:
+        return "counted, and in the numerator" if entry.in_numerator else "counted"
+    if entry.reason == "not_failed":
+        return "not counted: it did not fail"
+    return f"not counted: {LEFT_OUT.get(entry.reason or '', entry.reason or '')}"
