@@ -8,7 +8,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 JAVASCRIPT := tests/javascript
 PACKAGES := $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
 
-.PHONY: help serve test test-later coverage check bench clean
+.PHONY: help serve test test-later coverage check bench screenshot clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: $(VENV)/.develop ## lint, spelling, SQL, types, architecture
 
 bench: $(VENV)/.develop ## how fast it records and answers
 	@$(BIN)/python -m benchmarks
+
+screenshot: $(VENV)/.develop ## take the picture of the overview in the README, with Chromium
+	@$(BIN)/python -m tests.screenshot
 
 clean: ## remove the environment and what the tools have cached
 	rm -rf $(VENV) $(JAVASCRIPT)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

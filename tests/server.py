@@ -46,13 +46,15 @@ def clean_environment() -> dict[str, str]:
 class Server:
     """A service over the data in a folder."""
 
-    def __init__(self, folder: Path, before: Sequence[str] = (), **environment: str) -> None:
-        """`before` is a command that runs the service's."""
+    def __init__(
+        self, folder: Path, before: Sequence[str] = (), *, port: int = 0, **environment: str
+    ) -> None:
+        """`before` is a command that runs the service's; port 0 is a free one."""
         self.folder, self.environment = folder, environment
         self.lines: queue.Queue[str] = queue.Queue()
         self.output: list[str] = []
         self.process = subprocess.Popen(
-            [*before, TRACKER, "serve", "--port", "0"],
+            [*before, TRACKER, "serve", "--port", str(port)],
             cwd=folder,
             env=clean_environment() | {"PYTHONUNBUFFERED": "1"} | environment,
             stdout=subprocess.PIPE,
@@ -132,3 +134,9 @@ def deployment(**fields: Any) -> dict[str, Any]:
 
 def ndjson(*records: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def as_recorded(answered: dict[str, Any]) -> dict[str, Any]:
+    """A deployment as it was recorded, without the warnings of the moment and what became of it."""
+    worked_out = ("warnings", "failed", "repairs", "lead_time_seconds")
+    return {name: value for name, value in answered.items() if name not in worked_out}

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from metrics.api.charts import ChartParameters
 from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
 from metrics.definitions.base import Definition, MetricName, Profile
 from metrics.definitions.catalog import CATALOG
@@ -32,7 +33,9 @@ from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
 from tracker.auth.tokens import Scope
 from tracker.deployments.routes import DeploymentListParameters, RecordParameters
-from tracker.incidents.routes import IncidentListParameters, ReportParameters
+from tracker.incidents.routes import IncidentListParameters
+from tracker.incidents.routes import ReportParameters as IncidentReportParameters
+from tracker.pages.report import ReportParameters
 from tracker.settings import Settings
 from tracker.transfer.downloads import ExportParameters, IncidentExportParameters
 from tracker.webhooks import retry
@@ -41,6 +44,7 @@ from tracker.webhooks.routes import DeliveryListParameters
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
 API = (PROJECT / "docs" / "api.md").read_text()
+PAGES = (PROJECT / "docs" / "pages.md").read_text()
 PORT = 8000
 
 
@@ -109,11 +113,12 @@ def test_the_commands_of_the_readme_run_as_they_stand(served: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
-    recorded, summary, table, simulated, imported = outputs
+    looked, recorded, summary, table, simulated, imported = outputs
+    assert re.search(r"^http://127\.0\.0\.1:8000/login\?code=\S+$", looked, re.MULTILINE)
     assert json.loads(recorded)["repository"] == "acme/shop"
     assert json.loads(summary)["metrics"]["deployment_frequency"]["deployments"] == 1
     assert "Deployment frequency" in table
-    assert "simulated deployments recorded" in simulated
+    assert "simulated deployments recorded" in looked
     assert "numerator" in simulated
     assert imported == "1 recorded, 0 repeated, 0 failed\n"
 
@@ -125,7 +130,7 @@ def test_the_commands_of_the_readme_run_as_they_stand(served: Path) -> None:
 def test_on_an_empty_database_the_service_prints_commands_that_run(served: Path) -> None:
     printed = (served / "serve.log").read_text()
     commands = re.findall(r"^  (\S.*?)\n\n", printed + "\n", re.MULTILINE | re.DOTALL)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
@@ -144,13 +149,13 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters,
-    DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, ReportParameters, ChangesParameters,
-    QualityParameters, DeliveryListParameters,
+    DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, IncidentReportParameters, ChangesParameters,
+    QualityParameters, DeliveryListParameters, ChartParameters, ReportParameters,
 )  # fmt: skip
 
 
 def test_the_page_of_the_interface_names_every_field_parameter_scope_and_warning() -> None:
-    words = set(re.findall(r"[a-z_]+(?::[a-z]+)?", API))
+    words = set(re.findall(r"[a-z_]+(?::[a-z]+)?", API + PAGES))
     assert NewDeployment.model_fields.keys() <= words
     assert NewIncident.model_fields.keys() <= words
     assert SettingsChange.model_fields.keys() <= words

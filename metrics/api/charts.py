@@ -29,14 +29,19 @@ class ChartParameters(MetricParameters):
     theme: Literal["light", "dark"] = Field("light", description="The ground: light or dark.")
 
 
-@get("/{file:str}", operation_class=documents(ChartParameters, file=_FILES), sync_to_thread=True)
-def chart(file: FromPath[str], request: AnyRequest, session: Session) -> Response[bytes]:
+@get(
+    "/{chart_file:str}",
+    operation_class=documents(ChartParameters, chart_file=_FILES),
+    sync_to_thread=True,
+    opt={"media_types": list(_TYPES.values())},
+)
+def chart(chart_file: FromPath[str], request: AnyRequest, session: Session) -> Response[bytes]:
     """The chart of a metric's series, by week unless told otherwise; with `group_by` one for each group."""
     # Altair and the renderer, for charts alone.
     from metrics.output.charts import metric_chart
     from metrics.output.drawing import png_picture, svg_picture
 
-    name, _, ending = file.rpartition(".")
+    name, _, ending = chart_file.rpartition(".")
     if name not in set(MetricName) or ending not in _TYPES:
         raise NotFoundException
     parameters = ChartParameters.read(request.query_params.multi_items())
@@ -48,7 +53,7 @@ def chart(file: FromPath[str], request: AnyRequest, session: Session) -> Respons
     except ValueError as error:
         raise ParameterError([("group_by", str(error))]) from None
     content = png_picture(drawn) if ending == "png" else svg_picture(drawn).encode()
-    headers = {"Content-Disposition": f'inline; filename="{file}"', **_SAFE}
+    headers = {"Content-Disposition": f'inline; filename="{chart_file}"', **_SAFE}
     return Response(content, media_type=_TYPES[ending], headers=headers)
 
 

@@ -21,8 +21,8 @@ _HEAD = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"[^>]*>')
 
 
 def svg_picture(chart: alt.TopLevelMixin) -> str:
-    """A chart as an SVG file."""
-    return vl_convert.vegalite_to_svg(_specification(chart))
+    """A chart as an SVG file; the same for the same figures."""
+    return _own_ids(vl_convert.vegalite_to_svg(_specification(chart)), "")
 
 
 def png_picture(chart: alt.TopLevelMixin) -> bytes:
@@ -44,13 +44,21 @@ def inline_svg(chart: alt.TopLevelMixin, css_class: str) -> str:
     for meaning, stand_in in STAND_INS.items():
         body = re.sub(stand_in, f"var(--{meaning})", body, flags=re.IGNORECASE)
     # Ids are the document's, not the drawing's: two charts on a page would clip each other.
-    own = f"c{next(_IDS)}-"
-    body = body.replace('id="clip', f'id="{own}').replace("url(#clip", f"url(#{own}")
+    body = _own_ids(body, f"c{next(_IDS)}-")
     head = (
         f'<svg class="plot {css_class}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'aria-hidden="true" focusable="false" fill="none" stroke-miterlimit="10">'
     )
     return (head + body).replace("\n", "").strip()
+
+
+def _own_ids(text: str, prefix: str) -> str:
+    """The drawing with its clips counted anew: the renderer goes on counting over all it ever draws."""
+    known: dict[str, str] = {}
+    return _CLIP.sub(lambda match: known.setdefault(match[0], f"{prefix}clip{len(known)}"), text)
+
+
+_CLIP = re.compile(r"\bclip\d+\b")
 
 
 def _specification(chart: alt.TopLevelMixin) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def test_the_rows_reproduce_the_answer(
     answers = book.ask(org=organization.org, **asked)
     with open_snapshot(book.store) as reading:
         statement = "select production_environments from settings where organization = $org"
-        held = reading._cursor.execute(statement, {"org": organization.org}).fetchall()
+        held = reading.cursor.execute(statement, {"org": organization.org}).fetchall()
     production = held[0][0] if held else []
     for metric in MetricName:
         explanation = explain(book, metric, org=organization.org, **asked)

@@ -23,7 +23,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 def recorded(book: Book, organization: str, table: str) -> list[Row]:
     with open_snapshot(book.store) as reading:
-        found = reading._cursor.sql(f"from {table} where organization = $org", params={"org": organization})
+        found = reading.cursor.sql(f"from {table} where organization = $org", params={"org": organization})
         return list(found.to_arrow_table().to_pylist())
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from metrics.wire.cursors import write_cursor
-from tests.server import Server, deployment, ndjson
+from tests.server import Server, as_recorded, deployment, ndjson
 
 METRICS = "/api/v1/metrics"
 EXPORT = "/api/v1/deployments/export"
@@ -173,7 +173,7 @@ def test_deployments_are_exported_as_a_table(client: httpx.Client, name: str) ->
     frame = read(client.get(f"{EXPORT}?format={name}"))
     listed = client.get("/api/v1/deployments").json()["items"]
     assert frame["id"].to_list() == [one["id"] for one in reversed(listed)]
-    assert set(frame.columns) == set(listed[0])
+    assert set(frame.columns) == set(as_recorded(listed[0]))
     assert frame["team"].to_list()[2] == 'a "team", of two'
     only = read(client.get(f"{EXPORT}?format={name}&status=in_progress"))
     assert only["status"].to_list() == ["in_progress"]
@@ -181,7 +181,7 @@ def test_deployments_are_exported_as_a_table(client: httpx.Client, name: str) ->
 
 def test_deployments_are_exported_as_json(client: httpx.Client) -> None:
     listed = client.get("/api/v1/deployments").json()["items"]
-    assert client.get(EXPORT).json() == {"items": listed[::-1]}
+    assert client.get(EXPORT).json() == {"items": [as_recorded(one) for one in reversed(listed)]}
     assert client.get(f"{EXPORT}?branch=nowhere").json() == {"items": []}
 
 

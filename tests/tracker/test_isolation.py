@@ -3,6 +3,7 @@
 One table of every route; what is not in it fails.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,12 @@ AT = "2026-03-02T{:02}:00:00Z".format
 MARCH = "from=2026-03-01&to=2026-04-01"
 # What the victim's records say, and nobody else's.
 SECRET = "Hush"
-OF_NO_ORGANIZATION = {"/healthz", "/readyz", "/metrics", "/schema", "/schema/openapi.json", "/schema/{path}"}
+OF_NO_ORGANIZATION = {
+    "/healthz", "/readyz", "/metrics", "/schema", "/schema/openapi.json", "/schema/{path}", "/static/{name}", "/docs",
+    "/docs/{name}", "/sign-in", "/login",
+    # Public on purpose: whoever has a badge's link sees its figure.
+    "/badges/{badge_file}",
+}  # fmt: skip
 DEPLOYED = {"deployment_node_id": "run-1", "finished_at": AT(10)}
 REPAIRED = {"deployment_node_id": "run-2", "finished_at": AT(13), "commit_id": "f" * 40}
 BEGUN = {
@@ -114,6 +120,11 @@ TABLE = [
     Route("PATCH", "/api/v1/repositories/{repository_id}", 404, 403, body={"aliases": ["github.com/a/b"]}),
     Route("GET", "/api/v1/settings", 200, 403),
     Route("PATCH", "/api/v1/settings", 200, 403, body={"failure_signals": ["status"]}),
+    Route("GET", "/api/v1/badges", 200, 200),
+    Route("POST", "/api/v1/badges", 201, 201, body={"metric": "deployment_frequency", "parameters": {"last": "13w"}}),
+    Route("DELETE", "/api/v1/badges/{badge_id}", 404, 404),
+    Route("GET", "/api/v1/charts/{chart_file}", 200, 200, f"?{MARCH}"),
+    Route("GET", "/api/v1/charts/{chart_file}", 200, 200, f"?{MARCH}&repository=acme/shop"),
     Route("GET", "/api/v1/webhooks", 200, 403),
     Route("POST", "/api/v1/webhooks", 201, 403, body={"url": "https://nobody.invalid/theirs"}),
     Route("GET", WEBHOOK, 404, 403),
@@ -142,6 +153,34 @@ TABLE = [
     *github(""),
     *github("/api/v3"),
 ]  # fmt: skip
+# What browsers are shown, and what else is another every minute. The statuses are those of a session of the stranger's, or of the limited one's.
+PAGES = [
+    Route("GET", "/", 200, 200),
+    Route("GET", "/", 200, 200, f"?{MARCH}&team=checkout"),
+    Route("GET", "/metric/{name}", 200, 200, f"?{MARCH}"),
+    Route("GET", "/metric/{name}", 200, 200, f"?{MARCH}&rows=left_out&repository=acme/shop"),
+    Route("GET", "/deployments", 200, 200),
+    Route("GET", "/deployments", 200, 200, f"?q={SECRET[1:]}"),
+    Route("GET", "/deployments/{deployment_id}", 404, 404),
+    Route("GET", "/incidents", 200, 200),
+    Route("GET", "/incidents/{incident_id}", 404, 404),
+    Route("GET", "/repositories", 200, 200, f"?{MARCH}"),
+    Route("GET", "/repositories/{repository_id}", 404, 403),
+    Route("GET", "/quality", 200, 200, f"?{MARCH}"),
+    Route("GET", "/report", 200, 200, "?month=2026-03"),
+    Route("GET", "/api/v1/report.html", 200, 200, "?month=2026-03"),
+    # Says when it was used last.
+    Route("GET", "/api/v1/tokens", 200, 403),
+    Route("GET", "/settings", 200, 403),
+    Route("GET", "/tokens", 200, 403),
+]
+FORMS = [
+    Route("POST", "/repositories/{repository_id}", 404, 403, body={"team": "theirs"}),
+    Route("POST", "/settings", 200, 403, body={"timezone": "UTC", "failure_signals": "status"}),
+    Route("POST", "/tokens", 200, 403, body={"subject": "x", "scope": "admin", "days": "9"}),
+    Route("POST", "/tokens/revoke", 404, 403, body={"token_id": "{token_id}"}),
+    Route("POST", "/sign-out", 303, 303, body={}),
+]
 READS = [route for route in TABLE if route.method == "GET"]
 WRITES = [route for route in TABLE if route.method != "GET"]
 TELLING = {
@@ -169,7 +208,7 @@ def test_the_table_names_every_route(tmp_path: Path) -> None:
             for method in getattr(route, "methods", ())
             if method != "OPTIONS" and route.path_format not in OF_NO_ORGANIZATION
         }
-    assert served == {(route.method, route.path) for route in TABLE}
+    assert served == {(route.method, route.path) for route in [*TABLE, *PAGES, *FORMS]}
 
 
 @dataclass(frozen=True)
@@ -200,7 +239,7 @@ def opened_house(server: Server, name: str) -> Iterator[House]:
         askers = {"stranger": stranger, "limited": limited}
         record_some(stranger, SHOP)
         record_some(limited, OTHER)
-        nothing = {"owner": "acme", "repo": "shop"}
+        nothing = {"owner": "acme", "repo": "shop", "chart_file": "lead_time_for_changes.svg"}
         before = {
             (asker, path): client.get(path).text
             for asker, client in askers.items()
@@ -261,6 +300,11 @@ def record_everything(server: Server, client: httpx.Client, organization: str) -
     sent(client, "PATCH", f"/api/v1/repositories/{repository_id}", {"team": "checkout"})
     sent(client, "PATCH", "/api/v1/settings", {"attribution_gap_days": 5})
 
+    badge_id = sent(client, "POST", "/api/v1/badges", {"metric": "deployment_frequency"})["id"]
+    # It is known once it was used, and that was written down.
+    wait_until(lambda: sent(client, "GET", "/api/v1/tokens")["items"])
+    token_id = sent(client, "GET", "/api/v1/tokens")["items"][0]["id"]
+
     numbers = []
     # A task that deploys nothing has a number and no record.
     for task in ("deploy", "seed-database"):
@@ -286,7 +330,8 @@ def record_everything(server: Server, client: httpx.Client, organization: str) -
     things = {
         "deployment_id": first["id"], "incident_id": incident_id, "repository_id": repository_id,
         "webhook_id": webhook, "delivery_id": delivery["id"], "workspace_id": workspace, "job_id": job,
-        "owner": "acme", "repo": "shop",
+        "owner": "acme", "repo": "shop", "badge_id": badge_id, "token_id": token_id,
+        "chart_file": "lead_time_for_changes.svg",
     }  # fmt: skip
     return [{**things, **number} for number in numbers]
 
@@ -345,3 +390,69 @@ def test_the_id_of_anothers_deployment_names_nothing(
         marks = sent(stranger, "POST", f"{INCIDENTS}?receipt=true", incident)["receipt"]["marks"]
         assert (marks["deployment_id"], marks["reason"]) == (None, "unknown_name")
     assert sent(client, "GET", f"/api/v1/metrics/change_failure_rate?{MARCH}")["numerator"] == 0
+
+
+@contextmanager
+def browser_of(server: Server, client: httpx.Client) -> Iterator[httpx.Client]:
+    """A browser that has signed in with a client's token."""
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    with httpx.Client(base_url=server.url, timeout=30) as browser:
+        assert browser.post("/sign-in", data={"token": token}).status_code == 303
+        yield browser
+
+
+def form_key_of_page(browser: httpx.Client) -> str:
+    found = re.search(r'name="form_key" value="(\w+)"', browser.get("/").text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("route", cases(PAGES))
+def test_whose_pages_they_are_is_shown_them(read_house: House, server: Server, route: Route) -> None:
+    with browser_of(server, read_house.victim) as browser:
+        for path in route.paths(read_house.things):
+            assert browser.get(path).status_code == 200, path
+
+
+def test_pages_tell_what_they_are_about(read_house: House, server: Server) -> None:
+    with browser_of(server, read_house.victim) as browser:
+        telling = (
+            "/",
+            "/deployments",
+            "/incidents",
+            "/deployments/{deployment_id}",
+            "/incidents/{incident_id}",
+        )
+        for path in telling:
+            assert SECRET in browser.get(path.format(**read_house.things[0]) + f"?{MARCH}").text, path
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("route", cases(PAGES))
+def test_pages_show_nothing_of_anothers(read_house: House, server: Server, route: Route, asker: str) -> None:
+    with browser_of(server, read_house.askers[asker]) as browser:
+        for path in route.paths(read_house.things):
+            answered = browser.get(path)
+            assert answered.status_code == getattr(route, asker), path
+            assert SECRET not in answered.text.replace(f'value="{SECRET[1:]}"', "")
+            ids = [text for name, text in read_house.things[0].items() if name.endswith("_id")]
+            # A stranger's own request names what it asks for.
+            assert not any(one in answered.text for one in ids if one not in path), path
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("route", cases(FORMS))
+def test_forms_change_nothing_of_anothers(
+    written_house: House, server: Server, route: Route, asker: str
+) -> None:
+    before = written_house.seen_by_the_victim()
+    things = written_house.things[0]
+    with browser_of(server, written_house.askers[asker]) as browser:
+        body = {name: text.format(**things) for name, text in route.body.items()}
+        answered = browser.post(
+            route.path.format(**things), data={**body, "form_key": form_key_of_page(browser)}
+        )
+        assert answered.status_code == getattr(route, asker), answered.text
+    assert written_house.seen_by_the_victim() == before
+    # Nobody has signed the victim out.
+    assert written_house.victim.get(DEPLOYMENTS).status_code == 200

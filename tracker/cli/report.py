@@ -118,7 +118,7 @@ def _send(settings: Settings, recipients: tuple[str, ...], subject: str, html: s
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = settings.smtp_from, ", ".join(recipients), subject
     message.set_content(f"{subject}: the report is attached, and opens in any browser.\n")
-    message.add_attachment(html.encode(), maintype="text", subtype="html", filename=name)
+    message.add_attachment(html, subtype="html", filename=name)
     assert settings.smtp_host is not None
     try:
         with _connected(settings.smtp_host, settings.smtp_port, settings.smtp_security) as server:

@@ -1,9 +1,10 @@
 """`/api/v1/deployments`: record, read, list, correct, delete, the history of one, and its steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import structlog
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
@@ -12,11 +13,12 @@ from pydantic import AfterValidator, Field
 from metrics.api.documents import documents
 from metrics.domain.corrections import DeploymentChange
 from metrics.domain.deployments import NewDeployment
+from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.fields import Body, Duration, Name, StatusWord
 from metrics.domain.instants import from_microseconds, instant_of, now_microseconds
 from metrics.domain.merging import MergedDeployment
 from metrics.domain.repositories import RepositoryIdentity
-from metrics.queries.outcomes import Finished, Repair
+from metrics.queries.outcomes import Finished, Outcome, Repair
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
 from metrics.queries.session import Session
@@ -59,6 +61,7 @@ from tracker.web.state import Service, author_of
 from tracker.web.visible import load_visible, load_visible_history
 
 PATH = "/api/v1/deployments"
+_log = structlog.get_logger("tracker")
 
 
 class RecordParameters(QueryParameters):
@@ -132,13 +135,17 @@ class ListedDeployment(DeploymentAnswer):
 def with_outcomes(
     service: Service, caller: Caller, recorded: Sequence[RecordedDeployment]
 ) -> list[ListedDeployment]:
-    """Deployments with what became of them. Raises `RecordsUnavailable`."""
+    """Deployments with what became of them, as far as that can be worked out just now."""
     asked = [
         Finished(one.version.id, from_microseconds(one.facts.finished_at), one.facts.environment)
         for one in recorded
         if one.facts.finished_at is not None
     ]
-    outcomes = Session(service.store, caller.organization, caller.repositories).outcomes(asked)
+    outcomes: Mapping[str, Outcome] = {}
+    try:
+        outcomes = Session(service.store, caller.organization, caller.repositories).outcomes(asked)
+    except (RecordsUnavailable, ParameterError) as failure:
+        _log.warning("what became of deployments cannot be worked out", failure=str(failure))
     found = []
     for one in recorded:
         listed, outcome = ListedDeployment.of(one), outcomes.get(one.version.id)

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from markupsafe import escape
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import Row, insert, select
 from sqlalchemy import delete as delete_rows
 
@@ -48,10 +49,17 @@ class NewBadge(Body):
     """What a badge shows."""
 
     metric: Annotated[MetricName, Field(strict=False)]
-    parameters: Annotated[dict[str, Parameter], Field(max_length=_MOST_PARAMETERS)] = Field(
+    parameters: dict[str, Parameter] = Field(
         default_factory=dict,
         description="What the metric is asked with: last, team, repository, environment and so on.",
     )
+
+    @field_validator("parameters")
+    @classmethod
+    def _few(cls, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
+        if len(parameters) > _MOST_PARAMETERS:
+            raise PydanticCustomError("few", "must be at most {most}", {"most": _MOST_PARAMETERS})
+        return parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +126,10 @@ class BadgesController(Controller):
 
         await asyncio.to_thread(act)
 
-    @get(PUBLIC_PATH + "/{file:str}", include_in_schema=False, sync_to_thread=True)
-    def show(self, file: FromPath[str], service: Service) -> Response[Any]:
+    @get(PUBLIC_PATH + "/{badge_file:str}", include_in_schema=False, sync_to_thread=True)
+    def show(self, badge_file: FromPath[str], service: Service) -> Response[Any]:
         """The badge behind a public link."""
-        badge_id, _, ending = file.rpartition(".")
+        badge_id, _, ending = badge_file.rpartition(".")
         if ending not in ("svg", "json"):
             raise NotFound("There is no such badge.")
         with service.engine.connect() as connection:

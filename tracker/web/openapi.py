@@ -1,8 +1,8 @@
 """The OpenAPI document beyond what the framework reads off the handlers: who may ask, and every refusal.
 
 What a handler refuses of its own, it says itself in its `opt`: `refusals` by status, `keyed` where it takes
-an `Idempotency-Key`, `tables` where it answers in other formats than JSON, `answers` where it has other
-statuses.
+an `Idempotency-Key`, `tables` where it answers in other formats too, `media_types` where never in JSON,
+`answers` where it has other statuses.
 """
 
 from collections.abc import Mapping
@@ -93,6 +93,10 @@ def _complete(path: str, method: str, operation: Operation, options: Mapping[str
         responses["413"] = _problem("The body is larger than the service is set to accept.")
     if options.get("tables"):
         _add_tables(responses["200"])
+    if media_types := options.get("media_types"):
+        answer = responses["200"]
+        assert isinstance(answer, OpenAPIResponse)
+        answer.content = {media_type: _file() for media_type in media_types}
     if options.get("keyed"):
         responses["409"] = _problem("A repeat differs from the record, or the first request is under way.")
         responses["422"] = _problem("The Idempotency-Key came with another body first.")
@@ -104,9 +108,13 @@ def _complete(path: str, method: str, operation: Operation, options: Mapping[str
 def _add_tables(response: OpenAPIResponse | Reference) -> None:
     """The formats that an answer can have beside JSON."""
     assert isinstance(response, OpenAPIResponse)
-    file = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY))
     json = {"application/json": OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))}
-    response.content = json | {one.media_type: file for one in TableFormat}
+    response.content = json | {one.media_type: _file() for one in TableFormat}
+
+
+def _file() -> OpenAPIMediaType:
+    """An answer that is a file."""
+    return OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY))
 
 
 def _like(response: OpenAPIResponse | Reference, description: str) -> OpenAPIResponse:

@@ -1,0 +1,280 @@
+"""Pages say what the interface answers, keep all of their state in the address, and show nothing as what it is not."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from metrics.definitions.base import MetricName
+from tests.server import deployment
+from tests.tracker.pages.conftest import API, SHOP, monday, record, records, text_of
+
+Make = Callable[..., httpx.Client]
+EVIL = '<script>alert("x")</script>[/x]'
+PAGES = [
+    "/", "/deployments", "/incidents", "/repositories", "/quality", "/report", "/settings", "/tokens",
+    *[f"/metric/{name}" for name in MetricName],
+]  # fmt: skip
+
+
+@pytest.fixture
+def filled(client: httpx.Client) -> httpx.Client:
+    record(client, *records())
+    started = monday(2) + timedelta(days=2, minutes=30)
+    incident = {
+        "title": "Slow answers",
+        "severity": "sev2",
+        "repository_url": SHOP,
+        "started_at": started.isoformat(),
+    }
+    answered = client.post(
+        "/api/v1/incidents", json={**incident, "resolved_at": (started + timedelta(hours=3)).isoformat()}
+    )
+    assert answered.status_code == 201, answered.text
+    return client
+
+
+def test_the_overview_says_what_the_interface_answers(filled: httpx.Client, signed_in: Make) -> None:
+    answers = filled.get("/api/v1/metrics?last=13w&compare=true").json()["metrics"]
+    html = signed_in().get("/").text
+    words = text_of(html)
+    rate, frequency = answers["change_failure_rate"], answers["deployment_frequency"]
+    assert f"{rate['denominator']} deployments reached users and {rate['numerator']} needed repair" in words
+    assert f"{rate['value']:.1%}".replace("%", " %") in words
+    assert f"{frequency['deployments']} deployments on {frequency['deployment_days']} days" in words
+    assert f"{frequency['value']:.2f} a day" in words
+    # Lead times of 20 hours, repairs after two, and the incident of three hours is the one of its deployment.
+    assert "20 h median" in words
+    assert answers["mean_time_to_recover"]["recovered"] == 7
+    assert "7 recovered, 0 open" in words
+    for team in ("checkout", "platform"):
+        assert f'href="/?team={team}"' in html
+
+
+@pytest.mark.parametrize("name", list(MetricName))
+def test_a_metrics_page_counts_the_rows_that_the_interface_explains(
+    filled: httpx.Client, signed_in: Make, name: MetricName
+) -> None:
+    explained = filled.get(f"/api/v1/metrics/{name}/explain?last=13w&limit=10000").json()
+    html = signed_in().get(f"/metric/{name}?rows=left_out").text
+    left_out = [row for row in explained["left_out"] if row["reason"] != "open"]
+    assert f"Left out {len(left_out)}<" in html
+    counted = explained["counted"]
+    numerator = [row for row in counted if row.get("in_numerator")]
+    shown = {int(count) for count in re.findall(r"(?:Failed|All|Repairs|Deployments|Commits) (\d+)<", html)}
+    assert shown == {len(counted), len(numerator)} if numerator else {len(counted)}
+
+
+def test_from_a_card_to_the_row_behind_it(filled: httpx.Client, signed_in: Make) -> None:
+    browser = signed_in()
+    assert 'href="/metric/change_failure_rate"' in browser.get("/").text
+    page = browser.get("/metric/change_failure_rate?rows=numerator").text
+    (first, *_) = re.findall(r'<th scope="row"><a href="(/deployments/[\w-]+)">', page)
+    one = browser.get(first)
+    assert "Why it counts as failed" in one.text
+    words = text_of(one.text)
+    assert "and failed ; users were affected for" in words or "and failed; users were affected for" in words
+    deployment_id = first.rpartition("/")[2]
+    listed = filled.get(f"/api/v1/deployments/{deployment_id}").json()
+    assert listed["failed"]
+
+
+def test_the_address_holds_the_whole_question(filled: httpx.Client, signed_in: Make) -> None:
+    browser = signed_in()
+    asked = {"last": "4w", "team": "checkout", "tz": "Europe/Berlin", "environment": "production"}
+    html = browser.get(f"/?{urlencode(asked)}").text
+    rate = filled.get("/api/v1/metrics/change_failure_rate", params=asked).json()
+    assert f"{rate['numerator']} of {rate['denominator']}" in text_of(html)
+    # What leads to another page takes the question along.
+    for link in re.findall(r'<nav aria-label="Main">.*?</nav>', html, re.DOTALL)[0].split("href=")[1:-2]:
+        assert "team=checkout" in link
+    custom = browser.get("/?from=2026-01-05&until=2026-01-11")
+    assert (custom.status_code, custom.headers["Location"]) == (303, "/?from=2026-01-05&to=2026-01-12")
+
+
+def test_a_first_days_record_is_seen_at_once(client: httpx.Client, signed_in: Make) -> None:
+    browser = signed_in()
+    assert "Nothing recorded yet" in browser.get("/").text
+    assert client.post("/api/v1/deployments", json=deployment()).status_code == 201
+    assert "1 deployment reached users" in text_of(browser.get("/").text)
+
+
+def test_an_empty_window_leads_to_the_records(client: httpx.Client, signed_in: Make) -> None:
+    at = monday(60)
+    assert client.post("/api/v1/deployments", json=deployment(finished_at=at.isoformat())).status_code == 201
+    browser = signed_in()
+    html = browser.get("/").text
+    assert "nothing reached users" in html
+    (link,) = re.findall(r'<a href="(/\?from=[^"]+)">Show the window', html)
+    assert "1 deployment reached users" in text_of(browser.get(link.replace("&amp;", "&")).text)
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("tz=Europe/Berln", "must be an IANA time zone"),
+        ("from=2026-13-01&to=2026-02-01", "13"),
+        ("last=13x", "must be days, weeks, months or years"),
+        ("last=4w&from=2026-01-01", "stands in place of"),
+        ("as_of=yesterday", "must be"),
+        ("label=nothing", "must be key:value"),
+        ("from=2026-02-01&to=2026-01-01", "must be before"),
+        ("repository=a//b", "must"),
+    ],
+)
+@pytest.mark.parametrize("page", ["/", "/metric/lead_time_for_changes", "/deployments"])
+def test_what_is_wrong_with_an_address_is_said_and_the_page_is_shown(
+    signed_in: Make, page: str, query: str, said: str
+) -> None:
+    answered = signed_in().get(f"{page}?{query}")
+    assert answered.status_code == 400
+    assert said in answered.text
+    assert "The page is shown without it" in answered.text
+    assert "<h1>" in answered.text
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_name_that_nothing_has_is_told_with_the_one_that_is_meant(signed_in: Make) -> None:
+    html = signed_in().get("/?team=chekout").text
+    assert "Is checkout meant?" in html
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_page_is_sent_again_only_when_something_is_new(client: httpx.Client, signed_in: Make) -> None:
+    browser = signed_in()
+    for page in ("/", "/metric/deployment_frequency", "/deployments", "/incidents", "/repositories"):
+        first = browser.get(page)
+        again = browser.get(page, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        answered = client.post(
+            "/api/v1/deployments", json=deployment(version=page, commit_id=None) | {"commit_id": "b" * 40}
+        )
+        assert answered.status_code == 201
+        changed = browser.get(page, headers={"If-None-Match": first.headers["ETag"]})
+        assert changed.status_code == 200
+        assert changed.headers["ETag"] != first.headers["ETag"]
+    other = signed_in("metrics:read")
+    first = browser.get("/")
+    assert other.get("/", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_page_runs_nothing_but_its_own_files(signed_in: Make) -> None:
+    browser = signed_in()
+    for page in [*PAGES, "/sign-in", "/docs", "/docs/metrics.md", "/nothing"]:
+        answered = browser.get(page)
+        policy = answered.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.findall(
+            r"<script(?! src=\"/static/)|<style|\son\w+=|\sstyle=|javascript:", answered.text
+        ), page
+        for link in re.findall(r'(?:src|href)="(https?:)?//', answered.text):
+            # The only addresses elsewhere are those that records name, and what a guide refers to.
+            assert page in ("/docs/metrics.md",), (page, link)
+
+
+def test_what_senders_say_is_shown_as_what_it_is(client: httpx.Client, signed_in: Make) -> None:
+    at = monday(2)
+    said = {
+        "service": EVIL, "team": EVIL, "environment": "production", "branch": EVIL, "title": EVIL, "member_id": EVIL,
+        "version": EVIL, "changelog": EVIL, "labels": {EVIL[:60]: EVIL}, "url": "https://ci.example/1?<script>",
+        "deployment_node_id": EVIL,
+    }  # fmt: skip
+    answered = client.post(
+        "/api/v1/deployments",
+        json=deployment(finished_at=at.isoformat(), repository_url="https://x.example/acme/shop", **said),
+    )
+    assert answered.status_code == 201, answered.text
+    one = answered.json()["id"]
+    incident = {
+        "title": EVIL, "severity": EVIL, "started_at": (at + timedelta(hours=1)).isoformat(), "service": EVIL, "key": EVIL,
+        "labels": {"a": EVIL}, "url": "https://x.example/<script>",
+    }  # fmt: skip
+    answered = client.post("/api/v1/incidents", json=incident)
+    assert answered.status_code == 201, answered.text
+    browser = signed_in()
+    paths = [*PAGES, f"/deployments/{one}", f"/incidents/{answered.json()['id']}", f"/?{urlencode({'team': EVIL})}",
+             f"/deployments?{urlencode({'q': EVIL})}", f"/sign-in?{urlencode({'next': '/' + EVIL})}",
+             "/api/v1/report.html", f"/api/v1/charts/lead_time_for_changes.svg?{urlencode({'team': EVIL})}",
+             "/api/v1/charts/lead_time_for_changes.svg?group_by=team&last=13w"]  # fmt: skip
+    shown = 0
+    for path in paths:
+        html = browser.get(path).text
+        assert "<script>alert" not in html, path
+        shown += "&lt;script&gt;alert" in html
+    assert shown >= 8
+
+
+def test_a_url_that_is_no_web_page_is_no_link(client: httpx.Client, signed_in: Make) -> None:
+    answered = client.post("/api/v1/deployments", json=deployment(url="javascript:alert(1)"))
+    if answered.status_code == 201:
+        assert 'href="javascript:' not in signed_in().get(f"/deployments/{answered.json()['id']}").text
+    else:
+        assert answered.status_code == 400
+
+
+@pytest.mark.usefixtures("filled")
+def test_as_it_was_known_on_a_day(signed_in: Make) -> None:
+    browser = signed_in()
+    answered = browser.get("/metric/change_failure_rate?as_of_day=2026-10-01")
+    assert answered.status_code == 303
+    assert "as_of=2026-10-02T00%3A00%3A00%2B00%3A00" in answered.headers["Location"]
+    page = browser.get(answered.headers["Location"]).text
+    assert "As it was known on" in page
+    assert "no deployments in the window" in page
+
+
+@pytest.mark.usefixtures("filled")
+def test_many_rows_come_in_pages(signed_in: Make) -> None:
+    browser = signed_in()
+    seen: list[str] = []
+    url: str | None = "/deployments"
+    while url:
+        html = browser.get(url).text
+        seen += re.findall(r'<th scope="row"><a href="(/deployments/[\w-]+)">', html)
+        (url,) = re.findall(r'<a href="([^"]+)" rel="next"', html) or [None]
+        url = url and url.replace("&amp;", "&")
+    assert len(seen) == len(set(seen)) == len(records())
+    first = browser.get("/metric/deployment_frequency?page=1").text
+    second = browser.get("/metric/deployment_frequency?page=2").text
+    links = [
+        set(re.findall(r'<th scope="row"><a href="(/deployments/[\w-]+)">', page)) for page in (first, second)
+    ]
+    assert len(links[0]) == len(links[1]) == 25
+    assert not links[0] & links[1]
+
+
+def test_deployments_are_searched(filled: httpx.Client, signed_in: Make) -> None:
+    browser = signed_in()
+    found = browser.get("/deployments?q=HOTFIX").text
+    releases = re.findall(r"<small>(v\w+[\w-]*)</small></a>", found)
+    assert releases
+    assert all("hotfix" in release for release in releases)
+    assert filled.get("/api/v1/deployments?q=HOTFIX&limit=500").json()["items"]
+    assert "No deployment fits" in browser.get("/deployments?q=nothing-like-it").text
+    # A search term is text, not a pattern.
+    assert "No deployment fits" in browser.get("/deployments?q=%25").text
+    assert API.rpartition("/")[2] in browser.get("/deployments?repository=acme/api").text
+
+
+def test_hundreds_of_groups_are_cut_with_a_word(client: httpx.Client, signed_in: Make) -> None:
+    at = monday(2).isoformat()
+    record(
+        client,
+        *[
+            deployment(team=f"team-{number:03}", finished_at=at, deployment_node_id=str(number))
+            for number in range(120)
+        ],
+    )
+    browser = signed_in()
+    html = browser.get("/").text
+    assert "20 of 120" in text_of(html)
+    assert html.count('href="/?team=team-') == 20
+    assert browser.get("/?groups=all").text.count('href="/?team=team-') >= 120
+    # Of so many a name is typed.
+    assert 'list="choices-team"' in html
