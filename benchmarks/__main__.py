@@ -19,7 +19,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import growth
+from benchmarks import growth, pages
 from benchmarks.load import Load, post_for
 from tests.server import Server
 from tests.subscriber import Heard, Subscriber
@@ -66,6 +66,7 @@ def main() -> None:
             )
             if REAL_RECORDS.exists():
                 _measure_metrics(server, table)
+                pages.measure(server, REAL_RECORDS, table)
         for what, pause in (("that takes events", 0.0), ("that does not answer", 3_600.0)):
             loaded, told = _measure_with_subscriber(folder / what, pause)
             beside = f"{loaded.rate / one.rate:.2f} of it without; {told:,.0f} events/s go out"

@@ -15,6 +15,7 @@ from metrics.output.charts import HEIGHT, NARROW_WIDTH, WIDTH, metric_chart
 from metrics.output.drawing import inline_svg
 from metrics.output.notes import is_settling
 from metrics.queries.question import Answer, Point, Question
+from tracker.pages.cache import Cache
 from tracker.pages.words import Clock, no_break
 
 _NARROW_HEIGHT = 200
@@ -49,15 +50,47 @@ def trend_of(answer: Answer, clock: Clock) -> Trend | None:
     if all(definition.typical(point.row) is None for point in answer.series):
         return None
     rows = [_trend_row(definition, point, answer.question, clock) for point in answer.series]
-    wide = metric_chart(answer, STAND_INS, width=WIDTH, height=HEIGHT, titled=False)
-    narrow = metric_chart(answer, STAND_INS, width=NARROW_WIDTH, height=_NARROW_HEIGHT, titled=False)
     return Trend(
-        wide=Markup(inline_svg(wide, "wide")),
-        narrow=Markup(inline_svg(narrow, "narrow")),
+        wide=drawn(answer, WIDTH, HEIGHT, "wide"),
+        narrow=drawn(answer, NARROW_WIDTH, _NARROW_HEIGHT, "narrow"),
         rows=rows,
         has_pale=any(is_pale(point.window, definition, answer.question) for point in answer.series),
         has_band=any(row.interval for row in rows),
     )
+
+
+_DRAWN = Cache()
+
+
+def drawn(answer: Answer, width: int, height: int, css_class: str) -> Markup:
+    """The chart of an answer as part of a page; drawn anew only where one of its figures is another."""
+    definition, question = CATALOG[answer.metric], answer.question
+    figures = [
+        (
+            point.window,
+            definition.typical(point.row),
+            definition.typical_interval(point.row),
+            is_pale(point.window, definition, question),
+        )
+        for point in answer.series
+    ]
+    overall = definition.typical(answer.row)
+    key = (
+        answer.metric,
+        question.interval,
+        question.zone.key,
+        overall,
+        tuple(figures),
+        width,
+        height,
+        css_class,
+    )
+
+    def draw() -> Markup:
+        chart = metric_chart(answer, STAND_INS, width=width, height=height, titled=False)
+        return Markup(inline_svg(chart, css_class))
+
+    return _DRAWN.get(key, draw)
 
 
 def _trend_row(definition: Definition[Any], point: Point, question: Question, clock: Clock) -> TrendRow:

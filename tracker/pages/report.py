@@ -13,9 +13,6 @@ from metrics.api.documents import documents
 from metrics.definitions.base import MetricName, Part
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.errors import ParameterError
-from metrics.output.chart_theme import STAND_INS
-from metrics.output.charts import metric_chart
-from metrics.output.drawing import inline_svg
 from metrics.queries.calendar import months_before
 from metrics.queries.question import Answer, Dimension
 from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text
@@ -24,6 +21,7 @@ from tracker.auth.tokens import Scope
 from tracker.pages.access import PAGE, signed_in
 from tracker.pages.address import WINDOW, Address
 from tracker.pages.asking import Asked, Controls, ask, controls_of, together
+from tracker.pages.drawing import drawn
 from tracker.pages.failures import FailedDeployment, failures_of
 from tracker.pages.figures import Card, card_of
 from tracker.pages.groups import GroupTable, group_answers, group_table
@@ -183,5 +181,4 @@ def _small(answer: Answer) -> Markup:
     definition = CATALOG[answer.metric]
     if all(definition.typical(point.row) is None for point in answer.series):
         return Markup("")
-    chart = metric_chart(answer, STAND_INS, width=240, height=84, titled=False)
-    return Markup(inline_svg(chart, "small"))
+    return drawn(answer, 240, 84, "small")
