@@ -139,7 +139,7 @@ def test_what_is_wrong_with_an_address_is_said_and_the_page_is_shown(
 
 @pytest.mark.usefixtures("filled")
 def test_a_name_that_nothing_has_is_told_with_the_one_that_is_meant(signed_in: Make) -> None:
-    html = signed_in().get("/?team=chekout").text
+    html = signed_in().get("/?team=checkot").text
     assert "Is checkout meant?" in html
 
 
