@@ -26,6 +26,8 @@ _MOST_WRONG = 10
 _MOST_CHOICES = 60
 """Of a list to choose from; of more names one is typed, with the first of them suggested."""
 _MOST_SUGGESTED = 200
+_LENGTHS = {Interval.DAY: 1, Interval.WEEK: 7, Interval.MONTH: 30, Interval.QUARTER: 91}
+_MOST_BUCKETS = 400
 _FILTERS = (Dimension.ENVIRONMENT, Dimension.TEAM, Dimension.REPOSITORY, Dimension.SERVICE)
 # DuckDB plans a question on one thread, and pages ask several.
 _AT_ONCE = ThreadPoolExecutor(4, thread_name_prefix="page")
@@ -60,12 +62,18 @@ class Asked:
     def interval(self) -> Interval:
         """The buckets that suit the window, or those that the address names."""
         named = self.address.first("interval")
-        if named in set(Interval):
+        if named is not None and named in self.intervals:
             return Interval(named)
         days = (self.question.to_at - self.question.from_at).days
         if days <= 21:
             return Interval.DAY
         return Interval.WEEK if days <= 400 else Interval.MONTH if days <= 2_400 else Interval.QUARTER
+
+    @property
+    def intervals(self) -> Sequence[Interval]:
+        """The buckets of which the window has few enough to be read."""
+        days = (self.question.to_at - self.question.from_at).days
+        return [one for one, length in _LENGTHS.items() if days / length <= _MOST_BUCKETS]
 
     @property
     def last_day(self) -> date:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_MOST_KEPT = 500
+_MOST_KEPT = 200
 
 
 class Cache:

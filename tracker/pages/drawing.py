@@ -1,10 +1,11 @@
 """The drawings of pages: charts, kept as long as their figures stay, and the small ones that tables hold."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from metrics.definitions.base import Definition
 from metrics.definitions.catalog import CATALOG
@@ -51,8 +52,8 @@ def trend_of(answer: Answer, clock: Clock) -> Trend | None:
         return None
     rows = [_trend_row(definition, point, answer.question, clock) for point in answer.series]
     return Trend(
-        wide=drawn(answer, WIDTH, HEIGHT, "wide"),
-        narrow=drawn(answer, NARROW_WIDTH, _NARROW_HEIGHT, "narrow"),
+        wide=drawn(answer, WIDTH, HEIGHT, "wide", rows),
+        narrow=drawn(answer, NARROW_WIDTH, _NARROW_HEIGHT, "narrow", rows),
         rows=rows,
         has_pale=any(is_pale(point.window, definition, answer.question) for point in answer.series),
         has_band=any(row.interval for row in rows),
@@ -62,8 +63,11 @@ def trend_of(answer: Answer, clock: Clock) -> Trend | None:
 _DRAWN = Cache()
 
 
-def drawn(answer: Answer, width: int, height: int, css_class: str) -> Markup:
-    """The chart of an answer as part of a page; drawn anew only where one of its figures is another."""
+def drawn(answer: Answer, width: int, height: int, css_class: str, rows: Sequence[TrendRow] = ()) -> Markup:
+    """The chart of an answer as part of a page; drawn anew only where one of its figures is another.
+
+    With `rows`, each bucket says what it is where one points at it.
+    """
     definition, question = CATALOG[answer.metric], answer.question
     figures = [
         (
@@ -75,22 +79,37 @@ def drawn(answer: Answer, width: int, height: int, css_class: str) -> Markup:
         for point in answer.series
     ]
     overall = definition.typical(answer.row)
-    key = (
-        answer.metric,
-        question.interval,
-        question.zone.key,
-        overall,
-        tuple(figures),
-        width,
-        height,
-        css_class,
-    )
+    asked = (answer.metric, question.interval, question.zone.key, overall)
+    key = (*asked, tuple(figures), tuple(rows), width, height, css_class)
 
     def draw() -> Markup:
         chart = metric_chart(answer, STAND_INS, width=width, height=height, titled=False)
-        return Markup(inline_svg(chart, css_class))
+        return _with_hints(inline_svg(chart, css_class), answer, width, height, rows)
 
     return _DRAWN.get(key, draw)
+
+
+def _with_hints(svg: str, answer: Answer, width: int, height: int, rows: Sequence[TrendRow]) -> Markup:
+    """A drawing with a field over each bucket that says its figures, as browsers show without any script."""
+    origin = _ORIGIN.search(svg)
+    if not rows or origin is None:
+        return Markup(svg)
+    starts, ends = answer.question.from_at, answer.question.to_at
+    length = (ends - starts).total_seconds()
+    hints = []
+    for point, row in zip(answer.series, rows, strict=True):
+        left = width * (point.window.from_at - starts).total_seconds() / length
+        wide = width * (point.window.to_at - point.window.from_at).total_seconds() / length
+        parts = [f"{row.bucket}: {row.value}", row.basis, row.interval and f"95 %: {row.interval}", row.note]
+        said = escape(", ".join(part for part in parts if part))
+        hints.append(
+            f'<rect x="{left:.1f}" width="{wide:.1f}" height="{height}"><title>{said}</title></rect>'
+        )
+    field = f'<g class="hints" transform="translate({origin[1]},{origin[2]})">{"".join(hints)}</g>'
+    return Markup(svg.replace("</svg>", f"{field}</svg>"))
+
+
+_ORIGIN = re.compile(r'<g [^>]*transform="translate\(([\d.]+),([\d.]+)\)"')
 
 
 def _trend_row(definition: Definition[Any], point: Point, question: Question, clock: Clock) -> TrendRow:

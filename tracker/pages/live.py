@@ -53,7 +53,7 @@ def live_page(
     if (answer := unchanged(request, tag)) is not None:
         return answer
     found = _CACHE.get((name, state), lambda: make(ask(service, caller, address, moment)))
-    frame = frame_of(name, request, service, address, is_live=True)
+    frame = frame_of(name, request, service, address, tag=tag)
     html = render(getattr(found, "template", f"{name}.html"), frame, view=found, asked=found.asked)
     status = 400 if found.asked.notices else 200
     return page_response(request, html, status_code=status, headers={"ETag": tag})

@@ -155,7 +155,7 @@ def _metric(asked: Asked, name: MetricName) -> MetricPage:
         answer=answer,
         card=card_of(answer),
         trend=trend_of(answer, asked.clock),
-        intervals=list(Interval),
+        intervals=asked.intervals,
         facts=_facts(definition, answer),
         notes=[note for note in notes_on(answer) if note.code != "settling"],
         breakdowns=[

@@ -115,7 +115,8 @@ class Frame:
     navigation: tuple[Link, ...] = ()
     administration: tuple[Link, ...] = ()
     form_key: str = ""
-    is_live: bool = False
+    tag: str = ""
+    """Of a page that follows new records: what it is compared by."""
     base_url: str = ""
 
 
@@ -124,7 +125,7 @@ BARE = Frame("")
 
 
 def frame_of(
-    page: str, request: CallerRequest, service: Service, address: Address, *, is_live: bool = False
+    page: str, request: CallerRequest, service: Service, address: Address, *, tag: str = ""
 ) -> Frame:
     """The frame of a page for whoever has signed in: nothing in it leads where the caller may not go."""
     caller = request.user
@@ -138,7 +139,7 @@ def frame_of(
         navigation=navigation,
         administration=tuple(Link(*one) for one in _ADMINISTRATION) if is_admin(caller) else (),
         form_key=form_key_of(request.cookies.get(COOKIE, "")),
-        is_live=is_live,
+        tag=tag,
         base_url=base_of(request, service.settings),
     )
 

@@ -95,6 +95,30 @@ def test_the_address_holds_the_whole_question(filled: httpx.Client, signed_in: M
     assert (custom.status_code, custom.headers["Location"]) == (303, "/?from=2026-01-05&to=2026-01-12")
 
 
+def test_each_bucket_of_a_chart_says_its_figures_where_one_points_at_it(
+    filled: httpx.Client, signed_in: Make
+) -> None:
+    series = filled.get("/api/v1/metrics/change_failure_rate?last=13w&interval=week").json()["series"]
+    html = signed_in().get("/metric/change_failure_rate").text
+    said = re.findall(r'<g class="hints".*?</g>', html)
+    # One drawing for wide places and one for narrow ones.
+    assert len(said) == 2
+    for hints in said:
+        titles = re.findall(r"<title>(.*?)</title>", hints)
+        assert len(titles) == len(series) == 13
+        for title, point in zip(titles, series, strict=True):
+            assert f"{point['numerator']} of {point['denominator']}" in title
+
+
+def test_a_window_too_long_for_its_buckets_is_shown_by_longer_ones(
+    client: httpx.Client, signed_in: Make
+) -> None:
+    assert client.post("/api/v1/deployments", json=deployment()).status_code == 201
+    html = signed_in().get("/metric/deployment_frequency?from=2010-01-01&to=2026-01-01&interval=day").text
+    assert '<h2 id="trend">By quarter' in html
+    assert "interval=day" not in html.partition('aria-label="Interval"')[2].partition("</div>")[0]
+
+
 def test_a_first_days_record_is_seen_at_once(client: httpx.Client, signed_in: Make) -> None:
     browser = signed_in()
     assert "Nothing recorded yet" in browser.get("/").text

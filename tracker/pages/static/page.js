@@ -83,7 +83,7 @@ async function follow() {
       const html = await answer.text();
       // What is being typed or chosen is not taken away.
       if (mine !== asked || document.activeElement?.matches("input, select, textarea")) return;
-      if (tag !== null) take(html, true);
+      take(html, true);
       tag = answer.headers.get("ETag");
     }
     if (state()?.classList.contains("stale")) { state().classList.remove("stale"); state().querySelector(".live-text").textContent = "Live"; }
@@ -119,7 +119,6 @@ document.addEventListener("submit", (event) => {
 });
 addEventListener("popstate", () => show(location.href, { push: false }));
 document.addEventListener("DOMContentLoaded", () => {
-  if (!document.body.hasAttribute("data-live")) return;
-  follow();
-  setInterval(follow, FOLLOW_MS);
+  tag = document.body.dataset.live ?? null;
+  if (tag) setInterval(follow, FOLLOW_MS);
 });
