@@ -271,7 +271,11 @@ class QueryExecution:
             row[0]
             for row in self._cursor.execute(read_sql("queries", "group_names"), self.bound()).fetchall()
         ]
-        if len(names) * (1 + len(self._series)) > _MOST_CELLS:
+        windows = 1 + len(self._series)
+        if question.compares:
+            both = (question.previous_window, question.window)
+            windows += 1 + sum(len(whole_weeks(window, question.zone)) for window in both)
+        if len(names) * windows > _MOST_CELLS:
             detail = f"gives {len(names)} groups, too many for this interval: ask for less at once"
             raise ParameterError([("group_by", detail)])
         if question.group_by is Dimension.ENVIRONMENT and question.profile is Profile.DEFAULT:

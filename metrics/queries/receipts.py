@@ -72,7 +72,7 @@ def deployment_receipt(
         entries.append(_entry(name, rows))
         if CATALOG[name].names_causes:
             failed_by = [cause for row in rows for cause in row["causes"] or ()]
-    return DeploymentReceipt(entries, _repair(cursor, question, deployment_id), failed_by)
+    return DeploymentReceipt(entries, _repair(cursor, execution, deployment_id), failed_by)
 
 
 def incident_receipt(
@@ -101,11 +101,9 @@ def incident_marks(
             deployment_id,
             method,
             signals,
-            _reason(question, signals, deployment_id, without_link)
-            if change_related
-            else "not_change_related",
+            _reason(question, signals, is_linked, without_link) if change_related else "not_change_related",
         )
-        for incident_id, deployment_id, method, change_related, without_link in found
+        for incident_id, deployment_id, is_linked, method, change_related, without_link in found
     }
 
 
@@ -117,26 +115,29 @@ def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:
     return Entry(name, row["counted"], row.get("in_numerator"), row["reason"])
 
 
-def _repair(cursor: duckdb.DuckDBPyConnection, question: Question, deployment_id: str) -> Mark | None:
-    signals_on = [signal.value for signal in question.settings.failure_signals]
+def _repair(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, deployment_id: str) -> Mark | None:
+    question = execution.question
     found = cursor.execute(
         read_sql("receipts", "repairs"),
-        {"organization": question.organization, "id": deployment_id, "signals": signals_on},
+        {
+            "organization": question.organization,
+            "id": deployment_id,
+            "signals": [signal.value for signal in question.settings.failure_signals],
+            "visible_keys": execution.visible_keys,
+        },
     ).fetchall()
     if not found:
         return None
-    ((culprit_id, method, signals, reached_production, without_link),) = found
-    reason = _reason(question, signals, culprit_id, without_link)
+    ((culprit_id, is_known, method, signals, reached_production, without_link),) = found
+    reason = _reason(question, signals, is_known, without_link)
     if reason is None and not reached_production:
         reason = "did_not_reach_production"
     return Mark(culprit_id, method, signals, reason)
 
 
-def _reason(
-    question: Question, signals: Sequence[str], deployment_id: str | None, without_link: str
-) -> str | None:
+def _reason(question: Question, signals: Sequence[str], is_linked: bool, without_link: str) -> str | None:
     """Return why what a record says marks no deployment as failed; `without_link` where it has no link."""
-    if deployment_id is None:
+    if not is_linked:
         return without_link
     on = question.settings.failure_signals
     return None if any(signal in signals for signal in on) else "signal_off"

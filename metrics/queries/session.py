@@ -17,6 +17,7 @@ from metrics.engine.store import Store
 from metrics.queries import settings_impact
 from metrics.queries.execution import QueryExecution, executing, rows_of
 from metrics.queries.explanation import Explanation, NewestRows, explain, newest_rows, window_end
+from metrics.queries.incidents import incident_ids, of_all_times
 from metrics.queries.names import KnownNames, known_names
 from metrics.queries.notes import RecordedSpan
 from metrics.queries.outcomes import Finished, Outcome, outcomes_of
@@ -284,6 +285,27 @@ class Session:
         return self._read(
             plain, lambda snapshot: snapshot.incident_receipt(self._question(snapshot, plain), incident_id)
         )
+
+    def incident_ids(
+        self,
+        parameters: MetricParameters,
+        *,
+        open: bool | None,
+        limit: int,
+        passed_over: int = 0,
+        is_windowed: bool = False,
+    ) -> Sequence[str]:
+        """The ids of incidents asked for, the latest to begin first, whatever the window where it is not to
+        limit. Raises `ParameterError`, `RecordsUnavailable`.
+        """
+
+        def act(snapshot: Snapshot) -> Sequence[str]:
+            question = self._question(snapshot, parameters)
+            if not is_windowed:
+                question = of_all_times(question)
+            return incident_ids(snapshot.cursor, question, open=open, limit=limit, passed_over=passed_over)
+
+        return self._read(parameters, act)
 
     def incident_marks(self, incident_ids: Sequence[str]) -> Mapping[str, Mark]:
         """By incident what it marks as failed, or why it marks nothing. Raises `RecordsUnavailable`."""

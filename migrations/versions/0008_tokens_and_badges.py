@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("minted_at", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_session", sa.Boolean(), nullable=False),
     )
     op.create_index("ix_tokens_organization", "tokens", ["organization"])
     op.create_table(

@@ -95,7 +95,7 @@ def quality_of(service: Service, caller: Caller, parameters: MetricParameters) -
     limits = (caller.repositories, parameters.repository or None)
     refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)
     rejected = Counter(row.repository_key for row in refused)
-    last = _last_recorded(service.engine, caller.organization)
+    last = last_recorded(service.engine, caller.organization)
     known = {one.repository_key: (one.repository, one.counts) for one in found}
     for row in refused:
         known.setdefault(row.repository_key, (shown_repository(row._mapping), RecordCounts()))
@@ -121,7 +121,7 @@ def quality_of(service: Service, caller: Caller, parameters: MetricParameters) -
     )
 
 
-def _last_recorded(engine: Engine, organization: str) -> Mapping[str | None, datetime]:
+def last_recorded(engine: Engine, organization: str) -> Mapping[str | None, datetime]:
     """Return for each repository when its last deployment was recorded."""
     columns = DEPLOYMENTS.c
     query = (

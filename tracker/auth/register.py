@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from metrics.domain.instants import from_microseconds, instant_of, now_microseconds, to_microseconds
@@ -34,6 +34,7 @@ class TokenEntry:
     minted_at: datetime | None
     expires_at: datetime
     expires_soon: bool
+    is_session: bool
     last_used_at: datetime | None
     revoked_at: datetime | None
 
@@ -70,13 +71,13 @@ def mint_registered(
 
 
 def list_tokens(engine: Engine, organization: str) -> Sequence[TokenEntry]:
-    """The organization's tokens, the latest to expire first."""
+    """The organization's tokens, the next to expire first, and after them those that have."""
     columns, revoked = TOKENS.c, REVOKED_TOKENS.c
     query = (
         select(TOKENS, revoked.revoked_at)
         .outerjoin(REVOKED_TOKENS, revoked.token_id == columns.token_id)
         .where(columns.organization == organization)
-        .order_by(columns.expires_at.desc(), columns.token_id)
+        .order_by(columns.expires_at <= now_microseconds(), columns.expires_at, columns.token_id)
         .limit(MOST_LISTED)
     )
     with engine.connect() as connection:
@@ -103,18 +104,31 @@ def revoke(connection: Connection, token_id: str) -> bool:
 
 
 def note_uses(engine: Engine, used: Iterable[tuple[Claims, float]]) -> None:
-    """Write down when tokens were used last, in seconds since 1970."""
-    rows = [{**_columns(claims), "last_used_at": round(at * 1_000_000)} for claims, at in used]
+    """Write down when tokens were used last, in seconds since 1970.
+
+    What a token allows it says itself: a session that it has opened says only that it was used.
+    """
+    rows = [(claims, {**_columns(claims), "last_used_at": round(at * 1_000_000)}) for claims, at in used]
     if not rows:
         return
+    columns = TOKENS.c
     with write_transaction(engine) as connection:
-        statement = upsert(connection)(TOKENS)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["token_id"], set_={"last_used_at": statement.excluded.last_used_at}
-            ),
-            rows,
-        )
+        for claims, row in rows:
+            if claims.session_id is not None and claims.session_id != claims.token_id:
+                connection.execute(
+                    update(TOKENS)
+                    .where(columns.token_id == claims.token_id)
+                    .values(last_used_at=row["last_used_at"])
+                )
+                continue
+            connection.execute(
+                upsert(connection)(TOKENS)
+                .values(**row)
+                .on_conflict_do_update(
+                    index_elements=["token_id"],
+                    set_={name: value for name, value in row.items() if name != "token_id"},
+                )
+            )
 
 
 def upsert(connection: Connection) -> Any:
@@ -129,6 +143,7 @@ def _columns(claims: Claims) -> Mapping[str, Any]:
         "scope": " ".join(sorted(claims.scopes)),
         "repositories": None if claims.repositories is None else list(claims.repositories),
         "expires_at": round(claims.expires_at * 1_000_000),
+        "is_session": claims.session_id is not None,
     }
 
 
@@ -142,13 +157,8 @@ def _entry(row: Row[Any]) -> TokenEntry:
         minted_by=row.minted_by,
         minted_at=minted_at,
         expires_at=expires_at,
-        expires_soon=_expires_soon(minted_at, expires_at),
+        expires_soon=not row.is_session and timedelta(0) < expires_at - datetime.now(UTC) < EXPIRES_SOON,
+        is_session=row.is_session,
         last_used_at=instant_of(row.last_used_at),
         revoked_at=instant_of(row.revoked_at),
     )
-
-
-def _expires_soon(minted_at: datetime | None, expires_at: datetime) -> bool:
-    """Whether a token is in its last days; of a session, and one made to be short, that says nothing."""
-    is_long = minted_at is not None and expires_at - minted_at > 2 * EXPIRES_SOON
-    return is_long and timedelta(0) < expires_at - datetime.now(UTC) < EXPIRES_SOON

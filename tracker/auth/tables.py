@@ -22,6 +22,8 @@ class MintedToken(SQLModel, table=True):
     minted_at: int | None = Field(default=None, sa_type=BigInteger)
     expires_at: int = Field(sa_type=BigInteger)
     last_used_at: int | None = Field(default=None, sa_type=BigInteger)
+    is_session: bool = False
+    """Whether it is a browser's session that a link has opened, and no token that anybody keeps."""
 
 
 class RevokedToken(SQLModel, table=True):

@@ -20,6 +20,8 @@ from tracker.settings import Settings
 _MOST_SUGGESTED_FROM = 10_000
 # Who has recorded, where a command of `tracker` has.
 CLI_SUBJECT = "cli"
+DEMO_ORGANIZATION = "demo"
+"""What the simulated year goes to, unless told otherwise."""
 
 
 class CommandFailed(click.ClickException):
@@ -61,6 +63,13 @@ def require_organization(connection: Connection, slug: str) -> None:
     nearest = meant_instead(slug, known)
     hint = f": is {nearest} meant?" if nearest else ""
     raise CommandFailed(f"there is no organization {slug}{hint}")
+
+
+def only_organization(engine: Engine) -> str | None:
+    """The organization where there is one and no other."""
+    with engine.connect() as connection:
+        found: list[str] = list(connection.scalars(select(ORGANIZATIONS.c.slug).limit(2)))
+    return found[0] if len(found) == 1 else None
 
 
 organization_option = click.option(

@@ -16,7 +16,13 @@ from metrics.domain.deployments import NewDeployment
 from metrics.domain.errors import Refusal
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds, to_microseconds
-from tracker.cli.common import CommandFailed, check_organization, open_database, this_command
+from tracker.cli.common import (
+    DEMO_ORGANIZATION,
+    CommandFailed,
+    check_organization,
+    open_database,
+    this_command,
+)
 from tracker.cli.demo_company import NODE_PREFIX, PRODUCTS, TIMEZONE, Day, simulate
 from tracker.deployments.service import record_deployments
 from tracker.incidents.service import report_incident
@@ -42,8 +48,8 @@ Look at it:
 
 @click.command()
 @click.option(
-    "--org", "organization", default="demo", show_default=True, metavar="SLUG", callback=check_organization,
-    help="The organization to fill.",
+    "--org", "organization", default=DEMO_ORGANIZATION, show_default=True, metavar="SLUG",
+    callback=check_organization, help="The organization to fill.",
 )  # fmt: skip
 @click.option(
     "--seed",

@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import rich_click as click
+from sqlalchemy import Engine
 
 from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
@@ -17,11 +18,12 @@ from tracker.auth.tokens import Claims, Scope
 from tracker.cli.common import (
     CLI_SUBJECT,
     CommandFailed,
+    check_organization,
     migrated_database,
-    organization_option,
+    only_organization,
     require_organization,
 )
-from tracker.pages.report import read_month, report_html
+from tracker.pages.report import read_month, report_html, zone_asked
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings, SmtpSecurity
 from tracker.web.state import Service
@@ -31,7 +33,13 @@ _FILTERS = ("team", "repository", "service", "environment")
 
 
 @click.command()
-@organization_option
+@click.option(
+    "--org",
+    "organization",
+    metavar="SLUG",
+    callback=lambda context, parameter, slug: slug and check_organization(context, parameter, slug),
+    help="The organization; the only one where it is not given.",
+)
 @click.option("--month", metavar="YYYY-MM", help="The month; default the last whole one.")
 @click.option(
     "--output",
@@ -46,7 +54,7 @@ _FILTERS = ("team", "repository", "service", "environment")
 @click.option("--service", multiple=True, metavar="NAME", help="Repeatable.")
 @click.option("--environment", multiple=True, metavar="NAME", help="Default the production environments.")
 def report(
-    organization: str,
+    organization: str | None,
     month: str | None,
     output: Path | None,
     recipients: tuple[str, ...],
@@ -65,9 +73,13 @@ def report(
     settings = Settings()
     if recipients:
         _require_mail(settings)
-    first = read_month(month, datetime.now(UTC))
+    engine = migrated_database(settings)
+    organization = organization or only_organization(engine)
+    if organization is None:
+        raise click.UsageError("say which organization, as in --org acme")
+    first = read_month(month, datetime.now(UTC), zone_asked(engine, organization, tz))
     pairs = [(name, text) for name in _FILTERS for text in filters[name]] + ([("tz", tz)] if tz else [])
-    html = _render(settings, organization, first, pairs)
+    html = _render(settings, engine, organization, first, pairs)
     name = f"{organization}-{first:%Y-%m}.html"
     if output is not None:
         if str(output) == "-":
@@ -80,8 +92,9 @@ def report(
         click.echo(f"Sent to {', '.join(recipients)}.")
 
 
-def _render(settings: Settings, organization: str, first: date, pairs: list[tuple[str, str]]) -> str:
-    engine = migrated_database(settings)
+def _render(
+    settings: Settings, engine: Engine, organization: str, first: date, pairs: list[tuple[str, str]]
+) -> str:
     with engine.connect() as connection:
         require_organization(connection, organization)
     # As an admin of the organization sees it.

@@ -1,25 +1,25 @@
 """`tracker serve` and `tracker migrate`."""
 
+import contextlib
+import sys
+
 import rich_click as click
 from sqlalchemy import Engine, select
 
-from tracker.cli.common import open_database, this_command
+from tracker.auth.keys import KeyRingError
+from tracker.cli.common import DEMO_ORGANIZATION, only_organization, open_database, this_command
 from tracker.cli.login_link import login_url, new_login_code
 from tracker.records.migrations import migrate as migrate_schema
 from tracker.records.migrations import migrate_down, require_head
-from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS
+from tracker.records.tables import DEPLOYMENTS
 from tracker.settings import Settings
 
 _FIRST_STEPS = """
-Nothing is recorded yet. In another terminal, in this folder, look around in a simulated year:
+Nothing is recorded yet. In another terminal, in this folder, fill it with a simulated year:
 
   {tracker} demo
 
-and on the page, which this signs in to:
-
-  {tracker} login-link --org demo
-
-Or record a deployment:
+or record a deployment of your own:
 
   curl -sS {url}/api/v1/deployments \\
     -H "Authorization: Bearer $({tracker} token --org acme --scope deployments:write)" \\
@@ -64,16 +64,14 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
     if migrates:
         migrate_schema(engine)
     require_head(engine)
-    is_empty, organization = _is_empty(engine), _only_organization(engine)
+    is_empty, organization = _is_empty(engine), only_organization(engine)
     engine.dispose()
 
     def announce(url: str) -> None:
         click.echo(f"Serving at {url}")
-        if organization is not None:
-            link = login_url(settings.base_of(url), new_login_code(settings, organization))
-            click.echo(f"Sign in to {organization}, once and within 15 minutes:\n\n  {link}\n")
-        elif not is_empty:
-            click.echo(f"For a link that signs in: {this_command(settings)} login-link --org NAME")
+        # A link for whoever watches, and none for a log: it lets in whoever is first.
+        if sys.stdout.isatty():
+            _offer_link(settings, url, organization or (DEMO_ORGANIZATION if is_empty else None))
         if is_empty:
             click.echo(_FIRST_STEPS.format(url=url, tracker=this_command(settings)))
 
@@ -83,16 +81,22 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
     click.echo("Stopped; everything that was acknowledged is recorded.")
 
 
+def _offer_link(settings: Settings, url: str, organization: str | None) -> None:
+    """Print a link that signs in to the organization: where there is none yet, to the simulated year's."""
+    if organization is None:
+        click.echo(f"For a link that signs in: {this_command(settings)} login-link --org NAME")
+        return
+    # A ring of public halves signs nothing, and the service works all the same.
+    with contextlib.suppress(KeyRingError):
+        link = login_url(settings.base_of(url), new_login_code(settings, organization))
+        click.echo(
+            f"Look at {organization} in a browser, signed in by this link once, within 15 minutes:\n\n  {link}"
+        )
+
+
 def _is_empty(engine: Engine) -> bool:
     with engine.connect() as connection:
         return connection.execute(select(DEPLOYMENTS.c.revision).limit(1)).first() is None
-
-
-def _only_organization(engine: Engine) -> str | None:
-    """The organization, where there is one and no other: who starts the service for several is no newcomer."""
-    with engine.connect() as connection:
-        found = connection.scalars(select(ORGANIZATIONS.c.slug).limit(2)).all()
-    return found[0] if len(found) == 1 else None
 
 
 @click.group(invoke_without_command=True)

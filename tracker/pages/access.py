@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from litestar.datastructures import FormMultiDict
 
@@ -12,6 +13,7 @@ from tracker.auth.tokens import Scope
 from tracker.errors import InsufficientScope, Unauthenticated
 from tracker.pages.shell import is_admin
 from tracker.web.paging import CallerRequest
+from tracker.web.state import Service
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -24,7 +26,7 @@ PAGE: dict[str, Any] = {"is_page": True}
 
 
 def signed_in(*scopes: Scope) -> "Guard":
-    """A guard that lets those pass who have signed in with a token that has one of the scopes."""
+    """A guard that lets those pass who have signed in, where scopes are named with a token that has one."""
 
     def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         cookie = connection.cookies.get(COOKIE)
@@ -32,7 +34,8 @@ def signed_in(*scopes: Scope) -> "Guard":
             raise Unauthenticated("sign in first", token_given=False)
         caller = connection.app.state.service.authenticator.caller_of_session(cookie)
         connection.scope["user"] = caller
-        require_scope(caller, *scopes)
+        if scopes:
+            require_scope(caller, *scopes)
 
     return guard
 
@@ -45,18 +48,23 @@ def admin_signed_in(connection: "ASGIConnection[Any, Any, Any, Any]", handler: "
         raise InsufficientScope("insufficient_scope: the token is limited to repositories")
 
 
-def require_own_origin(request: CallerRequest) -> None:
-    """Raises `InsufficientScope` where a browser says that another site has sent the form."""
-    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+def require_own_origin(request: CallerRequest, service: Service) -> None:
+    """Raises `InsufficientScope` where a browser says that another site has sent the form.
+
+    The service's own is where it was asked, and where a proxy hides it, its public URL.
+    """
+    origin = request.headers.get("Origin")
+    public = urlsplit(service.settings.public_url or "")
+    own = {request.headers.get("Host", ""), public.netloc}
     comes_from = request.headers.get("Sec-Fetch-Site", "same-origin")
-    is_own = origin is None or origin.partition("://")[2] == host
+    is_own = origin is None or urlsplit(origin).netloc in own
     if not is_own or comes_from not in ("same-origin", "none"):
         raise InsufficientScope("the form was sent by another site")
 
 
-async def read_form(request: CallerRequest) -> "Form":
+async def read_form(request: CallerRequest, service: Service) -> "Form":
     """The form of one of this session's pages. Raises `InsufficientScope` for any other."""
-    require_own_origin(request)
+    require_own_origin(request, service)
     form = Form(await request.form())
     key = form_key_of(request.cookies.get(COOKIE, ""))
     if not hmac.compare_digest(form.text("form_key").encode(), key.encode()):
@@ -74,6 +82,10 @@ class Form:
         """A field without white space around it; empty where it is absent."""
         value = self._fields.get(name)
         return value.strip() if isinstance(value, str) else ""
+
+    def has(self, name: str) -> bool:
+        """Whether the form had the field at all."""
+        return name in self._fields
 
     def texts(self, name: str) -> Sequence[str]:
         """Each value of a field that may be given several times."""

@@ -10,6 +10,8 @@ from metrics.queries.parameters import MetricParameters
 WINDOW = ("last", "from", "to")
 # What goes along from page to page.
 SHARED = (*WINDOW, "environment", "team", "repository", "service", "label", "tz", "as_of")
+MOST_PAGES = 4_000
+_RECORDS = ("/deployments", "/incidents", "/repositories", "/settings")
 Value = str | Sequence[str] | None
 
 
@@ -57,7 +59,10 @@ class Address:
 
     def at(self, path: str, **changes: Value) -> "Address":
         """Another page with the state that pages share."""
-        return Address(path, self.only(SHARED).pairs).having(**changes)
+        shared = self.only(SHARED)
+        # Lists and records are as they now are.
+        kept = shared.without(["as_of"]) if path.startswith(_RECORDS) else shared
+        return Address(path, kept.pairs).having(**changes)
 
     def __str__(self) -> str:
         return f"{self.path}?{urlencode(self.pairs)}" if self.pairs else self.path
@@ -84,3 +89,9 @@ def without_wrong(address: Address, error: ParameterError) -> tuple[Address, lis
     # A window that is wrong as a whole goes as a whole.
     names = {*wrong, *(WINDOW if not wrong.keys().isdisjoint(WINDOW) else ())}
     return address.without(names), said
+
+
+def page_number(address: Address) -> int:
+    """Which page of a list is asked for; the first one where that is not said in digits."""
+    text = address.first("page") or ""
+    return min(max(int(text), 1), MOST_PAGES) if text.isascii() and text.isdigit() and len(text) < 9 else 1

@@ -58,6 +58,10 @@ class Asked:
         """The parameters of the question, with more."""
         return read_parameters([pair for pair in self.pairs if pair[0] not in more], **more)
 
+    def query(self, **more: str) -> str:
+        """The query with which the interface answers the same, with more."""
+        return str(Address("", tuple(self.pairs)).having(**more))
+
     @property
     def interval(self) -> Interval:
         """The buckets that suit the window, or those that the address names."""
@@ -108,7 +112,7 @@ def ask(service: Service, caller: Caller, address: Address, now: datetime) -> As
         notices,
         session.names(),
         span,
-        Clock(question.zone, now),
+        Clock(question.zone, now, question.asked_at),
         pairs,
     )
 

@@ -4,32 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import NormalDist
-from typing import Any
-
-from sqlalchemy import Row
 
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.statistics import wilson95
 from metrics.definitions.words import say
-from metrics.domain.instants import from_microseconds
-from metrics.domain.vocabulary import name_key
 from metrics.output.chart_frames import is_pale
 from metrics.output.notes import notes_on
 from metrics.queries.question import Answer
 from tracker.audit.quality import QualityAnswer
 from tracker.auth.register import list_tokens
 from tracker.auth.tokens import Scope
-from tracker.incidents.queries import IncidentFilter, list_incidents
-from tracker.organizations.service import list_repositories
 from tracker.pages.asking import Asked
 from tracker.pages.groups import GroupTable
+from tracker.pages.naming import names_of
 from tracker.pages.shell import is_admin
-from tracker.pages.words import about, all_of, counted
-from tracker.records.aliases import read_aliases
-from tracker.records.ledger import shown_repository
+from tracker.pages.words import all_of, counted
 
-_MOST_INCIDENTS, _MOST_LOOKED_AT = 4, 200
+_MOST_INCIDENTS = 4
 _MOST_MOVED = 4
 _TOLD_ELSEWHERE = frozenset({"settling", "unknown_name"})
 _TITLES = {
@@ -69,51 +61,16 @@ def attention(
 def _open_incidents(asked: Asked) -> Iterator[Item]:
     if not asked.caller.may(Scope.DEPLOYMENTS_READ):
         return
-    found = _asked_for(asked, _incidents_open(asked, _MOST_LOOKED_AT))
-    for row in found[:_MOST_INCIDENTS]:
-        where = about(shown_repository(row._mapping), row.service)
-        severity = f"{row.severity}, open" if row.severity else "Open"
-        since = asked.clock.ago(from_microseconds(row.started_at))
-        yield Item(
-            "bad",
-            f"{row.title or row.key or 'Incident'}{f' in {where}' if where else ''}",
-            f"{severity} for {since}.",
-            f"/incidents/{row.id}",
-        )
+    ids = asked.session.incident_ids(asked.parameters(), open=True, limit=_MOST_INCIDENTS + 1)
+    named = names_of(asked.service.engine, asked.caller.organization, (), ids).incidents
+    found = [named[one] for one in ids if one in named]
+    for incident in found[:_MOST_INCIDENTS]:
+        severity = f"{incident.severity}, open" if incident.severity else "Open"
+        where = f" in {incident.about}" if incident.about else ""
+        since = asked.clock.ago(incident.started_at)
+        yield Item("bad", f"{incident.title}{where}", f"{severity} for {since}.", incident.url)
     if len(found) > _MOST_INCIDENTS:
         yield Item("bad", "More incidents are open", "", str(asked.address.at("/incidents", open="true")))
-
-
-def _incidents_open(asked: Asked, limit: int) -> Sequence[Row[Any]]:
-    """The incidents that are open in the repositories, services and environments asked for."""
-    question, engine, organization = asked.question, asked.service.engine, asked.caller.organization
-    with engine.connect() as connection:
-        aliases = read_aliases(connection, organization)
-    wanted = IncidentFilter(
-        organization=organization,
-        visible=asked.caller.repositories,
-        aliases=aliases,
-        repository=question.repositories or (),
-        service=question.services or (),
-        environment=asked.address.every("environment"),
-        open=True,
-        limit=limit,
-    )
-    return list_incidents(engine, wanted).items
-
-
-def _asked_for(asked: Asked, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """Those whose repository or service belongs to one of the teams asked for."""
-    wanted = {name_key(team) for team in asked.question.teams or ()}
-    if not wanted:
-        return rows
-    known = list_repositories(asked.service.engine, asked.caller.organization, asked.caller.repositories)
-    teams = {(row.repository_key, row.service_key): row.team_key for row in known}
-    return [
-        row
-        for row in rows
-        if (teams.get((row.repository_key, row.service_key)) or teams.get((row.repository_key, ""))) in wanted
-    ]
 
 
 def _weeks_that_stand_out(asked: Asked, answers: Sequence[Answer]) -> Iterator[Item]:

@@ -31,6 +31,7 @@ from metrics.queries.session import Session
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
+from tracker.pages.cache import Cache
 from tracker.pages.tables import BADGES
 from tracker.records.engine import write_transaction
 from tracker.web.paging import CallerRequest, ListAnswer, base_of
@@ -38,8 +39,11 @@ from tracker.web.state import Service
 
 PATH = "/api/v1/badges"
 PUBLIC_PATH = "/badges"
-_MOST_PARAMETERS = 20
+# What limits a figure; a badge has no series and no groups.
+_TAKEN = frozenset({"last", "tz", "environment", "repository", "service", "team", "label", "failure_signals"})
 _FRESH_SECONDS = 300
+# Anybody may ask as often as they like: it is worked out once in this time.
+_FIGURES = Cache()
 _COLOURS = {"elite": "#1b7446", "high": "#2a55b8", "medium": "#875200", "low": "#b3271c", None: "#4f5560"}
 # A repeatable parameter is a list.
 Parameter = str | list[str]
@@ -51,14 +55,17 @@ class NewBadge(Body):
     metric: Annotated[MetricName, Field(strict=False)]
     parameters: dict[str, Parameter] = Field(
         default_factory=dict,
-        description="What the metric is asked with: last, team, repository, environment and so on.",
+        description="What the metric is asked with: last, tz, environment, repository, service, team, label, "
+        "failure_signals.",
     )
 
     @field_validator("parameters")
     @classmethod
-    def _few(cls, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
-        if len(parameters) > _MOST_PARAMETERS:
-            raise PydanticCustomError("few", "must be at most {most}", {"most": _MOST_PARAMETERS})
+    def _of_a_figure(cls, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
+        unknown = sorted(parameters.keys() - _TAKEN)
+        if unknown:
+            said = {"names": ", ".join(unknown), "known": ", ".join(sorted(_TAKEN))}
+            raise PydanticCustomError("taken", "{names}: a badge takes {known}", said)
         return parameters
 
 
@@ -136,7 +143,8 @@ class BadgesController(Controller):
             row = connection.execute(select(BADGES).where(BADGES.c.id == badge_id)).first()
         if row is None:
             raise NotFound("There is no such badge.")
-        answer = _figure(service, row)
+        slot = int(now_microseconds() // (_FRESH_SECONDS * 1_000_000))
+        answer = _FIGURES.get((id(service), badge_id, slot), lambda: _figure(service, row))
         headers = {"Cache-Control": f"public, max-age={_FRESH_SECONDS}", "X-Content-Type-Options": "nosniff"}
         if ending == "json":
             return Response(_shield(answer), headers=headers)

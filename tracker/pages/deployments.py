@@ -12,8 +12,9 @@ from litestar.response import Redirect
 
 from metrics.definitions.words import span
 from metrics.domain.errors import ParameterError
-from metrics.domain.vocabulary import Status
+from metrics.domain.vocabulary import Status, matches_any_name, name_key
 from metrics.queries.outcomes import NO_OUTCOME, Finished
+from metrics.queries.question import Dimension
 from metrics.queries.receipts import DeploymentReceipt, Entry
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
@@ -104,7 +105,7 @@ _OWN = ("q", "status", "branch", "cursor")
 )
 def deployments_page(request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
     """The deployments, newest first."""
-    return live_page(request, service, "deployments", _list)
+    return live_page(request, service, "deployments", _list, follows_history=False)
 
 
 def _list(asked: Asked) -> DeploymentsPage:
@@ -118,7 +119,7 @@ def _list(asked: Asked) -> DeploymentsPage:
         aliases=_aliases(asked),
         repository=tuple(question.repositories or ()),
         service=tuple(question.services or ()),
-        environment=tuple(address.every("environment")),
+        environment=environments_named(asked),
         team=tuple(question.teams or ()),
         label=[(label.name, label.text) for label in question.labels],
         status=(status,) if status in dict(_STATUSES) else (),
@@ -150,7 +151,7 @@ def _list(asked: Asked) -> DeploymentsPage:
         next_url=None if page.next_cursor is None else str(address.having(cursor=page.next_cursor)),
         statuses=_STATUSES,
         is_limited=is_limited,
-        query=_export_query(address),
+        query=_export_query(asked, is_limited),
         found_nothing="No deployment fits." if address.pairs else "Nothing is recorded yet.",
     )
 
@@ -160,9 +161,23 @@ def _aliases(asked: Asked) -> Any:
         return read_aliases(connection, asked.caller.organization)
 
 
-def _export_query(address: Address) -> str:
-    taken = ("from", "to", "environment", "repository", "service", "team", "label", "status", "branch", "q")
-    return str(Address("", address.only(taken).pairs)) or "?"
+def environments_named(asked: Asked) -> tuple[str, ...]:
+    """The environments that the address names, by whatever pattern."""
+    patterns = [name_key(name) for name in asked.address.every("environment")]
+    known = asked.names.of(Dimension.ENVIRONMENT)
+    named = tuple(name for name in known if matches_any_name(name_key(name), patterns))
+    # What nothing is known of finds nothing.
+    return named or tuple(asked.address.every("environment"))
+
+
+def _export_query(asked: Asked, is_limited: bool) -> str:
+    """What the export is asked with for the same: the window as instants, whatever it is called here."""
+    taken = ("repository", "service", "team", "label", "status", "branch", "q")
+    address = Address("", asked.address.only(taken).pairs).having(environment=environments_named(asked))
+    if is_limited:
+        window = asked.question.from_at.isoformat(), asked.question.to_at.isoformat()
+        address = address.having(from_=window[0], to=window[1])
+    return str(address) or "?"
 
 
 def _listed(one: ListedDeployment, names: Names) -> Listed:
@@ -239,10 +254,19 @@ def deployment_page(
     """One deployment: what happened, why it counts as it does, and its history."""
     # Whoever may not see it learns nothing, not even from how long the answer takes to be made.
     load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
-    return live_page(request, service, "deployment", lambda asked: _deployment(asked, deployment_id))
+    with service.engine.connect() as connection:
+        steps = tuple(steps_of(connection, deployment_id))
+    return live_page(
+        request,
+        service,
+        "deployment",
+        lambda asked: _deployment(asked, deployment_id, steps),
+        follows_history=False,
+        also=steps,
+    )
 
 
-def _deployment(asked: Asked, deployment_id: str) -> DeploymentPage:
+def _deployment(asked: Asked, deployment_id: str, steps: Sequence[Step]) -> DeploymentPage:
     engine = asked.service.engine
     row = load_visible(engine, asked.caller, DEPLOYMENTS, deployment_id)
     recorded = RecordedDeployment.from_row(row)
@@ -263,8 +287,6 @@ def _deployment(asked: Asked, deployment_id: str) -> DeploymentPage:
             versions, lambda version: DeploymentAnswer.of(RecordedDeployment.from_row(version)), PASSED_OVER
         )
     )
-    with engine.connect() as connection:
-        steps = steps_of(connection, deployment_id)
     outcome = asked.session.outcomes(_finished(one)).get(deployment_id, NO_OUTCOME)
     recovered = outcome.seconds_to_recover
     return DeploymentPage(

@@ -1,6 +1,7 @@
 """Teams, repositories or services beside each other: their five figures, and what has changed."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -8,6 +9,7 @@ from markupsafe import Markup
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.words import say, say_interval
+from metrics.domain.errors import ParameterError
 from metrics.output.comparison import compare
 from metrics.queries.question import Answer, Dimension, Group
 from tracker.pages.asking import Asked
@@ -53,7 +55,27 @@ class GroupTable:
 
 
 def group_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Sequence[Answer]:
-    """The five metrics by group with comparison, the chosen one with a series."""
+    """The five metrics by group with comparison, the chosen one with a series.
+
+    Of very many groups over very long windows without either, and of yet more none.
+    """
+    with suppress(ParameterError):
+        return _compared_answers(asked, dimension, chosen)
+    with suppress(ParameterError):
+        return asked.session.answers(asked.parameters(group_by=dimension.value), list(MetricName))
+    return asked.session.answers(asked.parameters(), list(MetricName))
+
+
+def grouped_answer(asked: Asked, dimension: Dimension, metric: MetricName) -> Answer | None:
+    """One metric by group with comparison; without it where the groups are very many, None for yet more."""
+    for more in ({"compare": "true"}, {}):
+        with suppress(ParameterError):
+            (answer,) = asked.session.answers(asked.parameters(group_by=dimension.value, **more), [metric])
+            return answer
+    return None
+
+
+def _compared_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Sequence[Answer]:
     shared = {"group_by": dimension.value, "compare": "true"}
     others = [name for name in MetricName if name is not chosen]
     plain = asked.session.answers(asked.parameters(**shared), others)
@@ -63,14 +85,18 @@ def group_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Seq
 
 
 def group_table(
-    asked: Asked, answers: Sequence[Answer], chosen: MetricName, *, sort: str = "", everything: bool = False
+    asked: Asked,
+    dimension: Dimension,
+    answers: Sequence[Answer],
+    chosen: MetricName,
+    *,
+    sort: str = "",
+    everything: bool = False,
 ) -> GroupTable:
     """The groups, worst first by the chosen metric, or by what `sort` names; those without a name last.
 
     Of many the first, and all that moved beyond chance.
     """
-    dimension = answers[0].question.group_by
-    assert dimension is not None
     by_metric = {answer.metric: {group.name: group for group in answer.groups} for answer in answers}
     drawn = next(answer for answer in answers if answer.metric is chosen)
     most = _most(drawn)

@@ -1,29 +1,27 @@
 """Incidents: a list, and the page of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
+from sqlalchemy import select
 
 from metrics.definitions.words import span
-from metrics.domain.errors import ParameterError
 from metrics.queries.receipts import Mark
 from tracker.auth.tokens import Scope
-from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
 from tracker.pages.access import PAGE, signed_in
-from tracker.pages.address import WINDOW
+from tracker.pages.address import WINDOW, page_number
 from tracker.pages.asking import Asked, Controls, controls_of
 from tracker.pages.history import HistoryRow, history_rows
 from tracker.pages.live import live_page
 from tracker.pages.naming import NamedDeployment, names_of
 from tracker.pages.words import LEFT_OUT, RULES, about, no_break
-from tracker.records.aliases import read_aliases
 from tracker.records.history import entries
-from tracker.records.tables import INCIDENTS
+from tracker.records.tables import INCIDENTS, current
 from tracker.web.answers import PASSED_OVER
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
@@ -71,39 +69,35 @@ class IncidentsPage:
 )
 def incidents_page(request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
     """The incidents, the latest to begin first."""
-    return live_page(request, service, "incidents", _list)
+    return live_page(request, service, "incidents", _list, follows_history=False)
 
 
 def _list(asked: Asked) -> IncidentsPage:
-    address, question = asked.address, asked.question
-    is_limited = address.given(*WINDOW)
+    address = asked.address
     which = {"true": "open", "false": "over"}.get(address.first("open") or "", "all")
-    with asked.service.engine.connect() as connection:
-        aliases = read_aliases(connection, asked.caller.organization)
-    wanted = IncidentFilter(
-        organization=asked.caller.organization,
-        visible=asked.caller.repositories,
-        aliases=aliases,
-        repository=tuple(question.repositories or ()),
-        service=tuple(question.services or ()),
-        environment=tuple(address.every("environment")),
+    page = page_number(address)
+    # Of every environment, unless some are named: those of none are of production.
+    parameters = asked.parameters() if address.given("environment") else asked.parameters(environment="*")
+    ids = asked.session.incident_ids(
+        parameters,
         open={"open": True, "over": False}.get(which),
-        from_=question.from_at if is_limited else None,
-        to=question.to_at if is_limited else None,
-        limit=_A_PAGE,
-        cursor=address.first("cursor"),
+        limit=_A_PAGE + 1,
+        passed_over=(page - 1) * _A_PAGE,
+        is_windowed=address.given(*WINDOW),
     )
-    try:
-        page = list_incidents(asked.service.engine, wanted)
-    except ParameterError:
-        page = list_incidents(asked.service.engine, replace(wanted, cursor=None))
-    found = [IncidentAnswer.of(RecordedIncident.from_row(row)) for row in page.items]
+    columns = INCIDENTS.c
+    query = select(INCIDENTS).where(
+        current(columns, asked.caller.organization), columns.id.in_(ids[:_A_PAGE])
+    )
+    with asked.service.engine.connect() as connection:
+        rows = {row.id: row for row in connection.execute(query)}
+    found = [IncidentAnswer.of(RecordedIncident.from_row(rows[one])) for one in ids[:_A_PAGE] if one in rows]
     return IncidentsPage(
         asked=asked,
         controls=controls_of(asked, "open", is_list=True),
         rows=_listed(asked, found),
         which=which,
-        next_url=None if page.next_cursor is None else str(address.having(cursor=page.next_cursor)),
+        next_url=str(address.having(page=str(page + 1))) if len(ids) > _A_PAGE else None,
     )
 
 
@@ -155,7 +149,9 @@ def incident_page(
 ) -> Response[bytes] | Redirect:
     """One incident: what it marks as failed and why, and its history."""
     load_visible(service.engine, request.user, INCIDENTS, incident_id)
-    return live_page(request, service, "incident", lambda asked: _incident(asked, incident_id))
+    return live_page(
+        request, service, "incident", lambda asked: _incident(asked, incident_id), follows_history=False
+    )
 
 
 def _incident(asked: Asked, incident_id: str) -> IncidentPage:

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Callable
 from datetime import UTC, date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from litestar import Response
 from litestar.response import Redirect
 
-from metrics.domain.instants import InstantError, read_date_or_instant
+from metrics.domain.instants import MICROSECOND, InstantError, read_date_or_instant
 from tracker.auth.callers import Caller
 from tracker.auth.sessions import COOKIE
 from tracker.organizations.service import zone_of
@@ -17,6 +18,7 @@ from tracker.pages.asking import Asked, ask
 from tracker.pages.cache import Cache
 from tracker.pages.shell import entity_tag, frame_of, now, page_response, render, unchanged
 from tracker.web.paging import CallerRequest
+from tracker.web.rejections import latest_rejection
 from tracker.web.state import Service
 
 _SLOT_SECONDS = 300
@@ -31,13 +33,20 @@ def live_page(
     make: Callable[[Asked], Any],
     *,
     address: Address | None = None,
+    follows_history: bool = True,
+    also: object = None,
 ) -> Response[bytes] | Redirect:
     """The page that a template of this name makes of what `make` finds; 304 where the browser has it.
+
+    `follows_history`: whether it can be shown as of an earlier moment. `also`: what it depends on beside the
+    records.
 
     Raises `RecordsUnavailable`.
     """
     caller, moment = request.user, now()
     address = address or Address.of(request.url.path, request.query_params.multi_items())
+    if address.given("as_of") and not follows_history:
+        return Redirect(str(address.without(["as_of"])), status_code=303)
     if address.given("until", "as_of_day"):
         return Redirect(str(_as_questions_say(address, service, caller)), status_code=303)
     state = (
@@ -47,6 +56,8 @@ def live_page(
         tuple(sorted(caller.claims.scopes)),
         address,
         service.store.head(),
+        latest_rejection(service.engine, caller.organization),
+        also,
         int(moment.timestamp() // _SLOT_SECONDS),
     )
     tag = entity_tag(*state[1:], request.cookies.get(COOKIE), request.headers.get("Host"))
@@ -66,11 +77,11 @@ def _as_questions_say(address: Address, service: Service, caller: Caller) -> Add
     if (last_day := address.first("until")) is not None:
         address = address.having(until=None, last=None, to=_day_after(last_day))
     if (known_on := address.first("as_of_day")) is not None:
-        end = _day_after(known_on)
-        with contextlib.suppress(InstantError, OverflowError):
-            instant = read_date_or_instant(end, zone_of(service.engine, caller.organization))
-            end = instant.astimezone(UTC).isoformat()
-            address = address.having(as_of=None if instant > now() else end, as_of_day=None)
+        with contextlib.suppress(InstantError, OverflowError, ValueError, KeyError):
+            zone = ZoneInfo(address.first("tz") or zone_of(service.engine, caller.organization).key)
+            ends = read_date_or_instant(_day_after(known_on), zone) - MICROSECOND
+            as_of = None if ends > now() else ends.astimezone(UTC).isoformat()
+            address = address.having(as_of=as_of, as_of_day=None)
     return address.without(["until", "as_of_day"])
 
 

@@ -21,11 +21,11 @@ from metrics.queries.settings_impact import SettingImpact
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
 from tracker.pages.access import PAGE, signed_in
-from tracker.pages.address import Address
+from tracker.pages.address import MOST_PAGES, Address, page_number
 from tracker.pages.asking import Asked, Controls, controls_of, together, window_with_records
 from tracker.pages.drawing import Trend, share_bar, trend_of
 from tracker.pages.figures import Card, card_of
-from tracker.pages.groups import Breakdown, breakdown_of
+from tracker.pages.groups import Breakdown, breakdown_of, grouped_answer
 from tracker.pages.live import live_page
 from tracker.pages.rows import BehindRow, behind_rows
 from tracker.pages.words import no_break
@@ -33,7 +33,6 @@ from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 
 _ROWS = 25
-_MOST_PAGES = 4_000
 _PROFILE_NAMES = {
     Profile.DEFAULT: "This service",
     Profile.DEVLAKE: "Apache DevLake",
@@ -102,8 +101,6 @@ class MetricPage:
     pages: int
     total: int
     elsewhere: str | None
-    query: str
-    """What the interface is asked with for the same."""
 
 
 @get(
@@ -124,7 +121,7 @@ def metric_page(name: FromPath[str], request: CallerRequest, service: Service) -
 def _metric(asked: Asked, name: MetricName) -> MetricPage:
     definition = CATALOG[name]
     part = _part(asked.address, name)
-    page = _page(asked.address)
+    page = page_number(asked.address)
     dimensions = [Dimension.REPOSITORY, *([Dimension.TEAM] if asked.names.of(Dimension.TEAM) else [])]
     if len(asked.names.of(Dimension.SERVICE)) > 1:
         dimensions.append(Dimension.SERVICE)
@@ -137,12 +134,7 @@ def _metric(asked: Asked, name: MetricName) -> MetricPage:
             asked.parameters(), name, part, limit=_ROWS, passed_over=(page - 1) * _ROWS
         ),
         lambda: asked.session.profiles(asked.parameters(), name),
-        *[
-            lambda dimension=dimension: asked.session.answers(
-                asked.parameters(compare="true", group_by=dimension.value), [name]
-            )
-            for dimension in dimensions
-        ],
+        *[lambda dimension=dimension: grouped_answer(asked, dimension, name) for dimension in dimensions],
     )
     (answer,) = answers
     tabs = _tabs(name, newest)
@@ -160,8 +152,9 @@ def _metric(asked: Asked, name: MetricName) -> MetricPage:
         notes=[note for note in notes_on(answer) if note.code != "settling"],
         breakdowns=[
             breakdown
-            for (one,) in grouped
-            if len((breakdown := breakdown_of(asked, one, everything=everything)).bars) > 1
+            for one in grouped
+            if one is not None
+            and len((breakdown := breakdown_of(asked, one, everything=everything)).bars) > 1
         ],
         signals=_signals(answer),
         impacts=_impacts(definition, explained),
@@ -171,10 +164,9 @@ def _metric(asked: Asked, name: MetricName) -> MetricPage:
         rows=behind_rows(asked, newest.rows),
         left_out=_reasons(newest),
         page=page,
-        pages=min(max(1, -(-total // _ROWS)), _MOST_PAGES),
+        pages=min(max(1, -(-total // _ROWS)), MOST_PAGES),
         total=total,
         elsewhere=window_with_records(asked),
-        query=_query(asked),
     )
 
 
@@ -200,11 +192,6 @@ def _tabs(name: MetricName, newest: NewestRows) -> Sequence[Tab]:
 
 def _reasons(newest: NewestRows) -> Sequence[tuple[str, int]]:
     return [(total.reason, total.rows) for total in newest.totals if total.reason not in (None, "open")]
-
-
-def _page(address: Address) -> int:
-    text = address.first("page") or ""
-    return min(max(int(text), 1), _MOST_PAGES) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
 def _facts(definition: Definition[Any], answer: Answer) -> Sequence[tuple[str, str]]:
@@ -290,8 +277,3 @@ def _other_rules(definition: Definition[Any], answer: Answer) -> OtherRules:
         interval=no_break(say_interval(definition.unit, interval)) if interval else "",
         difference=definition.means if profile is Profile.DEFAULT else difference(profile, answer.metric),
     )
-
-
-def _query(asked: Asked) -> str:
-    """The query of the interface that answers the same."""
-    return str(Address("", tuple(asked.pairs)))

@@ -33,6 +33,7 @@ class NamedIncident:
 
     id: str
     title: str
+    about: str
     severity: str | None
     started_at: datetime
     resolved_at: datetime | None
@@ -82,6 +83,7 @@ def names_of(
             row.id: NamedIncident(
                 row.id,
                 row.title or row.key or "Incident",
+                about(shown_repository(row._mapping), row.service),
                 row.severity,
                 from_microseconds(row.started_at),
                 instant_of(row.resolved_at),

@@ -94,7 +94,7 @@ def _with_records(asked: Asked) -> Overview:
         lambda: latest_failures(asked, _LATEST),
         lambda: quality_of(asked.service, asked.caller, asked.parameters()),
     )
-    return _assembled(asked, chosen, answers, by_group, days, failures, quality)
+    return _assembled(asked, chosen, dimension, answers, by_group, days, failures, quality)
 
 
 def chosen_metric(asked: Asked) -> MetricName:
@@ -106,6 +106,7 @@ def chosen_metric(asked: Asked) -> MetricName:
 def _assembled(
     asked: Asked,
     chosen: MetricName,
+    dimension: Dimension,
     answers: Sequence[Answer],
     by_group: Sequence[Answer],
     days: Answer,
@@ -116,6 +117,7 @@ def _assembled(
     by_name = {answer.metric: answer for answer in answers}
     groups = group_table(
         asked,
+        dimension,
         by_group,
         chosen,
         sort=asked.address.first("sort") or "",

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from litestar import Response, get
 from litestar.response import Redirect
 from markupsafe import Markup
 from pydantic import Field
+from sqlalchemy import Engine
 
 from metrics.api.documents import documents
 from metrics.definitions.base import MetricName, Part
@@ -18,6 +20,7 @@ from metrics.queries.question import Answer, Dimension
 from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
+from tracker.organizations.service import zone_of
 from tracker.pages.access import PAGE, signed_in
 from tracker.pages.address import WINDOW, Address
 from tracker.pages.asking import Asked, Controls, ask, controls_of, together
@@ -34,6 +37,7 @@ PATH = "/api/v1/report.html"
 _MOST_FAILURES = 38
 _MOST_READ = 2_000
 _MONTHS = 12
+_FIRST_YEAR, _LAST_YEAR = 1971, 9998
 
 
 class ReportParameters(QueryParameters):
@@ -45,6 +49,7 @@ class ReportParameters(QueryParameters):
     repository: tuple[RepositoryText, ...] = Field((), description="Repeatable.")
     service: tuple[str, ...] = Field((), description="Repeatable.")
     team: tuple[Text, ...] = Field((), description="Repeatable.")
+    label: tuple[str, ...] = Field((), description="key:value; repeatable, all must hold.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def report_file(request: CallerRequest, service: Service) -> Response[bytes]:
     """The report of a month as one file that needs nothing else, and prints on two pages."""
     parameters = ReportParameters.read(request.query_params.multi_items())
     pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "month"]
-    month = read_month(parameters.month, now())
+    zone = zone_asked(service.engine, request.user.organization, parameters.tz)
+    month = read_month(parameters.month, now(), zone)
     html = report_html(service, request.user, month, pairs)
     return file_response(html, f"{request.user.organization}-{month:%Y-%m}.html")
 
@@ -113,24 +119,38 @@ def report_page(request: CallerRequest, service: Service) -> Response[bytes] | R
     """The report of a month, to read and to take along."""
     given = Address.of("/report", request.query_params.multi_items())
     try:
-        month = read_month(given.first("month"), now())
+        zone = zone_asked(service.engine, request.user.organization, given.first("tz"))
+        month = read_month(given.first("month"), now(), zone)
     except ParameterError:
-        return Redirect(str(given.having(month=None)), status_code=303)
+        return Redirect(str(given.having(month=None, tz=None)), status_code=303)
     return live_page(
         request, service, "report", lambda asked: _report(asked, month), address=_address(given, month)
     )
 
 
-def read_month(text: str | None, moment: datetime) -> date:
-    """The first day of a month like 2026-06, else of the last whole one. Raises `ParameterError`."""
+def read_month(text: str | None, moment: datetime, zone: ZoneInfo) -> date:
+    """The first day of a month like 2026-06, else of the zone's last whole one. Raises `ParameterError`."""
     if text is None:
-        return months_before(moment.date().replace(day=1), 1)
+        return months_before(moment.astimezone(zone).date().replace(day=1), 1)
     try:
         if len(text) != len("2026-06"):
             raise ValueError
-        return date.fromisoformat(f"{text}-01")
+        month = date.fromisoformat(f"{text}-01")
     except ValueError:
         raise ParameterError([("month", "must be a month, as in 2026-06")]) from None
+    if not _FIRST_YEAR <= month.year <= _LAST_YEAR:
+        raise ParameterError([("month", f"must be of a year from {_FIRST_YEAR} to {_LAST_YEAR}")])
+    return month
+
+
+def zone_asked(engine: Engine, organization: str, named: str | None) -> ZoneInfo:
+    """The zone that is named, else the organization's. Raises `ParameterError`."""
+    if named is None:
+        return zone_of(engine, organization)
+    try:
+        return ZoneInfo(named)
+    except (KeyError, ValueError, OSError):
+        raise ParameterError([("tz", "must be an IANA time zone, as in Europe/Berlin")]) from None
 
 
 def _address(given: Address, month: date) -> Address:
@@ -153,7 +173,7 @@ def _report(asked: Asked, month: date) -> Report:
             asked.parameters(), MetricName.MEAN_TIME_TO_RECOVER, Part.FAILED, limit=_MOST_READ
         ),
     )
-    groups = group_table(asked, by_group, chosen)
+    groups = group_table(asked, dimension, by_group, chosen)
     slowest = sorted(failed.rows, key=lambda row: -(row["seconds"] or float("inf")))[:_MOST_FAILURES]
     rate = next(answer for answer in answers if answer.metric is chosen).row
     own = asked.address.only(["team", "repository", "service", "environment", "tz", "label"])

@@ -14,10 +14,10 @@ from sqlalchemy import Row
 
 from metrics.definitions.base import MetricName
 from metrics.domain.errors import Refusal, wording
-from metrics.domain.instants import from_microseconds
+from metrics.domain.repositories import matches_any
 from metrics.domain.vocabulary import name_key
 from metrics.queries.question import Dimension
-from tracker.audit.quality import quality_of
+from tracker.audit.quality import last_recorded, quality_of
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
 from tracker.organizations.schemas import RepositoryChange
@@ -28,7 +28,7 @@ from tracker.pages.asking import Asked, Controls, controls_of, together
 from tracker.pages.groups import GroupTable, group_answers, group_table
 from tracker.pages.live import live_page
 from tracker.pages.shell import frame_of, is_admin, page_response, render
-from tracker.records.ledger import Ledger, shown_repository
+from tracker.records.ledger import Ledger, repository_of, shown_repository
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service, author_of
 
@@ -76,15 +76,16 @@ def _list(asked: Asked) -> RepositoriesPage:
     )
     entries = {entry.repository: entry for entry in quality.repositories}
     rows = list_repositories(asked.service.engine, asked.caller.organization, asked.caller.repositories)
+    last = last_recorded(asked.service.engine, asked.caller.organization)
     services: dict[str, list[str]] = {}
     for row in rows:
         if row.service:
             services.setdefault(row.repository_key, []).append(row.service)
     known = []
     for row in rows:
-        if row.service:
-            continue
         name = shown_repository(row._mapping) or ""
+        if row.service or not _is_asked_for(asked, row):
+            continue
         entry = entries.get(name) or entries.get(row.repository_key)
         known.append(
             KnownRepository(
@@ -93,9 +94,7 @@ def _list(asked: Asked) -> RepositoriesPage:
                 team=row.team,
                 services=services.get(row.repository_key, ()),
                 aliases=row.aliases,
-                last_recorded_at=from_microseconds(row.recorded_at)
-                if entry is None
-                else entry.last_recorded_at,
+                last_recorded_at=last.get(row.repository_key),
                 refused=0 if entry is None else entry.rejected,
                 without_commits=0 if entry is None else entry.without_commits,
             )
@@ -105,10 +104,22 @@ def _list(asked: Asked) -> RepositoriesPage:
         asked=asked,
         controls=controls_of(asked, "sort", "by"),
         known=sorted(known, key=_ORDERS.get(asked.address.first("by") or "", _ORDERS["name"])),
-        groups=group_table(asked, answers, MetricName.CHANGE_FAILURE_RATE, sort=sort, everything=True),
+        groups=group_table(
+            asked, Dimension.REPOSITORY, answers, MetricName.CHANGE_FAILURE_RATE, sort=sort, everything=True
+        ),
         sort=asked.address.first("by") or "name",
         may_change=is_admin(asked.caller),
     )
+
+
+def _is_asked_for(asked: Asked, row: Row[Any]) -> bool:
+    """Whether the repository, or its team, is among those that the address names."""
+    question = asked.question
+    identity = repository_of(row._mapping)
+    patterns = question.repositories
+    if patterns and not (identity is not None and matches_any(patterns, identity)):
+        return False
+    return not question.teams or row.team_key in {name_key(team) for team in question.teams}
 
 
 _ORDERS: Mapping[str, Any] = {
@@ -169,7 +180,7 @@ class RepositoryPages(Controller):
         self, repository_id: FromPath[str], request: CallerRequest, service: Service
     ) -> Response[bytes] | Redirect:
         """Set the team of a repository, those of its services, and its aliases."""
-        form, author = await read_form(request), author_of(request.user)
+        form, author = await read_form(request, service), author_of(request.user)
         repository, services = await asyncio.to_thread(_found, request, service, repository_id)
         aliases = form.text("aliases").split()
         try:
@@ -179,6 +190,7 @@ class RepositoryPages(Controller):
             teams = [
                 (row.id, RepositoryChange.model_validate({"team": form.text(f"team-{row.id}") or None}).team)
                 for row in services
+                if form.has(f"team-{row.id}")
             ]
         except ValidationError as error:
             said = "; ".join(f"{detail['loc'][0]} {wording(detail, 'field')}" for detail in error.errors())

@@ -34,9 +34,9 @@ def _given(form: Form) -> dict[str, Any]:
     return {
         "timezone": form.text("timezone") or None,
         "production_environments": form.text("production_environments").replace(",", " ").split() or None,
-        "failure_signals": list(form.texts("failure_signals")) or None,
-        "attribution_gap_days": int(days) if days.isdigit() else days or None,
-        "benchmark": int(year) if year.isdigit() else None,
+        "failure_signals": list(form.texts("failure_signals")),
+        "attribution_gap_days": int(days) if days.isascii() and days.isdigit() else days or None,
+        "benchmark": int(year) if year.isascii() and year.isdigit() else None,
     }
 
 
@@ -73,7 +73,7 @@ class SettingsPages(Controller):
     @post("/settings", include_in_schema=False, opt=PAGE, guards=[admin_signed_in])
     async def change_settings_page(self, request: CallerRequest, service: Service) -> Response[bytes]:
         """Change the settings: in force for the next answer of every process."""
-        form, author = await read_form(request), author_of(request.user)
+        form, author = await read_form(request, service), author_of(request.user)
         try:
             changes = SettingsChange.parse(json.dumps(_given(form)).encode()).changes()
             await service.recorder.record(lambda ledger: _change(ledger, author, changes))

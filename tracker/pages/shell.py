@@ -47,14 +47,15 @@ _ADMINISTRATION = (("settings", "/settings", "Settings"), ("tokens", "/tokens", 
 
 
 @cache
-def asset(name: str) -> bytes:
-    """A file that pages refer to."""
-    return files("tracker.pages").joinpath("static", name).read_bytes()
+def assets() -> Mapping[str, bytes]:
+    """The files that pages refer to, by name."""
+    folder = files("tracker.pages").joinpath("static")
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
 @cache
 def _fingerprint(name: str) -> str:
-    return hashlib.sha256(asset(name)).hexdigest()[:10]
+    return hashlib.sha256(assets()[name]).hexdigest()[:10]
 
 
 def asset_url(name: str) -> str:
@@ -63,7 +64,7 @@ def asset_url(name: str) -> str:
 
 
 def asset_text(name: str) -> str:
-    return asset(name).decode()
+    return assets()[name].decode()
 
 
 @cache
@@ -92,10 +93,8 @@ def _environment() -> jinja2.Environment:
 def _templates_fingerprint() -> str:
     folder = files("tracker.pages").joinpath("templates")
     texts = sorted((file.name, file.read_text()) for file in folder.iterdir())
-    assets = sorted(
-        (file.name, _fingerprint(file.name)) for file in files("tracker.pages").joinpath("static").iterdir()
-    )
-    return hashlib.sha256(repr((texts, assets)).encode()).hexdigest()[:10]
+    own = [_fingerprint(name) for name in sorted(assets())]
+    return hashlib.sha256(repr((texts, own)).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,10 @@ def unchanged(request: CallerRequest, tag: str) -> Response[bytes] | None:
 
 def local_path(text: str | None) -> str:
     """A path of the service's own to go on to: whatever else a form says, the first page."""
-    parts = urlsplit(text or "/")
+    try:
+        parts = urlsplit(text or "/")
+    except ValueError:
+        return "/"
     is_own = not parts.scheme and not parts.netloc and (text or "/").startswith("/")
     return text if text and is_own and not text.startswith(("//", "/\\")) else "/"
 

@@ -71,7 +71,7 @@ class SignInPages(Controller):
     @post(SIGN_IN, include_in_schema=False, opt=PAGE)
     async def sign_in(self, request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
         """Open a session for whoever shows a token that may read metrics."""
-        require_own_origin(request)
+        require_own_origin(request, service)
         form = Form(await request.form())
         following = local_path(form.text("next"))
         token = form.text("token").removeprefix("Bearer ").strip()[:_LONGEST_TOKEN]
@@ -99,21 +99,23 @@ class SignInPages(Controller):
     @post(LOGIN_LINK, include_in_schema=False, opt=PAGE)
     async def use_login_link(self, request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
         """Open a session for the first who comes with the link."""
-        require_own_origin(request)
+        require_own_origin(request, service)
         form = Form(await request.form())
         try:
             caller = service.authenticator.caller_of_login_code(form.text("code"))
         except Unauthenticated:
             return _form(request, "/", _USED)
+        if not caller.may(Scope.METRICS_READ):
+            return _form(request, "/", _NO_READER)
         if not await asyncio.to_thread(_use_up, service.engine, caller.claims.token_id):
             return _form(request, "/", _USED)
         service.authenticator.end(caller.claims.token_id)
         return _opened(request, service, caller, local_path(form.text("next")), by_link=True)
 
-    @post("/sign-out", include_in_schema=False, opt=PAGE, guards=[signed_in(Scope.METRICS_READ)])
+    @post("/sign-out", include_in_schema=False, opt=PAGE, guards=[signed_in()])
     async def sign_out(self, request: CallerRequest, service: Service) -> Redirect:
         """End the session, here and wherever its cookie may have got to."""
-        await read_form(request)
+        await read_form(request, service)
         session_id = request.user.claims.session_id
         if session_id is not None:
             await asyncio.to_thread(_use_up, service.engine, session_id)

@@ -35,7 +35,7 @@ def _wrong(form: Form) -> str:
         return f"Say who will use it, in at most {_LONGEST_SUBJECT} characters."
     if not form.text("subject").isprintable():
         return "Say who will use it in characters that can be printed."
-    if not days.isdigit() or not 1 <= int(days[:6]) <= _LONGEST_DAYS:
+    if not (days.isascii() and days.isdigit() and len(days) < 6 and 1 <= int(days) <= _LONGEST_DAYS):
         return f"It must be valid for 1 to {_LONGEST_DAYS} days."
     if not set(form.texts("scope")) or not set(form.texts("scope")) <= set(Scope):
         return "Choose what it may do."
@@ -91,7 +91,7 @@ class TokensPages(Controller):
     @post("/tokens", include_in_schema=False, opt=PAGE, guards=[admin_signed_in])
     async def mint_token(self, request: CallerRequest, service: Service) -> Response[bytes]:
         """Make a token; it is shown once."""
-        form = await read_form(request)
+        form = await read_form(request, service)
         error = _wrong(form)
         if error:
             return await asyncio.to_thread(_page, request, service, error)
@@ -104,7 +104,7 @@ class TokensPages(Controller):
     @post("/tokens/revoke", include_in_schema=False, opt=PAGE, guards=[admin_signed_in])
     async def revoke_token_page(self, request: CallerRequest, service: Service) -> Response[bytes]:
         """Stop honouring a token."""
-        form = await read_form(request)
+        form = await read_form(request, service)
         token_id = form.text("token_id")
 
         def act() -> None:

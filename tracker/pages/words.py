@@ -75,10 +75,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The zone in which a page says times, and the instant at which it does."""
+    """The zone in which a page says times, the instant at which it does, and the one that is asked about."""
 
     zone: ZoneInfo
     now: datetime
+    asked_at: datetime | None = None
 
     def local(self, instant: datetime) -> datetime:
         return instant.astimezone(self.zone)
@@ -114,7 +115,8 @@ class Clock:
 
     def ago(self, instant: datetime) -> str:
         """How long something has lasted, in minutes at the finest."""
-        return no_break(span(max(60.0, (self.now - instant).total_seconds() // 60 * 60)))
+        lasted = ((self.asked_at or self.now) - instant).total_seconds()
+        return no_break(span(max(60.0, lasted // 60 * 60)))
 
 
 @dataclass(frozen=True, slots=True)

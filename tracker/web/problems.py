@@ -89,8 +89,7 @@ def _respond(request: AnyRequest, failure: Failure) -> Response[Any]:
 
 def _wants_page(request: AnyRequest) -> bool:
     """Whether a person looks: at a page's own address, or with a browser where no interface is."""
-    handler = request.scope.get("route_handler")
-    if handler is not None and handler.opt.get("is_page"):
+    if _is_page(request):
         return True
     return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
@@ -105,7 +104,7 @@ _STATUS_AND_TITLE: Mapping[type[Refusal], tuple[int, str]] = {
 def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[Any]:
     if isinstance(refusal, Unauthenticated):
         FAILED_LOGINS.inc()
-    elif request.method in _WRITING:
+    elif request.method in _WRITING and not _is_page(request):
         REFUSED_RECORDS.labels(refusal.code).inc()
         _note_rejection(request, refusal)
     if isinstance(refusal, Problem):
@@ -133,6 +132,12 @@ def _note_rejection(request: AnyRequest, refusal: Refusal) -> None:
             repository=request.state.get("repository") or named_repository(request.state.get("raw_body")),
         )
     )
+
+
+def _is_page(request: AnyRequest) -> bool:
+    """Whether the address is a page's, and not of an interface."""
+    handler = request.scope.get("route_handler")
+    return handler is not None and bool(handler.opt.get("is_page"))
 
 
 def answer_parameter_error(request: AnyRequest, error: ParameterError) -> Response[Any]:

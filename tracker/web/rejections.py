@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select
 from uuid_utils import uuid7
 
 from metrics.domain.instants import DAY_MICROSECONDS
@@ -112,6 +112,14 @@ def find_rejections(
     with engine.connect() as connection:
         newest = query.order_by(columns.rejected_at.desc(), columns.id.desc()).limit(limit)
         return connection.execute(newest).all()
+
+
+def latest_rejection(engine: Engine, organization: str) -> int:
+    """When the organization's last post was refused, in microseconds; 0 where none was."""
+    columns = REJECTIONS.c
+    query = select(func.max(columns.rejected_at)).where(columns.organization == organization)
+    with engine.connect() as connection:
+        return connection.scalar(query) or 0
 
 
 def forget_old_rejections(engine: Engine, now: int) -> None:

@@ -6,6 +6,7 @@ select
         when may_see({'visible_keys': $visible_keys::varchar[]}, failed.repository_key)
             then incident_links.deployment_id
     end as deployment_id,
+    incident_links.deployment_id is not null as is_linked,
     incident_links.method,
     incidents.change_related,
     incident_links.reason as without_link

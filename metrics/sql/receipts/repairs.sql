@@ -1,8 +1,13 @@
 -- What a deployment repairs: its signals, the deployment that it marks as failed, and by which rule.
 -- One row where it is a remediation, else none; `deployment_id` is null where nobody knows what it repairs.
--- `signals` bound are those that make failures; reached_production: whether the one it repairs is counted.
+-- One that may not be seen is not named. `signals` bound are those that make failures; reached_production: whether the
+-- one it repairs is counted.
 select
-    remediations.culprit_id as deployment_id,
+    case
+        when may_see({'visible_keys': $visible_keys::varchar[]}, culprits.repository_key)
+            then remediations.culprit_id
+    end as deployment_id,
+    remediations.culprit_id is not null as is_known,
     remediations.method,
     remediations.signals,
     is_in_population(

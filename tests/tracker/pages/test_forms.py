@@ -50,13 +50,16 @@ def test_settings_are_changed_and_the_history_says_by_whom(client: httpx.Client,
         ("attribution_gap_days", "many", "Attribution gap days"),
         ("failure_signals", "luck", "Failure signals"),
         ("production_environments", "x" * 5_000, "Production environments"),
+        ("attribution_gap_days", "²", "Attribution gap days"),
+        ("failure_signals", "", "Failure signals"),
     ],
 )
 def test_a_wrong_setting_changes_nothing(
     client: httpx.Client, admin: httpx.Client, field: str, value: str, said: str
 ) -> None:
     before = client.get("/api/v1/settings").json()
-    answered = send(admin, "/settings", **{"benchmark": "2021", field: value})
+    right = {"timezone": "UTC", "production_environments": "production", "failure_signals": "incident"}
+    answered = send(admin, "/settings", **{**right, "benchmark": "2021", field: value})
     assert answered.status_code == 400
     assert "Nothing was saved" in answered.text
     assert said in answered.text
@@ -85,6 +88,10 @@ def test_a_repository_gets_its_team_and_its_other_name(client: httpx.Client, adm
     assert {group["team"]: group["deployments"] for group in groups} == {"checkout": 1, "front": 1}
     groups = client.get("/api/v1/metrics/deployment_frequency?last=4w&group_by=repository").json()["groups"]
     assert [(group["repository"], group["deployments"]) for group in groups] == [("acme/shop", 2)]
+    # What a form did not show it does not clear.
+    answered = send(admin, f"/repositories/{shop}", team="checkout", aliases="github.com/acme/store")
+    groups = client.get("/api/v1/metrics/deployment_frequency?last=4w&group_by=team").json()["groups"]
+    assert {group["team"] for group in groups} == {"checkout", "front"}
     answered = send(admin, f"/repositories/{shop}", team="other", aliases="not a repository!")
     assert answered.status_code == 400
     items = client.get("/api/v1/repositories").json()["items"]
@@ -136,6 +143,8 @@ def test_who_has_a_token_in_its_last_days_is_told(client: httpx.Client) -> None:
         ({"subject": "x", "scope": "root", "days": "9"}, "Choose what it may do"),
         ({"subject": "x", "scope": "admin", "days": "0"}, "1 to 3650 days"),
         ({"subject": "x", "scope": "admin", "days": "99999999999"}, "1 to 3650 days"),
+        ({"subject": "x", "scope": "admin", "days": "0002900000"}, "1 to 3650 days"),
+        ({"subject": "x", "scope": "admin", "days": "²"}, "1 to 3650 days"),
         ({"subject": "x", "scope": "admin", "days": "9", "repositories": "shop"}, "shop is no owner/name"),
     ],
 )

@@ -3,9 +3,11 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from aiosmtpd.smtp import Envelope
 from metrics.definitions.base import MetricName
 from tests.server import Server, run_tracker
 from tests.tracker.pages.conftest import monday, record, records, text_of
+from tracker.pages.report import read_month
 from tracker.web.server import listenable_port
 
 Make = Callable[..., httpx.Client]
@@ -57,11 +60,29 @@ def test_a_report_is_limited_as_it_is_asked_for(filled: httpx.Client) -> None:
     )
 
 
-@pytest.mark.parametrize("query", ["month=2026-13", "month=2026", "month=June", "tz=Nowhere/At", "color=red"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "month=2026-13",
+        "month=2026",
+        "month=June",
+        "month=9999-12",
+        "month=0001-01",
+        "tz=Nowhere/At",
+        "color=red",
+    ],
+)
 def test_a_wrong_report_is_refused(client: httpx.Client, query: str) -> None:
     answered = client.get(f"/api/v1/report.html?{query}")
     assert answered.status_code == 400
     assert answered.json()["errors"]
+
+
+def test_the_last_whole_month_is_the_zones() -> None:
+    moment = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)
+    for zone, month in (("UTC", 5), ("Europe/Berlin", 6), ("America/New_York", 5)):
+        assert read_month(None, moment, ZoneInfo(zone)) == date(2026, month, 1)
+    assert read_month("2026-02", moment, ZoneInfo("UTC")) == date(2026, 2, 1)
 
 
 def test_the_page_of_a_report_leads_to_the_months_around_it(filled: httpx.Client, signed_in: Make) -> None:
@@ -201,7 +222,9 @@ def test_a_badge_shows_one_figure_to_whoever_has_its_link_until_it_is_withdrawn(
     [
         ({"metric": "luck"}, "/metric"),
         ({"metric": "deployment_frequency", "parameters": {"last": "13x"}}, "/parameters/last"),
-        ({"metric": "deployment_frequency", "parameters": {"colour": "red"}}, "/parameters/colour"),
+        ({"metric": "deployment_frequency", "parameters": {"colour": "red"}}, "/parameters"),
+        ({"metric": "deployment_frequency", "parameters": {"group_by": "team"}}, "/parameters"),
+        ({"metric": "deployment_frequency", "parameters": {"from": "1990-01-01"}}, "/parameters"),
         ({"metric": "deployment_frequency", "parameters": {"last": 13}}, "/parameters/last"),
     ],
 )

@@ -1,18 +1,24 @@
 """Who may look: a token or a one-time link becomes a session, and a session can nothing but look and send its own forms."""
 
+import json
+import os
+import pty
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import httpx
 import jwt
 import pytest
 
-from tests.server import Server, deployment
+from tests.server import TRACKER, Server, clean_environment, deployment
 from tests.tracker.pages.conftest import HTML, form_key, login_code
 from tests.waiting import wait_until
 from tracker.auth.keys import load_keys
 from tracker.auth.tokens import Scope, mint
+from tracker.cli.login_link import new_login_code
 from tracker.settings import Settings
 
 Make = Callable[..., httpx.Client]
@@ -82,7 +88,7 @@ def test_a_token_that_only_records_may_not_look(anyone: httpx.Client, server: Se
 
 
 @pytest.mark.parametrize(
-    "following", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1", "a"]
+    "following", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1", "a", "//["]
 )
 def test_nobody_is_sent_to_another_site(anyone: httpx.Client, server: Server, following: str) -> None:
     answered = anyone.post("/sign-in", data={"token": server.token(), "next": following})
@@ -200,3 +206,90 @@ def test_programs_are_still_answered_in_json(server: Server) -> None:
     assert (answered.status_code, answered.headers["Content-Type"]) == (401, "application/problem+json")
     answered = httpx.get(f"{server.url}/nothing-here", headers=HTML)
     assert (answered.status_code, answered.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_behind_a_proxy_the_public_address_is_the_services_own(tmp_path: Path) -> None:
+    with Server(tmp_path, TRACKER_PUBLIC_URL="https://dora.example") as hidden:
+        given = {"data": {"token": hidden.token()}, "headers": HTML}
+        for origin, status in (
+            ("https://dora.example", 303),
+            (hidden.url, 303),
+            ("https://evil.example", 403),
+        ):
+            given["headers"] = HTML | {"Origin": origin}
+            answered = httpx.post(f"{hidden.url}/sign-in", **given)
+            assert answered.status_code == status
+            if status == 303:
+                assert cookie_of(answered)["tracker_session"]["secure"]
+
+
+def test_a_link_that_reads_no_metrics_opens_nothing(server: Server, organization: str) -> None:
+    code = new_login_code(
+        Settings(keys_file=server.folder / "data" / "keys.json"),
+        organization,
+        scopes=[Scope.DEPLOYMENTS_READ],
+    )
+    answered = httpx.post(f"{server.url}/login", data={"code": code}, headers=HTML)
+    assert answered.status_code == 401
+    assert "reads no metrics" in answered.text
+
+
+def test_a_refused_form_is_no_refused_record(signed_in: Make) -> None:
+    client = signed_in()
+    assert client.post("/tokens/revoke", data={"token_id": "x"}).status_code == 403
+    assert client.get("/api/v1/quality").json()["rejected"] == []
+
+
+def test_the_register_says_what_a_token_allows_and_not_its_session(
+    signed_in: Make, client: httpx.Client, server: Server, organization: str
+) -> None:
+    signed_in("deployments:write metrics:read").get("/")
+
+    def scopes() -> list[list[str]]:
+        return [one["scopes"] for one in client.get("/api/v1/tokens").json()["items"]]
+
+    wait_until(lambda: ["deployments:write", "metrics:read"] in scopes(), seconds=10)
+    assert ["metrics:read"] not in scopes()
+    with httpx.Client(base_url=server.url, headers=HTML) as linked:
+        linked.post("/login", data={"code": login_code(server, organization)})
+        linked.get("/")
+        wait_until(
+            lambda: (
+                [one["is_session"] for one in client.get("/api/v1/tokens").json()["items"]].count(True) == 1
+            ),
+            seconds=10,
+        )
+
+
+def test_a_ring_that_signs_nothing_serves_and_says_why_nobody_can_sign_in(tmp_path: Path) -> None:
+    environment = {"TRACKER_SIGNING_ALGORITHM": "ES256"}
+    with Server(tmp_path, **environment) as whole:
+        token = whole.token()
+    ring = json.loads((tmp_path / "data" / "keys.json").read_text())
+    public = {"keys": [{name: value for name, value in key.items() if name != "d"} for key in ring["keys"]]}
+    with Server(tmp_path, TRACKER_KEYS=json.dumps(public)) as reading:
+        assert httpx.get(f"{reading.url}/healthz").status_code == 200
+        answered = httpx.post(f"{reading.url}/sign-in", data={"token": token}, headers=HTML)
+        assert answered.status_code == 401
+        assert "holds no private key" in answered.text
+
+
+def test_who_starts_the_service_in_a_terminal_is_given_a_link(tmp_path: Path) -> None:
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        [TRACKER, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=inside,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(inside)
+    said = b""
+    try:
+        while b"/login?code=" not in said:
+            said += os.read(terminal, 10_000)
+        assert b"Look at demo in a browser" in said
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
+        os.close(terminal)

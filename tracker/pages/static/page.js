@@ -7,7 +7,7 @@ try { root.dataset.theme = localStorage.getItem("theme") ?? ""; } catch { /* no 
 
 const FOLLOW_MS = 10_000;
 const STALE = "Not following since ";
-let tag = null, asked = 0;
+let tag = null, asked = 0, shown = location.pathname + location.search;
 
 function changeTheme() {
   const dark = root.dataset.theme === "dark" || (root.dataset.theme === "" && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -55,6 +55,7 @@ async function show(address, { push = true } = {}) {
     if (!take(html, false)) { location.assign(address); return; }
     tag = answer.headers.get("ETag");
     if (push) history.pushState({}, "", answer.url);
+    shown = location.pathname + location.search;
   } catch {
     location.assign(address);
   }
@@ -117,7 +118,12 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   show(submitted(form));
 });
-addEventListener("popstate", () => show(location.href, { push: false }));
+// A jump within the page is none to another.
+addEventListener("popstate", () => {
+  if (location.pathname + location.search === shown) return;
+  if (document.body.hasAttribute("data-live")) show(location.href, { push: false });
+  else location.reload();
+});
 document.addEventListener("DOMContentLoaded", () => {
   tag = document.body.dataset.live ?? null;
   if (tag) setInterval(follow, FOLLOW_MS);
