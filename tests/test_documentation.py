@@ -233,6 +233,7 @@ def test_the_page_of_operations_says_how_long_everything_is_kept() -> None:
         ("api.md", retention.REJECTION_DAYS),
         ("webhooks.md", retention.DELIVERY_DAYS),
         ("running-a-runner.md", retention.JOB_LOG_DAYS),
+        ("api.md", retention.EXPIRED_TOKEN_DAYS),
     ]:
         assert (
             f"[{constant} days](operations.md#what-is-kept-how-long)" in (PROJECT / "docs" / name).read_text()

@@ -42,7 +42,7 @@ from tracker.organizations.routes import RepositoriesController, SettingsControl
 from tracker.organizations.tokens import tokens
 from tracker.pages import PAGES
 from tracker.pages.badges import BadgesController
-from tracker.pages.problem import problem_page
+from tracker.pages.frame.problem import problem_page
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
 from tracker.records.recorder import Recorder

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.instants import now_microseconds
 from tracker.auth.keys import KeyRingError, load_keys
-from tracker.auth.register import note_uses
+from tracker.auth.register import forget_old_tokens, note_uses
 from tracker.auth.tokens import revoked_tokens
 from tracker.jobs.logs import forget_old_logs
 from tracker.web.idempotency import forget_old_keys
@@ -23,6 +23,13 @@ from tracker.webhooks.deliveries import forget_old_deliveries
 # A revocation or a new key is honoured within this time, and well within the five seconds promised.
 REFRESH_SECONDS = 2.0
 CLEAN_UP_SECONDS = 3_600.0
+_FORGETTING = (
+    forget_old_keys,
+    forget_old_rejections,
+    forget_old_deliveries,
+    forget_old_tokens,
+    forget_old_logs,
+)
 _log = structlog.get_logger("tracker")
 
 
@@ -65,7 +72,7 @@ class Housekeeping:
     def clean_up(self) -> None:
         """Remove what is older than `tracker.retention` says."""
         engine, now = self.service.engine, now_microseconds()
-        for forget in (forget_old_keys, forget_old_rejections, forget_old_deliveries, forget_old_logs):
+        for forget in _FORGETTING:
             forget(engine, now)
 
     async def _repeat(self, chore: Callable[[], None], every_seconds: float) -> None:

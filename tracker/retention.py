@@ -6,3 +6,5 @@ DELIVERY_DAYS = 30
 """Of an event, after it was delivered, given up or dropped."""
 JOB_LOG_DAYS = 90
 """After the end of the job."""
+EXPIRED_TOKEN_DAYS = 90
+"""Of what is known of a token, after it expired."""

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("is_session", sa.Boolean(), nullable=False),
     )
     op.create_index("ix_tokens_organization", "tokens", ["organization"])
+    op.add_column("revoked_tokens", sa.Column("needed_until", sa.BigInteger(), nullable=True))
     op.create_table(
         "badges",
         sa.Column("id", sa.String(), primary_key=True),
@@ -39,4 +40,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("badges")
+    op.drop_column("revoked_tokens", "needed_until")
     op.drop_table("tokens")

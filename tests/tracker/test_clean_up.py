@@ -13,6 +13,7 @@ from tests.conftest import Book
 from tests.server import Server
 from tests.site import ask, log_of, workspace_of
 from tests.waiting import wait_until
+from tracker.auth.tables import REVOKED_TOKENS, TOKENS
 from tracker.jobs.logs import append_lines
 from tracker.jobs.queue import Job, JobStatus, claim_job, end_job
 from tracker.jobs.tables import JOBS
@@ -71,6 +72,26 @@ def keep_key(book: Book, name: str, days: float) -> None:
         connection.execute(update(IDEMPOTENCY_KEYS).where(of_it).values(created_at=days_ago(days)))
 
 
+def keep_token(book: Book, name: str, days: float) -> None:
+    row = {
+        "token_id": name,
+        "organization": "acme",
+        "subject": "ci",
+        "scope": "admin",
+        "expires_at": days_ago(days),
+    }
+    with book.engine.begin() as connection:
+        connection.execute(insert(TOKENS).values(**row, is_session=False))
+
+
+def keep_revocation(book: Book, name: str, over_for_days: float | None) -> None:
+    until = None if over_for_days is None else days_ago(over_for_days)
+    with book.engine.begin() as connection:
+        connection.execute(
+            insert(REVOKED_TOKENS).values(token_id=name, revoked_at=days_ago(400), needed_until=until)
+        )
+
+
 def kept(book: Book, sql: str) -> list[str]:
     return sorted(row[0] for row in book.rows(sql))
 
@@ -90,6 +111,10 @@ def test_a_service_removes_what_is_old_and_keeps_what_is_young(
         keep_rejection(book, name, days)
     for name, days in {"young": 29.9, "old": 30.1, "older": 100}.items():
         keep_key(book, name, days)
+    for name, days in {"honoured": -1.0, "young": 89.9, "old": 90.1}.items():
+        keep_token(book, name, days)
+    for name, over in {"token": None, "session": -0.1, "session that is over": 0.1}.items():
+        keep_revocation(book, name, over)
     with Server(tmp_path, TRACKER_DATABASE_URL=book.url):
         wait_until(lambda: not any(log_of(book.engine, jobs[name]) for name in ("old", "older")))
     assert {name: log_of(book.engine, job) for name, job in jobs.items()} == {
@@ -97,6 +122,9 @@ def test_a_service_removes_what_is_old_and_keeps_what_is_young(
     }  # fmt: skip
     assert kept(book, "select code from rejections") == ["young"]
     assert kept(book, "select key from idempotency_keys") == ["young"]
+    assert kept(book, "select token_id from tokens") == ["honoured", "young"]
+    # A token that was revoked stays so, however long ago that was.
+    assert kept(book, "select token_id from revoked_tokens") == ["session", "token"]
     # What is still to be told is told, however long that takes.
     young = [f"{state.value} {days}" for state, days in product(DeliveryState, (0.1, 29.9))]
     assert kept(book, "select id from webhook_deliveries") == sorted([*young, "pending 30.1"])

@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from metrics.domain.instants import from_microseconds, instant_of, now_microseconds, to_microseconds
+from metrics.domain.instants import (
+    DAY_MICROSECONDS,
+    from_microseconds,
+    instant_of,
+    now_microseconds,
+    to_microseconds,
+)
 from tracker.auth.keys import KeyRing
 from tracker.auth.tables import REVOKED_TOKENS, TOKENS
 from tracker.auth.tokens import Claims, Scope, mint, verify
 from tracker.errors import NotFound
 from tracker.records.engine import write_transaction
+from tracker.retention import EXPIRED_TOKEN_DAYS
 
 EXPIRES_SOON = timedelta(days=14)
 MOST_LISTED = 1_000
@@ -93,11 +100,16 @@ def revoke_token(connection: Connection, organization: str, token_id: str) -> No
     revoke(connection, token_id)
 
 
-def revoke(connection: Connection, token_id: str) -> bool:
-    """Stop honouring whatever has the id; return whether it was honoured before."""
+def revoke(connection: Connection, token_id: str, lifetime: timedelta | None = None) -> bool:
+    """Stop honouring whatever has the id; return whether it was honoured before.
+
+    After the `lifetime` of a session or a link the id says nothing any more, and is forgotten.
+    """
+    now = now_microseconds()
+    needed_until = None if lifetime is None else now + lifetime // timedelta(microseconds=1)
     result = connection.execute(
         upsert(connection)(REVOKED_TOKENS)
-        .values(token_id=token_id, revoked_at=now_microseconds())
+        .values(token_id=token_id, revoked_at=now, needed_until=needed_until)
         .on_conflict_do_nothing()
     )
     return bool(result.rowcount)
@@ -129,6 +141,16 @@ def note_uses(engine: Engine, used: Iterable[tuple[Claims, float]]) -> None:
                     set_={name: value for name, value in row.items() if name != "token_id"},
                 )
             )
+
+
+def forget_old_tokens(engine: Engine, now: int) -> None:
+    """Remove what is known of tokens that expired more than `EXPIRED_TOKEN_DAYS` ago, and the ids of sessions
+    and links that are over. `now` in microseconds.
+    """
+    with write_transaction(engine) as connection:
+        before = now - EXPIRED_TOKEN_DAYS * DAY_MICROSECONDS
+        connection.execute(delete(TOKENS).where(TOKENS.c.expires_at < before))
+        connection.execute(delete(REVOKED_TOKENS).where(REVOKED_TOKENS.c.needed_until < now))
 
 
 def upsert(connection: Connection) -> Any:

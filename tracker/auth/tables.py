@@ -33,6 +33,8 @@ class RevokedToken(SQLModel, table=True):
 
     token_id: str = Field(primary_key=True)
     revoked_at: int = Field(sa_type=BigInteger)
+    needed_until: int | None = Field(default=None, sa_type=BigInteger)
+    """In microseconds: after it a session or a link is over by itself. None for a token."""
 
 
 TOKENS = table(MintedToken)

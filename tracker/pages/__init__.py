@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from litestar import Controller
 from litestar.handlers import HTTPRouteHandler
 
-from tracker.pages.assets import static_file
-from tracker.pages.deployments import deployment_page, deployments_page
+from tracker.pages.deployment import deployment_page
+from tracker.pages.deployments import deployments_page
+from tracker.pages.frame.assets import static_file
 from tracker.pages.guides import guide
 from tracker.pages.incidents import incident_page, incidents_page
 from tracker.pages.metric import metric_page

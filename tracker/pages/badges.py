@@ -31,7 +31,7 @@ from metrics.queries.session import Session
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
-from tracker.pages.cache import Cache
+from tracker.pages.frame.cache import Cache
 from tracker.pages.tables import BADGES
 from tracker.records.engine import write_transaction
 from tracker.web.paging import CallerRequest, ListAnswer, base_of

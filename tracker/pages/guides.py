@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from tracker.errors import NotFound
-from tracker.pages.access import PAGE
-from tracker.pages.shell import BARE, page_response, render
+from tracker.pages.frame.access import PAGE
+from tracker.pages.frame.shell import BARE, page_response, render
 from tracker.web.paging import CallerRequest
 
 _NAME = re.compile(r"(?:metrics/)?[a-z_-]+\.md", re.ASCII)

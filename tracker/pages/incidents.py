@@ -13,13 +13,14 @@ from metrics.queries.receipts import Mark
 from tracker.auth.tokens import Scope
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import RecordedIncident
-from tracker.pages.access import PAGE, signed_in
-from tracker.pages.address import WINDOW, page_number
-from tracker.pages.asking import Asked, Controls, controls_of
-from tracker.pages.history import HistoryRow, history_rows
-from tracker.pages.live import live_page
-from tracker.pages.naming import NamedDeployment, names_of
-from tracker.pages.words import LEFT_OUT, RULES, about, no_break
+from tracker.pages.frame.access import PAGE, signed_in
+from tracker.pages.frame.address import WINDOW, page_number
+from tracker.pages.frame.asking import Asked
+from tracker.pages.frame.controls import Controls, controls_of
+from tracker.pages.frame.live import live_page
+from tracker.pages.frame.words import LEFT_OUT, RULES, about, no_break
+from tracker.pages.parts.history import HistoryRow, history_rows
+from tracker.pages.parts.naming import NamedDeployment, names_of
 from tracker.records.history import entries
 from tracker.records.tables import INCIDENTS, current
 from tracker.web.answers import PASSED_OVER

@@ -20,15 +20,16 @@ from metrics.queries.question import Answer, Dimension
 from metrics.queries.settings_impact import SettingImpact
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
-from tracker.pages.access import PAGE, signed_in
-from tracker.pages.address import MOST_PAGES, Address, page_number
-from tracker.pages.asking import Asked, Controls, controls_of, together, window_with_records
-from tracker.pages.drawing import Trend, share_bar, trend_of
-from tracker.pages.figures import Card, card_of
-from tracker.pages.groups import Breakdown, breakdown_of, grouped_answer
-from tracker.pages.live import live_page
-from tracker.pages.rows import BehindRow, behind_rows
-from tracker.pages.words import no_break
+from tracker.pages.frame.access import PAGE, signed_in
+from tracker.pages.frame.address import MOST_PAGES, Address, page_number
+from tracker.pages.frame.asking import Asked, together, window_with_records
+from tracker.pages.frame.controls import Controls, controls_of
+from tracker.pages.frame.live import live_page
+from tracker.pages.frame.words import no_break
+from tracker.pages.parts.drawing import Trend, share_bar, trend_of
+from tracker.pages.parts.figures import Card, card_of
+from tracker.pages.parts.groups import Breakdown, breakdown_of, grouped_answer
+from tracker.pages.parts.rows import BehindRow, behind_rows
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 

@@ -12,15 +12,16 @@ from metrics.queries.question import Answer, Dimension
 from tracker.audit.quality import QualityAnswer, RejectedPost, quality_of
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import DeploymentFilter, list_deployments
-from tracker.pages.access import PAGE, signed_in
-from tracker.pages.asking import Asked, Controls, controls_of, together, window_with_records
-from tracker.pages.attention import Item, attention
-from tracker.pages.calendar import Calendar, calendar_of, daily
-from tracker.pages.drawing import Trend, trend_of
-from tracker.pages.failures import FailedDeployment, latest_failures
-from tracker.pages.figures import Card, card_of
-from tracker.pages.groups import GroupTable, group_answers, group_table
-from tracker.pages.live import live_page
+from tracker.pages.frame.access import PAGE, signed_in
+from tracker.pages.frame.asking import Asked, together, window_with_records
+from tracker.pages.frame.controls import Controls, controls_of
+from tracker.pages.frame.live import live_page
+from tracker.pages.parts.attention import Item, attention
+from tracker.pages.parts.calendar import Calendar, calendar_of, daily
+from tracker.pages.parts.drawing import Trend, trend_of
+from tracker.pages.parts.failures import FailedDeployment, latest_failures
+from tracker.pages.parts.figures import Card, card_of
+from tracker.pages.parts.groups import GroupTable, group_answers, group_table
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 

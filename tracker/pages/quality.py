@@ -7,9 +7,10 @@ from litestar.response import Redirect
 
 from tracker.audit.quality import QualityAnswer, quality_of
 from tracker.auth.tokens import Scope
-from tracker.pages.access import PAGE, signed_in
-from tracker.pages.asking import Asked, Controls, controls_of
-from tracker.pages.live import live_page
+from tracker.pages.frame.access import PAGE, signed_in
+from tracker.pages.frame.asking import Asked
+from tracker.pages.frame.controls import Controls, controls_of
+from tracker.pages.frame.live import live_page
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from litestar import Litestar, Response, get
 
-from tracker.pages.access import PAGE
+from tracker.pages.frame.access import PAGE
+from tracker.pages.frame.shell import BARE, page_response, render
 from tracker.pages.guides import guides
-from tracker.pages.shell import BARE, page_response, render
 from tracker.web.paging import CallerRequest
 
 _METHODS = ("get", "post", "put", "patch", "delete", "head")

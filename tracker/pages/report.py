@@ -21,15 +21,16 @@ from metrics.wire.query_parameters import QueryParameters, RepositoryText, Text
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
 from tracker.organizations.service import zone_of
-from tracker.pages.access import PAGE, signed_in
-from tracker.pages.address import WINDOW, Address
-from tracker.pages.asking import Asked, Controls, ask, controls_of, together
-from tracker.pages.drawing import drawn
-from tracker.pages.failures import FailedDeployment, failures_of
-from tracker.pages.figures import Card, card_of
-from tracker.pages.groups import GroupTable, group_answers, group_table
-from tracker.pages.live import live_page
-from tracker.pages.shell import BARE, asset_text, file_response, now, render
+from tracker.pages.frame.access import PAGE, signed_in
+from tracker.pages.frame.address import WINDOW, Address
+from tracker.pages.frame.asking import Asked, ask, together
+from tracker.pages.frame.controls import Controls, controls_of
+from tracker.pages.frame.live import live_page
+from tracker.pages.frame.shell import BARE, asset_text, file_response, now, render
+from tracker.pages.parts.drawing import drawn
+from tracker.pages.parts.failures import FailedDeployment, failures_of
+from tracker.pages.parts.figures import Card, card_of
+from tracker.pages.parts.groups import GroupTable, group_answers, group_table
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 

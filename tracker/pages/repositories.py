@@ -22,12 +22,13 @@ from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
 from tracker.organizations.schemas import RepositoryChange
 from tracker.organizations.service import list_repositories, set_aliases, set_team
-from tracker.pages.access import PAGE, admin_signed_in, read_form, signed_in
-from tracker.pages.address import Address
-from tracker.pages.asking import Asked, Controls, controls_of, together
-from tracker.pages.groups import GroupTable, group_answers, group_table
-from tracker.pages.live import live_page
-from tracker.pages.shell import frame_of, is_admin, page_response, render
+from tracker.pages.frame.access import PAGE, admin_signed_in, read_form, signed_in
+from tracker.pages.frame.address import Address
+from tracker.pages.frame.asking import Asked, together
+from tracker.pages.frame.controls import Controls, controls_of
+from tracker.pages.frame.live import live_page
+from tracker.pages.frame.shell import frame_of, is_admin, page_response, render
+from tracker.pages.parts.groups import GroupTable, group_answers, group_table
 from tracker.records.ledger import Ledger, repository_of, shown_repository
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service, author_of

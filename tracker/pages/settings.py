@@ -11,12 +11,12 @@ from metrics.domain.errors import Refusal
 from metrics.domain.settings import OrganizationSettings, SettingsChange, settings_from
 from metrics.domain.vocabulary import FailureSignal
 from tracker.organizations.service import change_settings, read_settings, zone_of
-from tracker.pages.access import PAGE, Form, admin_signed_in, read_form
-from tracker.pages.address import Address
-from tracker.pages.asking import time_zones
-from tracker.pages.history import history_rows
-from tracker.pages.shell import frame_of, now, page_response, render
-from tracker.pages.words import Clock
+from tracker.pages.frame.access import PAGE, Form, admin_signed_in, read_form
+from tracker.pages.frame.address import Address
+from tracker.pages.frame.controls import time_zones
+from tracker.pages.frame.shell import frame_of, now, page_response, render
+from tracker.pages.frame.words import Clock
+from tracker.pages.parts.history import history_rows
 from tracker.records.history import entries, find_versions
 from tracker.records.ledger import Ledger
 from tracker.records.tables import ORGANIZATION_SETTINGS

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 from tracker.auth.callers import Caller
 from tracker.auth.keys import KeyRingError
 from tracker.auth.register import revoke
-from tracker.auth.sessions import COOKIE
-from tracker.auth.tokens import Scope
+from tracker.auth.sessions import COOKIE, SESSION_LIFETIME
+from tracker.auth.tokens import LEEWAY, Scope
 from tracker.errors import Unauthenticated
-from tracker.pages.access import PAGE, SIGN_IN, Form, read_form, require_own_origin, signed_in
-from tracker.pages.shell import BARE, local_path, page_response, render
+from tracker.pages.frame.access import PAGE, SIGN_IN, Form, read_form, require_own_origin, signed_in
+from tracker.pages.frame.shell import BARE, local_path, page_response, render
 from tracker.records.engine import write_transaction
 from tracker.web.paging import CallerRequest, base_of
 from tracker.web.state import Service
@@ -27,10 +27,10 @@ _NO_READER = "This token reads no metrics: it needs the scope metrics:read. Sign
 _USED = "The link has been used or has expired. Ask for a new one, or sign in with a token."
 
 
-def _use_up(engine: Engine, code_id: str) -> bool:
-    """Return whether the code was good until now, and never will be again."""
+def _use_up(engine: Engine, code_or_session_id: str) -> bool:
+    """Return whether the code or session was good until now; it never will be again."""
     with write_transaction(engine) as connection:
-        return revoke(connection, code_id)
+        return revoke(connection, code_or_session_id, SESSION_LIFETIME + LEEWAY)
 
 
 def _form(request: CallerRequest, following: str, error: str = "") -> Response[bytes]:

@@ -10,10 +10,10 @@ from tracker.auth.keys import KeyRingError, load_keys
 from tracker.auth.register import list_tokens, mint_registered, revoke_token
 from tracker.auth.tokens import REPOSITORY_PATTERN, Scope
 from tracker.organizations.service import zone_of
-from tracker.pages.access import PAGE, Form, admin_signed_in, read_form
-from tracker.pages.address import Address
-from tracker.pages.shell import frame_of, now, page_response, render
-from tracker.pages.words import Clock
+from tracker.pages.frame.access import PAGE, Form, admin_signed_in, read_form
+from tracker.pages.frame.address import Address
+from tracker.pages.frame.shell import frame_of, now, page_response, render
+from tracker.pages.frame.words import Clock
 from tracker.records.engine import write_transaction
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service

@@ -15,11 +15,11 @@ from metrics.queries.question import Answer
 from tracker.audit.quality import QualityAnswer
 from tracker.auth.register import list_tokens
 from tracker.auth.tokens import Scope
-from tracker.pages.asking import Asked
-from tracker.pages.groups import GroupTable
-from tracker.pages.naming import names_of
-from tracker.pages.shell import is_admin
-from tracker.pages.words import all_of, counted
+from tracker.pages.frame.asking import Asked
+from tracker.pages.frame.shell import is_admin
+from tracker.pages.frame.words import all_of, counted
+from tracker.pages.parts.groups import GroupTable
+from tracker.pages.parts.naming import names_of
 
 _MOST_INCIDENTS = 4
 _MOST_MOVED = 4

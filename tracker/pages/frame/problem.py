@@ -6,8 +6,8 @@ from urllib.parse import quote
 from litestar import Request, Response
 from litestar.response import Redirect
 
-from tracker.pages.access import SIGN_IN
-from tracker.pages.shell import BARE, page_response, render
+from tracker.pages.frame.access import SIGN_IN
+from tracker.pages.frame.shell import BARE, page_response, render
 from tracker.web.problems import Failure
 
 # For a browser that comes from another site the cookie stays away: it is asked to come again, from here.

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 from metrics.definitions.base import MetricName
 from metrics.queries.question import Answer
-from tracker.pages.asking import Asked
-from tracker.pages.words import Clock
+from tracker.pages.frame.asking import Asked
+from tracker.pages.frame.words import Clock
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _SHADES = 5

@@ -4,7 +4,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from tracker.errors import NotFound
-from tracker.pages.shell import assets
+from tracker.pages.frame.shell import assets
 
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FOR_A_YEAR = "public, max-age=31536000, immutable"

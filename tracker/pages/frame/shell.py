@@ -18,8 +18,8 @@ from metrics.definitions.words import span
 from tracker.auth.callers import Caller
 from tracker.auth.sessions import COOKIE, form_key_of
 from tracker.auth.tokens import Scope
-from tracker.pages import words
-from tracker.pages.address import Address
+from tracker.pages.frame import words
+from tracker.pages.frame.address import Address
 from tracker.web.paging import CallerRequest, base_of
 from tracker.web.state import Service
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from metrics.definitions.words import span
-from tracker.pages.asking import Asked
-from tracker.pages.naming import NamedDeployment, NamedIncident, Names, names_of
-from tracker.pages.words import RULES, about, no_break, short_release
+from tracker.pages.frame.asking import Asked
+from tracker.pages.frame.words import RULES, about, no_break, short_release
+from tracker.pages.parts.naming import NamedDeployment, NamedIncident, Names, names_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from metrics.definitions.words import say, say_interval
 from metrics.domain.errors import ParameterError
 from metrics.output.comparison import compare
 from metrics.queries.question import Answer, Dimension, Group
-from tracker.pages.asking import Asked
-from tracker.pages.drawing import interval_bar, sparkline
-from tracker.pages.words import Shift, no_break, shift_of
+from tracker.pages.frame.asking import Asked
+from tracker.pages.frame.words import Shift, no_break, shift_of
+from tracker.pages.parts.drawing import interval_bar, sparkline
 
 MOST_ROWS = 20
 MOST_OF_ALL = 500

@@ -16,8 +16,8 @@ from metrics.output.charts import HEIGHT, NARROW_WIDTH, WIDTH, metric_chart
 from metrics.output.drawing import inline_svg
 from metrics.output.notes import is_settling
 from metrics.queries.question import Answer, Point, Question
-from tracker.pages.cache import Cache
-from tracker.pages.words import Clock, no_break
+from tracker.pages.frame.cache import Cache
+from tracker.pages.frame.words import Clock, no_break
 
 _NARROW_HEIGHT = 200
 _INSET = 2

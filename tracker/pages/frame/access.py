@@ -11,7 +11,7 @@ from tracker.auth.callers import require_scope
 from tracker.auth.sessions import COOKIE, form_key_of
 from tracker.auth.tokens import Scope
 from tracker.errors import InsufficientScope, Unauthenticated
-from tracker.pages.shell import is_admin
+from tracker.pages.frame.shell import is_admin
 from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 

@@ -11,8 +11,8 @@ from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.words import say_interval
 from metrics.output.comparison import compare
 from metrics.queries.question import Answer
-from tracker.pages.drawing import sparkline
-from tracker.pages.words import REASONS, Shift, level_words, no_break, score_words, shift_of
+from tracker.pages.frame.words import REASONS, Shift, level_words, no_break, score_words, shift_of
+from tracker.pages.parts.drawing import sparkline
 
 
 @dataclass(frozen=True, slots=True)

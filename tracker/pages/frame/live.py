@@ -13,10 +13,10 @@ from metrics.domain.instants import MICROSECOND, InstantError, read_date_or_inst
 from tracker.auth.callers import Caller
 from tracker.auth.sessions import COOKIE
 from tracker.organizations.service import zone_of
-from tracker.pages.address import Address
-from tracker.pages.asking import Asked, ask
-from tracker.pages.cache import Cache
-from tracker.pages.shell import entity_tag, frame_of, now, page_response, render, unchanged
+from tracker.pages.frame.address import Address
+from tracker.pages.frame.asking import Asked, ask
+from tracker.pages.frame.cache import Cache
+from tracker.pages.frame.shell import entity_tag, frame_of, now, page_response, render, unchanged
 from tracker.web.paging import CallerRequest
 from tracker.web.rejections import latest_rejection
 from tracker.web.state import Service

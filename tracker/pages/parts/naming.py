@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine, select
 
 from metrics.domain.instants import from_microseconds, instant_of
-from tracker.pages.words import about, short_release
+from tracker.pages.frame.words import about, short_release
 from tracker.records.ledger import shown_repository
 from tracker.records.tables import DEPLOYMENTS, INCIDENTS, current
 

@@ -1,0 +1,1 @@
+"""What pages are made of: figures, drawings, tables, and what needs attention."""
