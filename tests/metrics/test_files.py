@@ -47,6 +47,8 @@ def test_an_export_answers_as_the_database_does(
     for kind, what in made:
         organization.make(kind, what)
     org, file = organization.org, book.folder / "export.ndjson"
+    if not organization.deployments and not organization.incidents:
+        return  # nothing is known of it
     with book.engine.connect() as connection:
         file.write_bytes(b"".join(export_lines(connection, org, all_versions=all_versions)))
     expected = answers(metrics.open(book.url, organization=org), group_by="repository", **WINDOW)
