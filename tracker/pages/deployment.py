@@ -21,7 +21,7 @@ from tracker.deployments.steps import Step, steps_of
 from tracker.pages.frame.access import PAGE, signed_in
 from tracker.pages.frame.asking import Asked
 from tracker.pages.frame.live import live_page
-from tracker.pages.frame.words import LEFT_OUT, RULES, about, no_break, short_release
+from tracker.pages.frame.words import about, left_out_words, no_break, rule_words, short_release
 from tracker.pages.parts.drawing import share_bar
 from tracker.pages.parts.history import HistoryRow, history_rows
 from tracker.pages.parts.naming import Names, names_of
@@ -90,7 +90,7 @@ def deployment_page(
     deployment_id: FromPath[str], request: CallerRequest, service: Service
 ) -> Response[bytes] | Redirect:
     """One deployment: what happened, why it counts as it does, and its history."""
-    # Whoever may not see it learns nothing, not even from how long the answer takes to be made.
+    # Whoever may not see it is told so before anything else is read.
     load_visible(service.engine, request.user, DEPLOYMENTS, deployment_id)
     with service.engine.connect() as connection:
         steps = tuple(steps_of(connection, deployment_id))
@@ -164,7 +164,7 @@ def _why(cause: Mapping[str, Any], names: Names) -> Why:
         text = "one that cannot be seen" if repair is None else f"{repair.about} {repair.release}"
         url = None if repair is None else repair.url
         kind = " and ".join(cause["signals"]).capitalize() or "Repair"
-    rule = RULES.get(cause["method"], cause["method"])
+    rule = rule_words(cause["method"])
     return Why(kind, text, url, rule, cause["happened_at"], cause["resolved_at"])
 
 
@@ -176,7 +176,7 @@ def _repaired(receipt: DeploymentReceipt, names: Names) -> Why | None:
     kind = " and ".join(mark.signals).capitalize()
     if found is None:
         return Why(kind, "nobody knows which deployment", None, mark.reason or "", None, None)
-    rule = RULES.get(mark.method or "", mark.method or "")
+    rule = rule_words(mark.method)
     return Why(kind, f"{found.about} {found.release}", found.url, rule, found.finished_at, None)
 
 
@@ -232,4 +232,4 @@ def _entry_words(entry: Entry) -> str:
         return "counted, and in the numerator" if entry.in_numerator else "counted"
     if entry.reason == "not_failed":
         return "not counted: it did not fail"
-    return f"not counted: {LEFT_OUT.get(entry.reason or '', entry.reason or '')}"
+    return f"not counted: {left_out_words(entry.reason)}"

@@ -18,7 +18,7 @@ from tracker.pages.frame.address import WINDOW, page_number
 from tracker.pages.frame.asking import Asked
 from tracker.pages.frame.controls import Controls, controls_of
 from tracker.pages.frame.live import live_page
-from tracker.pages.frame.words import LEFT_OUT, RULES, about, no_break
+from tracker.pages.frame.words import about, left_out_words, no_break, rule_words
 from tracker.pages.parts.history import HistoryRow, history_rows
 from tracker.pages.parts.naming import NamedDeployment, names_of
 from tracker.records.history import entries
@@ -118,7 +118,7 @@ def _listed(asked: Asked, found: Sequence[IncidentAnswer]) -> Sequence[ListedInc
                 lasted="" if lasted is None else no_break(span(lasted)),
                 open_for=asked.clock.ago(one.started_at),
                 failed=None if mark is None else names.deployments.get(mark.deployment_id or ""),
-                rule="" if mark is None else RULES.get(mark.method or "", mark.method or ""),
+                rule="" if mark is None else rule_words(mark.method),
                 reason=_reason(mark),
             )
         )
@@ -128,7 +128,7 @@ def _listed(asked: Asked, found: Sequence[IncidentAnswer]) -> Sequence[ListedInc
 def _reason(mark: Mark | None) -> str:
     if mark is None or (mark.deployment_id and not mark.reason):
         return ""
-    return LEFT_OUT.get(mark.reason or "", mark.reason or "")
+    return left_out_words(mark.reason)
 
 
 @dataclass(frozen=True, slots=True)

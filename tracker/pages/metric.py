@@ -12,7 +12,7 @@ from metrics.definitions.base import Definition, MetricName, Note, Part, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.profiles import difference
-from metrics.definitions.words import say, say_interval, span
+from metrics.definitions.words import count, say, say_interval, span
 from metrics.output.notes import notes_on
 from metrics.queries.calendar import Interval
 from metrics.queries.explanation import Explanation, NewestRows
@@ -242,7 +242,7 @@ _FACTS: Mapping[str, tuple[str, str]] = {
 _FACT_WORDS: Mapping[str, Callable[[Any], str]] = {
     "span": span,
     "share": lambda value: f"{100 * value:.0f}\u202f%",
-    "count": lambda value: f"{value:,}".replace(",", "\u202f"),
+    "count": count,
     "number": lambda value: f"{value:g}",
 }
 

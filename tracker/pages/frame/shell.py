@@ -83,8 +83,8 @@ def _environment() -> jinja2.Environment:
         "counted": words.counted,
         "one_of": words.one_of,
         "all_of": words.all_of,
-        "rule": lambda method: words.RULES.get(method, method),
-        "left_out": lambda reason: words.LEFT_OUT.get(reason, reason),
+        "rule": words.rule_words,
+        "left_out": words.left_out_words,
     }
     return environment
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from metrics.definitions.base import Definition, MetricRow, Reason
 from metrics.definitions.dora import Level, Score
-from metrics.definitions.words import say, span
+from metrics.definitions.words import count, say, span
 from metrics.output.comparison import Comparison
 
 NO_BREAK = "\u00a0"
@@ -21,7 +21,7 @@ SIGNALS: Mapping[str, str] = {
     "fix": "fix",
     "status": "failed status",
 }
-RULES: Mapping[str, str] = {
+_RULES: Mapping[str, str] = {
     "explicit": "named by the record",
     "rollback": "went back to the release before it",
     "incident": "repaired while its incident was open",
@@ -39,7 +39,7 @@ REASONS: Mapping[str, str] = {
     "not_published": "the report has no level for this",
     "beyond_all_tiers": "beyond all levels of the report",
 }
-LEFT_OUT: Mapping[str, str] = {
+_LEFT_OUT: Mapping[str, str] = {
     "in_progress": "still under way",
     "cancelled": "cancelled before it reached users",
     "other_environment": "in an environment that is not asked for",
@@ -70,7 +70,17 @@ def no_break(text: str) -> str:
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """So many of something."""
-    return f"{number:,}".replace(",", "\u202f") + f"{NO_BREAK}{one if number == 1 else many or one + 's'}"
+    return f"{count(number)}{NO_BREAK}{one if number == 1 else many or one + 's'}"
+
+
+def rule_words(method: str | None) -> str:
+    """The rule by which a repair or an incident found the deployment; empty where none did."""
+    return _RULES.get(method or "", method or "")
+
+
+def left_out_words(reason: str | None) -> str:
+    """Why a row is not counted; empty where there is no reason."""
+    return _LEFT_OUT.get(reason or "", reason or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.statistics import wilson95
-from metrics.definitions.words import say
+from metrics.definitions.words import count, say
 from metrics.output.chart_frames import is_pale
 from metrics.output.notes import notes_on
 from metrics.queries.question import Answer
@@ -155,7 +155,7 @@ def _missing(asked: Asked, quality: QualityAnswer) -> Iterator[Item]:
         number = total(field)
         if number:
             verb = what[0] if number == 1 else what[1]
-            of_all = f" of {deployments:,}".replace(",", "\u202f") if field == "without_commits" else ""
+            of_all = f" of {count(deployments)}" if field == "without_commits" else ""
             yield Item("warn", f"{counted(number, what[2])}{of_all} {verb}", meaning, url)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from metrics.definitions.words import span
 from tracker.pages.frame.asking import Asked
-from tracker.pages.frame.words import RULES, about, no_break, short_release
+from tracker.pages.frame.words import about, no_break, rule_words, short_release
 from tracker.pages.parts.naming import NamedDeployment, NamedIncident, Names, names_of
 
 
@@ -72,7 +72,7 @@ def _behind(row: Mapping[str, Any], names: Names) -> BehindRow:
         signals=row.get("signals") or (),
         causes=[_cause(cause, names) for cause in row.get("causes") or ()],
         repairs=names.deployments.get(row.get("repairs_id") or ""),
-        method=RULES.get(row.get("method") or "", ""),
+        method=rule_words(row.get("method")),
         took="" if seconds is None else no_break(span(seconds)),
         reason=row["reason"],
     )
@@ -84,6 +84,6 @@ def _cause(cause: Mapping[str, Any], names: Names) -> Cause:
         incident=names.incidents.get(cause["id"] or "") if is_incident else None,
         repair=None if is_incident else names.deployments.get(cause["id"] or ""),
         kind="Incident" if is_incident else "Repair",
-        rule=RULES.get(cause["method"], cause["method"]),
+        rule=rule_words(cause["method"]),
         happened_at=cause["happened_at"],
     )
