@@ -1,15 +1,18 @@
 """Who is calling: from an unverified token to claims, from claims to a caller and what it may do."""
 
 import time
+from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from metrics.domain.repositories import CanAccess, RepositoryIdentity, allow_all, matches_any
+from tracker.auth.job_tokens import JobTokens
 from tracker.auth.keys import KeyRing
 from tracker.auth.sessions import COOKIE, open_session, verify_login_code, verify_session
-from tracker.auth.tokens import Claims, Scope, verify
+from tracker.auth.tokens import Claims, Job, Scope, verify
+from tracker.auth.trusts import Trusts
 from tracker.errors import InsufficientScope, NotFound, Unauthenticated
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 
 BEARER = ("bearer",)
+BASIC = "basic"
 # A token that comes bare.
 NO_SCHEME = ""
 
@@ -39,6 +43,11 @@ class Caller:
     def repositories(self) -> tuple[str, ...] | None:
         """The patterns that the token is limited to; None where it is not."""
         return self.claims.repositories
+
+    @property
+    def job(self) -> Job | None:
+        """The job of a CI system whose own token it is."""
+        return self.claims.job
 
     def may(self, *scopes: Scope) -> bool:
         """Whether one of the scopes, or `admin`, is the caller's."""
@@ -78,25 +87,37 @@ class Authenticator:
     `reload` is called by a task of the service every few seconds; nothing is read while a request waits.
     """
 
-    def __init__(self, ring: KeyRing, revoked: Set[str] = frozenset()) -> None:
+    def __init__(self, ring: KeyRing, revoked: Set[str] = frozenset(), jobs: JobTokens | None = None) -> None:
+        """`jobs` verifies the tokens of CI systems; without it none is honoured."""
         self._ring = ring
         self._revoked = revoked
+        self._jobs = jobs
         # A CI system sends the same token again and again, and verifying takes longer than recording.
         self._verified: dict[tuple[str, object], Claims] = {}
         self._used: dict[str, tuple[Claims, float]] = {}
+        self._used_trusts: dict[str, float] = {}
 
-    def reload(self, ring: KeyRing, revoked: Set[str]) -> None:
-        """Load keys and revocations; tokens that were verified with earlier keys are verified again."""
-        self._ring, self._revoked, self._verified = ring, revoked, {}
+    def reload(self, ring: KeyRing, revoked: Set[str], trusts: Trusts | None = None) -> None:
+        """Load keys, revocations and trusts; what was verified with earlier ones is verified again."""
+        self._ring, self._revoked = ring, revoked
+        self.take_trusts(trusts)
+
+    def take_trusts(self, trusts: Trusts | None) -> None:
+        """Honour these trusts from now on; None: those of before."""
+        self._verified = {}
+        if self._jobs is not None and trusts is not None:
+            self._jobs.trusts = trusts
 
     def authenticate(self, authorization: str | None, schemes: Collection[str] = BEARER) -> Caller:
         """The caller of an `Authorization` header. Raises `Unauthenticated`."""
         scheme, space, unverified_token = (authorization or "").partition(" ")
         if NO_SCHEME in schemes and not space:
             scheme, unverified_token = NO_SCHEME, scheme
+        if scheme.lower() == BASIC and BASIC in schemes:
+            unverified_token = _password(unverified_token)
         if scheme.lower() not in schemes or not unverified_token.strip():
             raise Unauthenticated("send the header Authorization: Bearer <token>", token_given=False)
-        return self._caller(unverified_token.strip(), verify)
+        return self._caller(unverified_token.strip(), self._verify_bearer)
 
     def caller_of_session(self, unverified_cookie: str) -> Caller:
         """The caller whose session a cookie is. Raises `Unauthenticated`."""
@@ -119,8 +140,22 @@ class Authenticator:
         used, self._used = self._used, {}
         return used
 
+    def take_trust_uses(self) -> Mapping[str, float]:
+        """The trusts by which jobs were let in since the last call, and when last, in seconds since 1970."""
+        used, self._used_trusts = self._used_trusts, {}
+        return used
+
+    def _verify_bearer(self, unverified_token: str, ring: KeyRing) -> Claims:
+        """The claims of a token: of one that was minted here, or a CI system's own."""
+        if self._jobs is not None and self._jobs.trusted(unverified_token):
+            return self._jobs.verify(unverified_token)
+        return verify(unverified_token, ring)
+
     def _caller(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Caller:
         claims = self._honoured(unverified, verify)
+        if claims.job is not None:
+            self._used_trusts[claims.job.trust.id] = time.time()
+            return Caller(claims)
         known, _ = self._used.get(claims.token_id, (claims, 0.0))
         if len(self._used) < _MOST_REMEMBERED:
             # What a token allows is said by itself, and not by a session that it has opened.
@@ -130,7 +165,13 @@ class Authenticator:
     def _honoured(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Claims:
         claims = self._verify(unverified, verify)
         if claims.token_id in self._revoked or claims.session_id in self._revoked:
-            raise Unauthenticated("the token has been revoked")
+            refusal = Unauthenticated("the token has been revoked", reason="revoked")
+            refusal.known = {
+                "organization": claims.organization,
+                "subject": claims.subject,
+                "token_id": claims.token_id,
+            }
+            raise refusal
         return claims
 
     def _verify(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Claims:
@@ -143,22 +184,35 @@ class Authenticator:
         return claims
 
 
-def requires(*scopes: Scope, schemes: Collection[str] = BEARER) -> "Guard":
+def _password(credentials: str) -> str:
+    """The password of a name and a password, RFC 7617; empty where there is none."""
+    try:
+        return b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def requires(*scopes: Scope, schemes: Collection[str] = BEARER, headers: Collection[str] = ()) -> "Guard":
     """A guard that lets callers with one of the scopes pass, and makes the caller known to the handler.
 
-    `schemes` are those that a token may come with, in lower case.
+    `schemes` are those that a token may come with, in lower case; `headers` those in which it may stand
+    bare, and then that one counts.
     """
 
     def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         authenticator: Authenticator = connection.app.state.service.authenticator
         authorization = connection.headers.get("Authorization")
+        bare = next((connection.headers[name] for name in headers if name in connection.headers), None)
         cookie = connection.cookies.get(COOKIE) if _may_use_cookie(connection) else None
-        if authorization is None and cookie is not None:
+        if bare is not None:
+            caller = authenticator.authenticate(f"Bearer {bare}")
+        elif authorization is None and cookie is not None:
             caller = authenticator.caller_of_session(cookie)
         else:
             caller = authenticator.authenticate(authorization, schemes)
         require_scope(caller, *scopes)
         connection.scope["user"] = caller
+        connection.app.state.service.rate_limits.count(caller)
 
     return guard
 

@@ -117,7 +117,28 @@ def _read_ring(text: str, source: str) -> KeyRing:
         raise KeyRingError(f"{source} is no usable key ring (a JSON Web Key Set): {error}") from error
     if not keys:
         raise KeyRingError(f"{source} holds no key")
+    for key in keys:
+        if sum(other.key_id == key.key_id for other in keys) > 1:
+            raise KeyRingError(f"{source} holds more than one key {key.key_id}: tokens could be of either")
+        if reason := _unfit(key):
+            raise KeyRingError(f"{source}: the key {key.key_id} {reason}")
     return KeyRing({key.key_id: key for key in keys})
+
+
+_FEWEST_RSA_BITS, _FEWEST_SECRET_BYTES = 2_048, 32
+
+
+def _unfit(key: Key) -> str:
+    """Why a key is too weak, or not meant, to sign tokens with; nothing where it is fit."""
+    if key.verifying.public_key_use not in (None, "sig"):
+        return "is not for signing, by its use"
+    # RFC 7518, sections 3.2 and 3.3.
+    material = key.verifying.key
+    if isinstance(material, rsa.RSAPublicKey) and material.key_size < _FEWEST_RSA_BITS:
+        return f"has {material.key_size} bits: RSA needs {_FEWEST_RSA_BITS}"
+    if isinstance(material, bytes) and len(material) < _FEWEST_SECRET_BYTES:
+        return f"has {len(material)} bytes: HS256 needs {_FEWEST_SECRET_BYTES}"
+    return ""
 
 
 def _read_key(entry: Mapping[str, Any]) -> Key:

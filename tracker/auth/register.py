@@ -3,6 +3,7 @@
 It holds no token. Those that were minted before there was a register enter it when they are used.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from tracker.records.engine import write_transaction
 from tracker.retention import EXPIRED_TOKEN_DAYS
 
 EXPIRES_SOON = timedelta(days=14)
+DEFAULT_LIFETIME = timedelta(days=90)
 MOST_LISTED = 1_000
 
 
@@ -34,6 +36,7 @@ class TokenEntry:
     """A token as its organization's admins see it. `minted_at` and `minted_by` are None where not known."""
 
     id: str
+    organization: str
     subject: str
     scopes: Sequence[str]
     repositories: Sequence[str] | None
@@ -77,6 +80,69 @@ def mint_registered(
     return token
 
 
+def renew_registered(
+    connection: Connection,
+    ring: KeyRing,
+    token_id: str,
+    *,
+    lifetime: timedelta | None,
+    minted_by: str,
+) -> str:
+    """A new token for whoever has the one with the id, which allows the same and stays valid beside it.
+
+    It is valid for the `lifetime`, else for as long as the other one was. Raises `NotFound` where no such
+    token is known, or it was revoked, and `KeyRingError` where no key can sign.
+    """
+    columns, revoked = TOKENS.c, REVOKED_TOKENS.c
+    row = connection.execute(
+        select(TOKENS)
+        .outerjoin(REVOKED_TOKENS, revoked.token_id == columns.token_id)
+        .where(columns.token_id == token_id, ~columns.is_session, revoked.token_id.is_(None))
+    ).first()
+    if row is None:
+        raise NotFound(f"There is no token {token_id} that could be renewed.")
+    known_since = row.expires_at if row.minted_at is None else row.minted_at
+    return mint_registered(
+        connection,
+        ring,
+        organization=row.organization,
+        subject=row.subject,
+        scopes=[Scope(name) for name in row.scope.split() if name in set(Scope)],
+        lifetime=lifetime or _span(known_since, row.expires_at) or DEFAULT_LIFETIME,
+        minted_by=minted_by,
+        repositories=tuple(row.repositories or ()),
+    )
+
+
+def _span(since: int, until: int) -> timedelta:
+    """From one to the other, to the second: a token's end is a whole one."""
+    return timedelta(seconds=math.ceil(max(0, until - since) / 1_000_000))
+
+
+def expiring_tokens(engine: Engine) -> Sequence[TokenEntry]:
+    """Tokens that were used, of all organizations, and expire within `EXPIRES_SOON`; the next one first.
+
+    One that nobody has used, or that was revoked, is nobody's loss.
+    """
+    columns, revoked = TOKENS.c, REVOKED_TOKENS.c
+    now = now_microseconds()
+    query = (
+        select(TOKENS, revoked.revoked_at)
+        .outerjoin(REVOKED_TOKENS, revoked.token_id == columns.token_id)
+        .where(
+            columns.expires_at > now,
+            columns.expires_at <= now + EXPIRES_SOON // timedelta(microseconds=1),
+            columns.last_used_at.is_not(None),
+            ~columns.is_session,
+            revoked.token_id.is_(None),
+        )
+        .order_by(columns.expires_at, columns.token_id)
+        .limit(MOST_LISTED)
+    )
+    with engine.connect() as connection:
+        return [_entry(row) for row in connection.execute(query)]
+
+
 def list_tokens(engine: Engine, organization: str) -> Sequence[TokenEntry]:
     """The organization's tokens, the next to expire first, and after them those that have."""
     columns, revoked = TOKENS.c, REVOKED_TOKENS.c
@@ -89,6 +155,13 @@ def list_tokens(engine: Engine, organization: str) -> Sequence[TokenEntry]:
     )
     with engine.connect() as connection:
         return [_entry(row) for row in connection.execute(query)]
+
+
+def is_known(connection: Connection, token_id: str) -> bool:
+    """Whether the register has the token."""
+    return (
+        connection.execute(select(TOKENS.c.token_id).where(TOKENS.c.token_id == token_id)).first() is not None
+    )
 
 
 def revoke_token(connection: Connection, organization: str, token_id: str) -> None:
@@ -111,8 +184,10 @@ def revoke(connection: Connection, token_id: str, lifetime: timedelta | None = N
         upsert(connection)(REVOKED_TOKENS)
         .values(token_id=token_id, revoked_at=now, needed_until=needed_until)
         .on_conflict_do_nothing()
+        # A count of rows is not to be had of every driver.
+        .returning(REVOKED_TOKENS.c.token_id)
     )
-    return bool(result.rowcount)
+    return result.first() is not None
 
 
 def note_uses(engine: Engine, used: Iterable[tuple[Claims, float]]) -> None:
@@ -173,6 +248,7 @@ def _entry(row: Row[Any]) -> TokenEntry:
     expires_at, minted_at = from_microseconds(row.expires_at), instant_of(row.minted_at)
     return TokenEntry(
         id=row.token_id,
+        organization=row.organization,
         subject=row.subject,
         scopes=row.scope.split(),
         repositories=row.repositories,

@@ -1,5 +1,7 @@
 """The tables of tokens: those that were minted or used here, and those that are no longer honoured."""
 
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
 
@@ -37,5 +39,45 @@ class RevokedToken(SQLModel, table=True):
     """In microseconds: after it a session or a link is over by itself. None for a token."""
 
 
+class Trust(SQLModel, table=True):
+    """An issuer of OIDC tokens whose jobs may record for an organization, and which jobs; instants in
+    microseconds.
+    """
+
+    __tablename__ = "trusts"
+    __table_args__ = (Index("ix_trusts_organization", "organization"),)
+
+    id: str = Field(primary_key=True)
+    organization: str
+    kind: str
+    issuer: str
+    audience: str | None = None
+    """An audience that its tokens may have beside the service's own."""
+    claims: dict[str, list[str]] = Field(sa_type=JSON)
+    """By claim the texts of which it must be one, a * standing for any characters."""
+    repositories: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    environments: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    allow_pull_requests: bool = False
+    allow_any_commit: bool = False
+    jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """Its keys, where they cannot be fetched."""
+    created_at: int = Field(sa_type=BigInteger)
+    created_by: str
+    last_used_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class JobToken(SQLModel, table=True):
+    """Which deployment a token has recorded whose issuer names no run: shown again, it records no other."""
+
+    __tablename__ = "job_tokens"
+
+    organization: str = Field(primary_key=True)
+    token_id: str = Field(primary_key=True)
+    node_id: str
+    expires_at: int = Field(sa_type=BigInteger)
+
+
 TOKENS = table(MintedToken)
+TRUSTS = table(Trust)
+JOB_TOKENS = table(JobToken)
 REVOKED_TOKENS = table(RevokedToken)
