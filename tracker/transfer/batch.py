@@ -13,6 +13,7 @@ from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
 from tracker.incidents.routes import PATH as INCIDENTS_PATH
+from tracker.transfer.incoming_body import IncomingBody, incoming_body
 from tracker.transfer.ndjson import (
     Chunk,
     DeploymentLine,
@@ -28,9 +29,11 @@ from tracker.web.answers import KEY_HEADER
 from tracker.web.paging import CallerRequest
 from tracker.web.rejections import Rejection
 from tracker.web.state import Service, author_of
+from tracker.web.time_limit import allow
 
 _MOST_REMEMBERED = 50
 MOST_FAILED_LINES = 10_000
+_LONGEST_SECONDS = 3_600.0
 
 
 def _streams(what: str) -> type[Operation]:
@@ -111,20 +114,25 @@ async def _record_batch(
     reader = LineReader(gzip=_is_gzip(request), limit=service.settings.max_batch_bytes)
     tally = Tally()
     recording: asyncio.Task[None] | None = None
-    given_up_at: int | None = None
-    async for lines in _chunks(request, reader, tally):
-        # While one chunk is being recorded the next is read and validated, and no more than that.
-        chunk = await asyncio.to_thread(read_chunk, lines, "api", read, request.user.require_write)
-        if recording is not None:
-            await recording
-        recording = asyncio.create_task(record(chunk, tally))
-        if tally.failed >= MOST_FAILED_LINES and lines:
-            given_up_at = lines[-1][0] + 1
-            break
+    given_up: tuple[int, str] | None = None
+    allow(_LONGEST_SECONDS)
+    async with incoming_body(request, service.settings.max_request_seconds) as body:
+        async for lines in _chunks(body, reader, tally):
+            # While one chunk is being recorded the next is read and validated, and no more than that.
+            chunk = await asyncio.to_thread(read_chunk, lines, "api", read, request.user.require_write)
+            if recording is not None:
+                await recording
+            recording = asyncio.create_task(record(chunk, tally))
+            why = _reason_to_give_up(service, tally)
+            if why is not None and lines:
+                given_up = lines[-1][0] + 1, why
+                break
+            body.require_sender()
     if recording is not None:
         await recording
-    if given_up_at is not None:
-        tally.stop(given_up_at, f"is not read, nor is what follows: {tally.failed} lines before are wrong")
+    if given_up is not None:
+        line, why = given_up
+        tally.stop(line, f"is not read, nor is what follows: {why}")
     for error in tally.errors[:_MOST_REMEMBERED]:
         service.rejections.add(_rejection(request, error))
     kept = tally.recorded + tally.repeated
@@ -132,6 +140,17 @@ async def _record_batch(
         BatchAnswer(tally.recorded, tally.repeated, tally.failed, tally.errors),
         status_code=(207 if kept else 400) if tally.failed else 200,
     )
+
+
+def _reason_to_give_up(service: Service, tally: Tally) -> str | None:
+    if service.is_stopping:
+        return "the service is being stopped; send the batch again"
+    if tally.failed >= MOST_FAILED_LINES:
+        return f"{tally.failed} lines before are wrong"
+    if tally.blank >= MOST_FAILED_LINES:
+        # Compressed, a few bytes hold millions.
+        return f"{tally.blank} lines before are blank"
+    return None
 
 
 def _rejection(request: CallerRequest, error: LineError) -> Rejection:
@@ -147,11 +166,11 @@ def _rejection(request: CallerRequest, error: LineError) -> Rejection:
 
 
 async def _chunks(
-    request: CallerRequest, reader: LineReader, tally: Tally
+    body: IncomingBody, reader: LineReader, tally: Tally
 ) -> AsyncIterator[list[tuple[int, bytes]]]:
     """The body in chunks of lines. Where it cannot be read on, that is counted as one more failed line."""
     try:
-        async for piece in request.stream():
+        async for piece in body.pieces():
             for lines in reader.feed(piece):
                 yield lines
         yield reader.close()

@@ -31,18 +31,19 @@ def is_csv(beginning: bytes) -> bool:
     first = without_byte_order_mark(beginning).split(b"\n", 1)[0].decode("utf-8", "replace").strip()
     if first.startswith("{"):
         return False
-    names = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    names = next(csv.reader([first], delimiter=delimiter_of(first)), [])
     return bool(_TELLING & {name.strip() for name in names})
 
 
-def _delimiter(header: str) -> str:
+def delimiter_of(header: str) -> str:
+    """What stands between the names of a header."""
     return max(_DELIMITERS, key=header.count)
 
 
 def csv_lines(text: io.TextIOBase) -> Iterator[tuple[int, bytes]]:
     """Each row as a JSON object, with the number of its last line. An empty cell says nothing."""
     header = text.readline()
-    delimiter = _delimiter(header)
+    delimiter = delimiter_of(header)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
     csv.field_size_limit(LONGEST_LINE_BYTES)
     rows = csv.reader(text, delimiter=delimiter, strict=True)
@@ -55,15 +56,16 @@ def _line(names: Sequence[str], row: Sequence[str]) -> bytes:
     # A cell that has no column is no field, and is refused by this name.
     named = [*names, *(f"cell {number}" for number in range(len(names) + 1, len(row) + 1))]
     given = {
-        name: _value(name, without_quote(cell.strip()))
+        name: cell_value(name, cell.strip())
         for name, cell in zip(named, row, strict=False)
         if cell.strip() and name not in _ANSWERED
     }
     return msgspec.json.encode(given)
 
 
-def _value(name: str, cell: str) -> Any:
+def cell_value(name: str, cell: str) -> Any:
     """A cell as what its field holds; one that is not is left, to be refused with its name."""
+    cell = without_quote(cell)
     if name in _BOOLEANS:
         return _FLAGS.get(cell.lower(), cell)
     if name in _NUMBERS:

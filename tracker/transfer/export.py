@@ -14,14 +14,15 @@ from tracker.records.tables import (
     DEPLOYMENTS,
     INCIDENTS,
     ORGANIZATION_SETTINGS,
+    PUSHES,
+    RECORDED,
     REPOSITORIES,
-    VERSIONED,
     is_current,
 )
-from tracker.transfer.schemas import LineType, deployment_fields, incident_fields, version_fields
+from tracker.transfer.schemas import LineType, deployment_fields, incident_fields, push_fields, version_fields
 
 _ROWS_AT_ONCE = 1_000
-_NAMED, _NAMING = (REPOSITORIES, ORGANIZATION_SETTINGS), (DEPLOYMENTS, INCIDENTS)
+_NAMED, _NAMING = (REPOSITORIES, ORGANIZATION_SETTINGS), (DEPLOYMENTS, INCIDENTS, PUSHES)
 
 
 def export_lines(connection: Connection, organization: str, *, all_versions: bool) -> Iterator[bytes]:
@@ -31,7 +32,7 @@ def export_lines(connection: Connection, organization: str, *, all_versions: boo
     they name; all versions in their own. That order decides between two deployments that finished at the
     same moment.
     """
-    stages: list[tuple[Table, ...]] = [VERSIONED] if all_versions else [_NAMED, _NAMING]
+    stages: list[tuple[Table, ...]] = [RECORDED] if all_versions else [_NAMED, _NAMING]
     for tables in stages:
         rows = [_rows(connection, table, organization, all_versions) for table in tables]
         for _, table_name, row in heapq.merge(*rows, key=lambda entry: entry[0]):
@@ -64,5 +65,7 @@ def _fields(table_name: str, row: Row[Any]) -> dict[str, Any]:
     if table_name == REPOSITORIES.name:
         named = ("repository_url", "service", "team", "aliases")
         return {"type": LineType.REPOSITORY} | {name: row._mapping[name] for name in named}
+    if table_name == PUSHES.name:
+        return push_fields(dict(row._mapping))
     own = [column.name for column in ORGANIZATION_SETTINGS.c if column.name not in Version.__annotations__]
     return {"type": LineType.SETTINGS} | {name: row._mapping[name] for name in own}

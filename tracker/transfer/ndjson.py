@@ -31,7 +31,7 @@ Check = Callable[[RepositoryIdentity | None], None]
 
 
 class InputError(Exception):
-    """The input as a whole cannot be read on: damaged compression, or more than is allowed."""
+    """The input as a whole cannot be read on: damaged compression, more than is allowed, or nothing comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Tally:
     recorded: int = 0
     repeated: int = 0
     failed: int = 0
+    blank: int = 0
     errors: list[LineError] = field(default_factory=list)
 
     def fail(self, line: int, detail: str) -> None:
@@ -67,6 +68,7 @@ class Chunk:
     deployments: Mapping[int, SentDeployment]
     incidents: Mapping[int, SentIncident]
     errors: Sequence[LineError]
+    blank: int
 
     def record(
         self, ledger: Ledger, author: Author, can_access: CanAccess = allow_all
@@ -81,6 +83,7 @@ class Chunk:
 
     def count(self, outcomes: Mapping[int, Recording | Report | Refusal], tally: Tally) -> None:
         """Add to the tally what became of the chunk, in the order of its lines."""
+        tally.blank += self.blank
         failures = list(self.errors)
         for line, outcome in outcomes.items():
             if isinstance(outcome, Refusal):
@@ -130,8 +133,10 @@ def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, read: Read
     deployments: dict[int, SentDeployment] = {}
     incidents: dict[int, SentIncident] = {}
     errors: list[LineError] = []
+    blank = 0
     for number, line in lines:
         if not line.strip():
+            blank += 1
             continue
         try:
             match read(line):
@@ -146,7 +151,7 @@ def read_chunk(lines: Iterable[tuple[int, bytes]], triggered_by: str, read: Read
         except Refusal as refusal:
             REFUSED_RECORDS.labels(refusal.code).inc()
             errors.append(LineError(number, refusal.detail))
-    return Chunk(deployments, incidents, errors)
+    return Chunk(deployments, incidents, errors, blank)
 
 
 class LineReader:

@@ -14,16 +14,25 @@ from metrics.domain.instants import now_microseconds, to_microseconds
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, settings_columns
 from metrics.domain.vocabulary import name_key
+from tracker.deployments.pushes import is_push
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
 from tracker.records.ledger import Author, Ledger, Version, repository_columns, service_columns
-from tracker.records.tables import DEPLOYMENTS, INCIDENTS, ORGANIZATION_SETTINGS, REPOSITORIES, current
+from tracker.records.tables import (
+    DEPLOYMENTS,
+    INCIDENTS,
+    ORGANIZATION_SETTINGS,
+    PUSHES,
+    REPOSITORIES,
+    current,
+)
 from tracker.transfer.ndjson import Tally
 from tracker.transfer.schemas import (
     EXPORTED,
     ExportedDeployment,
     ExportedIncident,
     ExportedLine,
+    ExportedPush,
     ExportedRepository,
     ExportedSettings,
     LineType,
@@ -79,7 +88,7 @@ class _Content:
     table: Table
     columns: Mapping[str, Any]
     identity: ColumnElement[bool]
-    """The record's own: repositories and settings go by their key, the others by their id."""
+    """The record's own: repositories, settings and pushes go by their key, the others by their id."""
     name: str
     repository: tuple[RepositoryIdentity, str] | None
 
@@ -133,11 +142,11 @@ class Replay:
         author = Author(self.organization, line.recorded_by or "import", line.token_id)
         if not versions:
             _require_free(ledger, content, line, self.organization)
-            version = replace(
-                ledger.first_version(author),
-                id=line.id if content.table in (DEPLOYMENTS, INCIDENTS, REPOSITORIES) else self.organization,
-                created_at=to_microseconds(line.created_at),
-            )
+            version = replace(ledger.first_version(author), created_at=to_microseconds(line.created_at))
+            # A push has a name of its own that nobody is shown.
+            if content.table is not PUSHES:
+                own = self.organization if content.table is ORGANIZATION_SETTINGS else line.id
+                version = replace(version, id=own)
         else:
             version = ledger.next_version(author, Version.from_columns(versions[-1]._mapping))
         if self._keeps_times and line.recorded_at is not None:
@@ -145,6 +154,8 @@ class Replay:
         if line.deleted:
             version = version.as_deletion()
         row = {**vars(version), **content.columns}
+        if content.table is INCIDENTS:
+            row["key_space"] = versions[-1].key_space if versions else _key_space(ledger, row)
         if versions:
             ledger.supersede(content.table, Version.from_columns(versions[-1]._mapping), row)
         else:
@@ -164,6 +175,8 @@ def _content(line: ExportedLine, organization: str) -> _Content:
         case ExportedIncident():
             incident = line.sent(None).facts
             columns = RecordedIncident(_blank_version(organization, line), incident).to_row()
+            # Not in the export: whether the key is taken says which it is.
+            del columns["key_space"]
             named = None if incident.repository is None else (incident.repository, incident.service)
             return _of_id(INCIDENTS, columns, line.id, named)
         case ExportedRepository():
@@ -181,6 +194,12 @@ def _content(line: ExportedLine, organization: str) -> _Content:
                 & (found.service_key == name_key(line.service)),
                 f"{repository.path} {line.service}".strip(),
                 None,
+            )
+        case ExportedPush():
+            pushed = line.sent()
+            push_columns = {**repository_columns(pushed.repository), **pushed.columns()}
+            return _Content(
+                PUSHES, push_columns, is_push(organization, pushed), f"of {pushed.after[:10]}", None
             )
         case ExportedSettings():
             return _Content(
@@ -219,6 +238,13 @@ def _says_the_same(version: Row[Any], content: _Content, deleted: bool) -> bool:
     return was_deleted == deleted and all(columns[name] == value for name, value in content.columns.items())
 
 
+def _key_space(ledger: Ledger, row: Mapping[str, Any]) -> str:
+    """Where the key of a new incident is its own: its id where another incident has the key, else nothing."""
+    columns = INCIDENTS.c
+    with_key = select(columns.id).where(current(columns, row["organization"]), columns.key == row["key"])
+    return "" if ledger.connection.execute(with_key).first() is None else str(row["id"])
+
+
 def _require_free(ledger: Ledger, content: _Content, line: ExportedLine, organization: str) -> None:
     """Raises `Contradiction` where the record's id or natural key is taken by another record."""
     columns = content.table.c
@@ -232,7 +258,8 @@ def _require_free(ledger: Ledger, content: _Content, line: ExportedLine, organiz
     if isinstance(line, ExportedDeployment) and line.deployment_node_id is not None:
         names = NaturalKey._fields
     elif isinstance(line, ExportedIncident) and line.key is not None:
-        names = ("key",)
+        # Incidents of two repositories may have one key, reported by who knew of their own alone.
+        names = ("repository_key", "key")
     else:
         return
     taken = ledger.connection.execute(

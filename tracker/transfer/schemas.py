@@ -1,5 +1,6 @@
 """The lines of an export: a record with the fields of its POST, and what the service has added."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from metrics.domain.deployments import DeploymentFacts, NewDeployment
 from metrics.domain.fields import Body, Instant, Name, RepositoryUrl, ServiceName
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import from_microseconds, instant_of
+from metrics.domain.pushes import NewPush
 from metrics.domain.settings import SettingsChange
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.service import RecordedIncident
@@ -23,6 +25,7 @@ class LineType(StrEnum):
     INCIDENT = "incident"
     REPOSITORY = "repository"
     SETTINGS = "settings"
+    PUSH = "push"
 
 
 class _Exported(Body):
@@ -58,12 +61,17 @@ class ExportedSettings(_Exported, SettingsChange):
     type: Literal[LineType.SETTINGS]
 
 
-ExportedLine = ExportedDeployment | ExportedIncident | ExportedRepository | ExportedSettings
+class ExportedPush(_Exported, NewPush):
+    type: Literal[LineType.PUSH]
+
+
+ExportedLine = ExportedDeployment | ExportedIncident | ExportedRepository | ExportedSettings | ExportedPush
 EXPORTED: dict[LineType, type[ExportedLine]] = {
     LineType.DEPLOYMENT: ExportedDeployment,
     LineType.INCIDENT: ExportedIncident,
     LineType.REPOSITORY: ExportedRepository,
     LineType.SETTINGS: ExportedSettings,
+    LineType.PUSH: ExportedPush,
 }
 
 
@@ -111,4 +119,17 @@ def incident_fields(recorded: RecordedIncident) -> dict[str, Any]:
         "started_at": started_at,
         "resolved_at": instant_of(recorded.facts.resolved_at),
         "repository_url": None if repository is None else repository.url,
+    }
+
+
+def push_fields(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a push's line."""
+    commits = [
+        {**one, "committed_at": from_microseconds(int(one["committed_at"]))} for one in columns["commits"]
+    ]
+    return {
+        "type": LineType.PUSH,
+        "repository_url": columns["repository_url"],
+        "before": columns["before"],
+        "commits": commits,
     }
