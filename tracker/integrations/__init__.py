@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from tracker.integrations import github, iftrue, matatika, qovery
+from tracker.integrations import (
+    datadog,
+    devlake,
+    github,
+    gitlab,
+    iftrue,
+    linearb,
+    matatika,
+    qovery,
+    sentry,
+    sleuth,
+    swarmia,
+)
 from tracker.integrations.base import Integration
 
 INTEGRATIONS: Sequence[Integration] = (
@@ -10,4 +22,11 @@ INTEGRATIONS: Sequence[Integration] = (
     matatika.INTEGRATION,
     qovery.INTEGRATION,
     github.INTEGRATION,
+    gitlab.INTEGRATION,
+    datadog.INTEGRATION,
+    devlake.INTEGRATION,
+    sentry.INTEGRATION,
+    linearb.INTEGRATION,
+    swarmia.INTEGRATION,
+    sleuth.INTEGRATION,
 )

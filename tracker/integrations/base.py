@@ -19,3 +19,5 @@ class Integration:
     error_shapes: Mapping[str, Shape] = field(default_factory=dict)
     """By the beginning of the path."""
     webhooks: Mapping[SubscriberKind, WebhookShape] = field(default_factory=dict)
+    encoded_slashes: Sequence[str] = ()
+    """Beginnings of paths below which a name may hold a slash, sent as `%2F`; handlers decode it."""

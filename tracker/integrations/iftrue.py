@@ -3,7 +3,7 @@
 It has no call to update: posting the same repository, branch and commit again finishes what is in progress.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid5
@@ -88,16 +88,22 @@ class NewIftrueDeployment(Body):
         """The facts to record; what is left out has the document's defaults. Raises `InvalidInput`."""
         status = self.status or Status.SUCCESS
         same = self.model_dump(exclude={"deployment_duration", "status"}, exclude_none=True)
-        duration = None
-        if self.deployment_duration is not None and status.is_final:
-            duration = self.deployment_duration * _SECONDS[unit]
-            if duration > LONGEST_DURATION_SECONDS:
-                raise InvalidInput.field("deployment_duration", f"must not be more than a year, in {unit}")
+        so_far = None if self.deployment_duration is None else self.deployment_duration * _SECONDS[unit]
+        if so_far is not None and so_far > LONGEST_DURATION_SECONDS:
+            raise InvalidInput.field("deployment_duration", f"must not be more than a year, in {unit}")
+        duration = so_far if status.is_final else None
         try:
             body = NewDeployment(**same, status=status, duration_seconds=duration)
         except ValidationError as error:
             raise InvalidInput.from_pydantic(error) from None
-        return body.sent(triggered_by="webhook", now=now)
+        sent = body.sent(triggered_by="webhook", now=now)
+        if status.is_final or so_far is None:
+            return sent
+        # It has been under way for so long: that says when it began.
+        began = now - round(so_far * 1_000_000)
+        return replace(
+            sent, facts=replace(sent.facts, started_at=began), fields_set=sent.fields_set | {"started_at"}
+        )
 
 
 @dataclass(frozen=True, slots=True)

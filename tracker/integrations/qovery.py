@@ -27,8 +27,8 @@ from tracker.web.state import Service
 
 Answer = Mapping[str, object]
 _SCHEMES = ("bearer", "token")
-_WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=_SCHEMES)
-_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
+_DEPLOYERS = requires(Scope.DEPLOY, schemes=_SCHEMES)
+_READERS = requires(Scope.DEPLOY, Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
 
 
 class Event(StrEnum):
@@ -75,7 +75,7 @@ class DeployRequest(Body):
             raise InvalidInput("one of image_tag and git_commit_id is required, and not both")
 
 
-@post("/deploy", guards=[_WRITERS], status_code=202)
+@post("/deploy", guards=[_DEPLOYERS], status_code=202)
 async def deploy(job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
     """Deploy an image or a commit; `forceEvent` may be what deploys nothing, which is noted."""
     caller, event = request.user, _event(request)

@@ -178,8 +178,8 @@ def test_a_commit_is_what_is_given_else_a_ref_that_is_one(client: httpx.Client) 
     assert ask(client, ref="v1.2", sha=COMMIT)["sha"] == COMMIT
     assert ask(client, ref="v1.2")["sha"] == "0" * 40
     records = client.get("/api/v1/deployments").json()["items"]
-    assert [(one["commit_id"], one["branch"]) for one in records] == [
-        (None, "v1.2"), (COMMIT, "v1.2"), (COMMIT, None),
+    assert [(one["commit_id"], one["version"], one["branch"]) for one in records] == [
+        (None, "v1.2", None), (COMMIT, "v1.2", None), (COMMIT, None, None),
     ]  # fmt: skip
 
 
@@ -243,7 +243,7 @@ def test_lists_are_filtered_and_paged(client: httpx.Client) -> None:
     assert refs("environment=staging") == ["b3", "b1"]
     assert refs("ref=b2&task=deploy&whatever=1") == ["b2"]
     assert refs(f"sha={COMMIT}") == refs("page=4&per_page=2") == []
-    assert refs("per_page=0&page=x") == ["b4"]
+    assert refs("per_page=0&page=x") == ["b4", "b3", "b2", "b1", "b0"]
     page = client.get(f"{DEPLOYMENTS}?per_page=2&page=2&task=deploy")
     links = re.findall(r'<([^>]+)>; rel="(\w+)"', page.headers["Link"])
     assert {name: re.findall(r"page=(\d+)$", url)[0] for url, name in links} == {
@@ -543,3 +543,108 @@ def test_octokit_works(base: str, server: Server, organization: str) -> None:
     assert (said["status"]["state"], said["status"]["log_url"]) == ("success", "https://ci.example/1")
     assert said["refs"] == ["topic-2", "topic-1", "topic-0", "main"]
     assert said["refusal"] == {"name": "HttpError", "status": 404}
+
+
+def test_a_status_says_where_it_was_deployed_after_all(client: httpx.Client) -> None:
+    asked = ask(client, ref=COMMIT, environment="staging")
+    told = tell(client, asked, "success", environment="production")
+    assert told["environment"] == "production"
+    assert record_of(client)["environment"] == "production"
+    read = client.get(f"{DEPLOYMENTS}/{asked['id']}").json()
+    assert (read["environment"], read["original_environment"]) == ("production", "staging")
+    assert client.get("/api/v1/metrics/deployment_frequency").json()["deployments"] == 1
+    assert [one["id"] for one in client.get(DEPLOYMENTS, params={"environment": "production"}).json()] == [
+        asked["id"]
+    ]
+
+
+def test_a_region_that_is_said_to_be_production_counts(client: httpx.Client) -> None:
+    tell(client, ask(client, ref=COMMIT, environment="prod-eu", production_environment=True), "success")
+    assert client.get("/api/v1/metrics/deployment_frequency").json()["deployments"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ref", "branch", "version"),
+    [
+        ("v1.2.3", None, "v1.2.3"), ("1.4", None, "1.4"), ("v2.0.0-rc.1", None, "v2.0.0-rc.1"), ("refs/tags/nightly", None, "nightly"),
+        ("main", "main", None), ("refs/heads/v1.2.3", "v1.2.3", None), ("release-1.2", "release-1.2", None), ("v1", "v1", None),
+    ],
+)  # fmt: skip
+def test_a_tag_is_the_version_and_a_branch_is_none(
+    client: httpx.Client, ref: str, branch: str | None, version: str | None
+) -> None:
+    assert ask(client, ref=ref)["ref"] == ref
+    assert (record_of(client)["branch"], record_of(client)["version"]) == (branch, version)
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v3"])
+def test_what_clients_ask_first_is_answered(server: Server, organization: str, prefix: str) -> None:
+    token = server.token("deployments:write", organization, subject="mona")
+    with server.client(token) as client:
+        assert client.get(f"{prefix}/user").json()["login"] == "mona"
+        assert client.get(f"{prefix}/rate_limit").json()["rate"]["remaining"] > 0
+        assert client.get(f"{prefix}/meta").status_code == 200
+        if prefix:
+            assert client.get(f"{prefix}/").json()["current_user_url"].endswith("/api/v3/user")
+    with server.client() as nobody:
+        assert nobody.get(f"{prefix}/user").json()["message"] == "Bad credentials"
+
+
+def test_head_is_get_without_its_body(client: httpx.Client) -> None:
+    number = ask(client)["id"]
+    for path in (
+        DEPLOYMENTS,
+        f"{DEPLOYMENTS}/{number}",
+        f"{DEPLOYMENTS}/{number}/statuses",
+        "/user",
+        "/api/v1/deployments",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ):
+        got, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    assert client.head(f"{DEPLOYMENTS}/999999").status_code == 404
+
+
+def test_what_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:
+    asked = ask(client)
+    path = f"{DEPLOYMENTS}/{asked['id']}"
+    tag = client.get(path).headers["ETag"]
+    for known in (tag, f'"other", {tag}', tag.removeprefix("W/"), "*"):
+        again = client.get(path, headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+    tell(client, asked, "success", environment="blue")
+    changed = client.get(path, headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.headers["ETag"] != tag) == (200, True)
+    assert "ETag" not in client.get(f"{DEPLOYMENTS}/999999").headers
+
+
+def test_a_token_may_come_as_a_password(server: Server, organization: str) -> None:
+    token = server.token("admin", organization)
+    with server.client() as client:
+        assert client.get(DEPLOYMENTS, auth=("mona", token)).status_code == 200
+        assert client.get(DEPLOYMENTS, auth=("mona", "wrong")).status_code == 401
+        for header in ("Basic", "Basic !!!", "Basic bW9uYQ==", "Basic //8="):
+            assert client.get(DEPLOYMENTS, headers={"Authorization": header}).status_code == 401
+        # The native interface has one way in.
+        assert client.get("/api/v1/deployments", auth=("mona", token)).status_code == 401
+
+
+def test_no_page_size_is_the_default(client: httpx.Client) -> None:
+    for _ in range(31):
+        ask(client)
+    assert len(client.get(DEPLOYMENTS, params={"per_page": "0"}).json()) == 30
+
+
+def test_pygithub_knows_who_it_is_and_what_it_may(pygithub: Github) -> None:
+    assert pygithub.get_user().login == "test"
+    assert pygithub.get_rate_limit().resources.core.remaining > 0
+    assert pygithub.rate_limiting[0] > 0
+
+
+def test_everybodys_picture_is_there(client: httpx.Client, server: Server) -> None:
+    address = ask(client)["creator"]["avatar_url"]
+    assert address == f"{server.url}/static/mark.svg"
+    assert client.get(address).headers["Content-Type"].startswith("image/svg+xml")

@@ -1,6 +1,7 @@
 """iftrue's deployment tracking: every field, default and word of its document, and the story that follows."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -207,3 +208,13 @@ def test_the_duration_may_be_sent_in_seconds(tmp_path: Path) -> None:
         server.client(server.token()) as client,
     ):
         assert record(client, deployment_duration=1220)["deployment_duration"] == 1220
+
+
+def test_how_long_it_has_been_under_way_says_when_it_began(client: httpx.Client) -> None:
+    record(client, status="in_progress", deployment_duration=20)
+    (begun,) = client.get("/api/v1/deployments").json()["items"]
+    took = datetime.fromisoformat(begun["created_at"]) - datetime.fromisoformat(begun["started_at"])
+    assert timedelta(minutes=20) <= took + timedelta(seconds=1) < timedelta(minutes=21)
+    record(client, status="succes")
+    (ended,) = client.get("/api/v1/deployments").json()["items"]
+    assert (ended["status"], ended["started_at"]) == ("success", begun["started_at"])

@@ -22,21 +22,10 @@ Client = Callable[..., httpx.Client]
 
 
 @pytest.fixture
-def workspace(server: Server, organization: str, client: httpx.Client) -> dict[str, str]:
-    """A workspace as the command line makes it: its id and secret."""
-    assert client.get("/healthz").status_code == 200
-    made = server.run(
-        "workspace", "create", "shop", "--org", organization, "--command", "true",
-        "--repository", "https://github.com/Codertocat/Hello-World", "--branch", "master",
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    found = dict(line.split(": ") for line in made.stdout.splitlines())
-    assert list(found) == ["workspace", "secret"]
-    return {
-        "id": found["workspace"],
-        "secret": found["secret"],
-        "path": f"/api/workspaces/{found['workspace']}",
-    }
+def workspace(server: Server, organization: str) -> dict[str, str]:
+    """A workspace: its id and secret."""
+    made = server.workspace(organization, "shop", "https://github.com/Codertocat/Hello-World", "master")
+    return {"id": made.id, "secret": made.secret, "path": f"/api/workspaces/{made.id}"}
 
 
 def sign(secret: str, body: bytes, algorithm: str = "sha256") -> dict[str, str]:

@@ -23,10 +23,7 @@ FIELDS = {
 
 @pytest.fixture
 def job(server: Server, organization: str) -> str:
-    made = server.run(
-        "workspace", "create", "job", "--org", organization, "--command", "true", "--repository", "https://github.com/acme/job"
-    )  # fmt: skip
-    return made.stdout.splitlines()[0].removeprefix("workspace: ")
+    return server.workspace(organization, "job", "https://github.com/acme/job").id
 
 
 def deploy(client: httpx.Client, job: str, query: str = "", **body: Any) -> httpx.Response:

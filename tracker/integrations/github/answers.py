@@ -13,6 +13,8 @@ from tracker.deployments.statuses import DeploymentStatus
 Answer = Mapping[str, object]
 # What git itself says for a commit that is not known.
 UNKNOWN_SHA = "0" * 40
+# Clients want a time where there is none.
+UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
 def deployment_answer(requested: Requested, base: str) -> Answer:
@@ -29,7 +31,7 @@ def deployment_answer(requested: Requested, base: str) -> Answer:
         "task": request.task,
         "payload": {} if request.payload is None else request.payload,
         "original_environment": request.environment,
-        "environment": request.environment,
+        "environment": requested.environment,
         "description": request.description or "",
         "creator": user_answer(requested.creator, base),
         "created_at": _time(requested.created_at),
@@ -53,7 +55,7 @@ def status_answer(status: DeploymentStatus, requested: Requested, base: str) -> 
         "state": status.state,
         "creator": user_answer(status.creator, base),
         "description": status.description,
-        "environment": requested.request.environment,
+        "environment": requested.environment,
         "target_url": status.log_url,
         "log_url": status.log_url,
         "environment_url": status.environment_url,
@@ -72,7 +74,8 @@ def user_answer(login: str, base: str) -> Answer:
         "login": login,
         "id": _stable_number(login),
         "node_id": _node_id("User", _stable_number(login)),
-        "avatar_url": "",
+        # Where there is one for everybody: a client that reads addresses refuses an empty one.
+        "avatar_url": f"{base}/static/mark.svg",
         "gravatar_id": "",
         "url": url,
         "html_url": url,
@@ -87,6 +90,25 @@ def user_answer(login: str, base: str) -> Answer:
         "received_events_url": f"{url}/received_events",
         "type": "User",
         "site_admin": False,
+    }
+
+
+def organization_answer(login: str, base: str) -> Answer:
+    """Render the organization that a token is of, as far as it is known."""
+    url, number = f"{base}/orgs/{quote(login, safe='')}", _stable_number(login)
+    return {
+        "login": login,
+        "id": number,
+        "node_id": _node_id("Organization", number),
+        "url": url,
+        "repos_url": f"{url}/repos",
+        "events_url": f"{url}/events",
+        "hooks_url": f"{url}/hooks",
+        "issues_url": f"{url}/issues",
+        "members_url": f"{url}/members{{/member}}",
+        "public_members_url": f"{url}/public_members{{/member}}",
+        "avatar_url": f"{base}/static/mark.svg",
+        "description": None,
     }
 
 
@@ -117,9 +139,10 @@ def repository_answer(repository: RepositoryIdentity, base: str) -> Answer:
         **dict.fromkeys(_FLAGS, False),
         **dict.fromkeys(_COUNTS, 0),
         "topics": [],
+        "custom_properties": {},
         "default_branch": "main",
         "permissions": {"admin": False, "maintain": False, "push": True, "triage": False, "pull": True},
-        **dict.fromkeys(("created_at", "updated_at", "pushed_at"), "1970-01-01T00:00:00Z"),
+        **dict.fromkeys(("created_at", "updated_at", "pushed_at"), UNKNOWN_TIME),
     }
 
 

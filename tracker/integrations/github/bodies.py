@@ -16,11 +16,11 @@ _COMMIT = re.compile(COMMIT_PATTERN)
 LONGEST_DESCRIPTION = 140
 
 
-class _GitHubBody(Body):
+class GitHubBody(Body):
     model_config = ConfigDict(extra="ignore")
 
 
-class NewDeployment(_GitHubBody):
+class NewDeployment(GitHubBody):
     """The body of a request for a deployment."""
 
     ref: Name
@@ -73,7 +73,7 @@ def _read_payload(payload: object) -> object:
     return {} if payload is None else payload
 
 
-class NewStatus(_GitHubBody):
+class NewStatus(GitHubBody):
     """A deployment's progress."""
 
     state: Annotated[State, Field(strict=False)]
@@ -81,7 +81,13 @@ class NewStatus(_GitHubBody):
     log_url: Url | None = None
     environment_url: Url | None = None
     description: Annotated[ShortText, Field(max_length=LONGEST_DESCRIPTION)] | None = None
+    environment: Name | None = None
     auto_inactive: bool | None = None
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _default_for_empty(cls, value: object) -> object:
+        return None if value == "" else value
 
     @model_validator(mode="before")
     @classmethod
@@ -97,5 +103,6 @@ class NewStatus(_GitHubBody):
             description=self.description or "",
             log_url=self.log_url or "",
             environment_url=self.environment_url or "",
+            environment=self.environment,
             auto_inactive=self.auto_inactive is not False,
         )

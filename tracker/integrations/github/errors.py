@@ -4,6 +4,7 @@ from litestar import Response
 
 from metrics.domain.errors import InvalidInput
 from tracker.errors import Conflict
+from tracker.integrations.github.limits import told_headers
 from tracker.web.problems import Failure
 
 DOCUMENTATION = "https://docs.github.com/rest/deployments"
@@ -34,4 +35,5 @@ def render(failure: Failure, _: str) -> Response[dict[str, object]]:
             ]
     elif failure.code == Conflict.code:
         status = _INVALID
-    return Response(body, status_code=status, media_type="application/json", headers=dict(failure.headers))
+    headers = {**failure.headers, **told_headers()}
+    return Response(body, status_code=status, media_type="application/json", headers=headers)

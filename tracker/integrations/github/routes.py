@@ -37,9 +37,10 @@ LARGEST_PAGE = 100
 DEFAULT_PAGE = 30
 # What a database has for a number.
 _LARGEST_NUMBER = 2**63 - 1
-_SCHEMES = ("bearer", "token")
-_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
-_WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=_SCHEMES)
+SCHEMES = ("bearer", "token", "basic")
+"""What GitHub's clients show a token as: the last one has it for a password."""
+_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=SCHEMES)
+_WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=SCHEMES)
 
 
 async def know_repository(request: CallerRequest) -> None:
@@ -66,14 +67,14 @@ class GitHubController(Controller):
     @get("/", guards=[_READERS])
     async def read_repository(self, request: CallerRequest, service: Service) -> Answer:
         """The repository, whether a record has named it or not: clients ask for it first."""
-        return repository_answer(request.state.repository, _base(request, service))
+        return repository_answer(request.state.repository, base_of_github(request, service))
 
     @post("/deployments", guards=[_WRITERS])
     async def create(
         self, data: JSONBody[NewDeployment], request: CallerRequest, service: Service
     ) -> Response[Answer]:
         """Ask for a deployment."""
-        author, base = author_of(request.user), _base(request, service)
+        author, base = author_of(request.user), base_of_github(request, service)
         wanted = data.request(request.state.repository)
         requested = await service.recorder.record(lambda ledger: request_deployment(ledger, author, wanted))
         answer = deployment_answer(requested, base)
@@ -89,7 +90,7 @@ class GitHubController(Controller):
         wanted = RequestFilter(
             organization=request.user.organization, repository=request.state.repository, **filters
         )
-        base, (page, size) = _base(request, service), _page(given)
+        base, (page, size) = base_of_github(request, service), _page(given)
         with service.engine.connect() as connection:
             found, total = list_requested(connection, wanted, offset=(page - 1) * size, limit=size)
         answers = [deployment_answer(one, base) for one in found]
@@ -99,9 +100,9 @@ class GitHubController(Controller):
     def read(self, number: FromPath[int], request: CallerRequest, service: Service) -> Answer:
         """One deployment."""
         requested = _reading(service, lambda connection: _find(connection, request, number))
-        return deployment_answer(requested, _base(request, service))
+        return deployment_answer(requested, base_of_github(request, service))
 
-    @delete("/deployments/{number:int}", guards=[requires(Scope.ADMIN, schemes=_SCHEMES)])
+    @delete("/deployments/{number:int}", guards=[requires(Scope.ADMIN, schemes=SCHEMES)])
     async def delete(self, number: FromPath[int], request: CallerRequest, service: Service) -> None:
         """Delete a deployment that is not active."""
         author, repository = author_of(request.user), request.state.repository
@@ -127,7 +128,7 @@ class GitHubController(Controller):
             requested = find_requested(ledger.connection, author.organization, repository, number)
             return status_answer(status, requested, base)
 
-        base = _base(request, service)
+        base = base_of_github(request, service)
         answer = await service.recorder.record(act)
         return Response(answer, headers={"Location": str(answer["url"])})
 
@@ -136,7 +137,7 @@ class GitHubController(Controller):
         self, number: FromPath[int], request: CallerRequest, service: Service
     ) -> Response[list[Answer]]:
         """The statuses of a deployment, the latest first."""
-        base, (page, size) = _base(request, service), _page(request.query_params)
+        base, (page, size) = base_of_github(request, service), _page(request.query_params)
 
         def act(connection: Connection) -> list[Answer]:
             requested = _find(connection, request, number)
@@ -153,7 +154,7 @@ class GitHubController(Controller):
         self, number: FromPath[int], status: FromPath[int], request: CallerRequest, service: Service
     ) -> Answer:
         """One status."""
-        base = _base(request, service)
+        base = base_of_github(request, service)
 
         def act(connection: Connection) -> Answer:
             requested = _find(connection, request, number)
@@ -174,9 +175,10 @@ def _reading(service: Service, act: Callable[[Connection], T]) -> T:
         return act(connection)
 
 
-def _base(request: CallerRequest, service: Service) -> str:
+def base_of_github(request: CallerRequest, service: Service) -> str:
     """The address that the client has called, without a slash at the end; the public one where it is set."""
-    prefix = next(prefix for prefix in reversed(PREFIXES) if request.url.path.startswith(f"{prefix}/"))
+    path = f"{request.url.path}/"
+    prefix = next(prefix for prefix in reversed(PREFIXES) if path.startswith(f"{prefix}/"))
     return base_of(request, service.settings) + prefix
 
 
@@ -186,7 +188,8 @@ def _page(given: Mapping[str, Any]) -> tuple[int, int]:
     def number(name: str, default: int, largest: int) -> int:
         text = str(given.get(name, ""))
         is_number = text.isascii() and text.isdigit() and len(text) < 10
-        return max(1, min(int(text), largest)) if is_number else default
+        # GitHub takes 0 for nothing said.
+        return min(int(text), largest) or default if is_number else default
 
     return number("page", 1, 10**9), number("per_page", DEFAULT_PAGE, LARGEST_PAGE)
 

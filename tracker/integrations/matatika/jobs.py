@@ -1,9 +1,8 @@
-"""Workspaces and jobs as Matatika and Meltano Cloud have them: deploy, hear of a push, follow, stop."""
+"""Jobs: deploy a workspace, hear of a push, follow, stop."""
 
 import asyncio
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,38 +12,31 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from metrics.domain.errors import FieldError, InvalidInput
-from metrics.domain.instants import from_microseconds
-from tracker.auth.callers import NO_SCHEME, requires
+from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import Unauthenticated
-from tracker.integrations.base import Integration
+from tracker.integrations.matatika.hal import READERS, SCHEMES, Answer, Page, hal_time, job_answer
 from tracker.integrations.pushes import NoJob, read_push
 from tracker.integrations.workspaces import profile_of, reached_job, reached_workspace
 from tracker.jobs.logs import Line, read_lines
-from tracker.jobs.queue import Job, delete_job, list_jobs, request_job, stop_job
+from tracker.jobs.queue import delete_job, list_jobs, request_job, stop_job
 from tracker.jobs.workspaces import Workspace, find_workspace
 from tracker.records.ledger import Ledger
 from tracker.web.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
 from tracker.web.paging import CallerRequest, base_of
-from tracker.web.problems import Failure
 from tracker.web.state import Service
 
-Answer = Mapping[str, object]
-DEFAULT_PAGE, LARGEST_PAGE = 20, 500
-# These interfaces' own examples send the token with no scheme before it.
-_SCHEMES = ("bearer", NO_SCHEME)
-_WRITERS = requires(Scope.DEPLOYMENTS_WRITE, schemes=_SCHEMES)
-_READERS = requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_READ, schemes=_SCHEMES)
+_DEPLOYERS = requires(Scope.DEPLOY, schemes=SCHEMES)
 _NDJSON = "application/x-ndjson"
 
 
-class MatatikaController(Controller):
+class JobsController(Controller):
     """Deploy a workspace, and read and stop its jobs."""
 
     path = "/api"
     include_in_schema = False
 
-    @post("/workspaces/{workspace_id:str}/deployments", guards=[_WRITERS], status_code=202)
+    @post("/workspaces/{workspace_id:str}/deployments", guards=[_DEPLOYERS], status_code=202)
     async def deploy(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """Queue a deployment of the workspace's branch."""
         caller, base = request.user, base_of(request, service.settings)
@@ -82,38 +74,30 @@ class MatatikaController(Controller):
         answer: Answer = msgspec.json.decode(kept.body)
         return Response(answer, status_code=kept.status_code)
 
-    @get("/workspaces/{workspace_id:str}/jobs", guards=[_READERS], sync_to_thread=True)
+    @get("/workspaces/{workspace_id:str}/jobs", guards=[READERS], sync_to_thread=True)
     def list_jobs(self, workspace_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """The workspace's jobs, a page of them; the latest first unless `sort` says otherwise."""
-        page, size, oldest_first = _paging(request)
-        base = base_of(request, service.settings)
+        wanted, base = Page.of(request), base_of(request, service.settings)
         with service.engine.connect() as connection:
             workspace = reached_workspace(connection, workspace_id, request.user)
             jobs, total = list_jobs(
-                connection, workspace.id, offset=page * size, limit=size, oldest_first=oldest_first
+                connection,
+                workspace.id,
+                offset=wanted.offset,
+                limit=wanted.size,
+                oldest_first=wanted.oldest_first,
             )
-        pages, rest = -(-total // size), f"size={size}" + ("&sort=created,asc" if oldest_first else "")
-        own = f"{base}/api/workspaces/{workspace.id}/jobs"
-        others = {"first": 0, "prev": page - 1, "next": page + 1, "last": max(pages - 1, 0)}
-        links = {
-            name: {"href": f"{own}?page={number}&{rest}"}
-            for name, number in others.items()
-            if 0 <= number < max(pages, 1)
-        }
-        return {
-            "_embedded": {"jobs": [job_answer(job, base) for job in jobs]},
-            "_links": {"self": {"href": f"{own}?page={page}&{rest}"}, **links},
-            "page": {"size": size, "totalElements": total, "totalPages": pages, "number": page},
-        }
+        answers = [job_answer(job, base) for job in jobs]
+        return wanted.answer("jobs", answers, total, f"{base}/api/workspaces/{workspace.id}/jobs")
 
-    @get("/jobs/{job_id:str}", guards=[_READERS], sync_to_thread=True)
+    @get("/jobs/{job_id:str}", guards=[READERS], sync_to_thread=True)
     def read(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """One job."""
         with service.engine.connect() as connection:
             job = reached_job(connection, job_id, request.user)
         return job_answer(job, base_of(request, service.settings))
 
-    @get("/jobs/{job_id:str}/logs", guards=[_READERS], sync_to_thread=True)
+    @get("/jobs/{job_id:str}/logs", guards=[READERS], sync_to_thread=True)
     def logs(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Response[Any] | Stream:
         """The log from a line on, as text or as NDJSON; 204 where there is nothing."""
         text = request.query_params.get("sequence", "0")
@@ -133,7 +117,7 @@ class MatatikaController(Controller):
             media_type="text/plain" if is_text else _NDJSON,
         )
 
-    @put("/jobs/{job_id:str}/stopped", guards=[_WRITERS], status_code=202)
+    @put("/jobs/{job_id:str}/stopped", guards=[_DEPLOYERS], status_code=202)
     async def stop(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> Answer:
         """Stop an unfinished job."""
         base = base_of(request, service.settings)
@@ -143,7 +127,7 @@ class MatatikaController(Controller):
 
         return await service.recorder.record(act)
 
-    @delete("/jobs/{job_id:str}", guards=[_WRITERS])
+    @delete("/jobs/{job_id:str}", guards=[_DEPLOYERS])
     async def delete(self, job_id: FromPath[str], request: CallerRequest, service: Service) -> None:
         """Delete a job; an unfinished one is stopped."""
         await service.recorder.record(
@@ -167,88 +151,14 @@ def require_signature(headers: Headers, body: bytes, secret: str) -> None:
     raise Unauthenticated("sign the body: X-Hub-Signature-256", token_given=False)
 
 
-def job_answer(job: Job, base: str) -> Answer:
-    """A job with what can be done about it as HAL links. Times are in UTC, and say no zone."""
-    own = f"{base}/api/jobs/{job.id}"
-    answer: dict[str, object] = {
-        "id": job.id,
-        "created": _time(job.created_at),
-        "type": "WORKSPACE_DEPLOY",
-        "maxAttempts": job.max_attempts,
-        "attempt": job.attempt,
-        "status": job.status,
-    }
-    if job.commit_id is not None:
-        answer["commitId"] = job.commit_id
-    if job.started_at is not None:
-        answer["startTime"] = _time(job.started_at)
-    if job.ended_at is not None:
-        answer |= {"endTime": _time(job.ended_at), "exitCode": job.exit_code}
-    account = {"company": job.organization, "id": job.organization}
-    answer["_embedded"] = {"profile": {**job.profile, "workingAccount": account}}
-    links: dict[str, object] = {
-        "self": {"href": own},
-        "delete job": {"href": own, "type": "DELETE"},
-        "logs": {"href": f"{own}/logs?sequence=0", "type": "GET"},
-    }
-    if not job.status.is_over:
-        links["withdraw job"] = {"href": f"{own}/stopped", "type": "PUT"}
-    return {**answer, "_links": links}
-
-
-def _time(microseconds: int) -> str:
-    return f"{from_microseconds(microseconds):%Y-%m-%dT%H:%M:%S.%f}"
-
-
 def _as_text(line: Line) -> bytes:
     return f"{line.text}\n".encode()
 
 
 def _as_json(line: Line) -> bytes:
-    said = {"sequence": line.sequence, "created": _time(line.written_at), "line": line.text}
+    said = {"sequence": line.sequence, "created": hal_time(line.written_at), "line": line.text}
     return msgspec.json.encode(said) + b"\n"
 
 
 def _written(pieces: Iterator[Sequence[Line]], write: Callable[[Line], bytes]) -> Iterator[bytes]:
     return (b"".join(map(write, piece)) for piece in pieces)
-
-
-def _paging(request: CallerRequest) -> tuple[int, int, bool]:
-    """Page, from 0, size, and whether the oldest come first. Raises `InvalidInput`."""
-
-    def number(name: str, default: int, least: int, most: int) -> int:
-        text = request.query_params.get(name, str(default))
-        is_number = text.isascii() and text.isdigit() and len(text) < 10
-        if not (is_number and least <= int(text) <= most):
-            raise InvalidInput.of([FieldError(name, f"must be a number from {least} to {most}")])
-        return int(text)
-
-    column, _, direction = request.query_params.get("sort", "created,desc").partition(",")
-    if column != "created" or direction not in ("", "asc", "desc"):
-        raise InvalidInput.of([FieldError("sort", "must be created,asc or created,desc")])
-    return number("page", 0, 0, 10**6), number("size", DEFAULT_PAGE, 1, LARGEST_PAGE), direction != "desc"
-
-
-def render(failure: Failure, path: str) -> Response[Any]:
-    """Render a failure in the form of these interfaces."""
-    phrases = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
-    body = {
-        "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}",
-        "status": failure.status,
-        "error": phrases.get(failure.status, failure.title),
-        "errors": [
-            {"field": error.pointer.lstrip("/"), "defaultMessage": error.detail} for error in failure.errors
-        ],
-        "message": failure.detail,
-        "path": path,
-    }
-    return Response(
-        body, status_code=failure.status, media_type="application/json", headers=dict(failure.headers)
-    )
-
-
-INTEGRATION = Integration(
-    name="matatika",
-    handlers=[MatatikaController],
-    error_shapes=dict.fromkeys(("/api/workspaces/", "/api/jobs/"), render),
-)
