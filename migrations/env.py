@@ -5,9 +5,11 @@ from sqlmodel import SQLModel
 
 # They fill the metadata that autogenerate compares with.
 import tracker.auth.tables
+import tracker.intakes.tables
 import tracker.jobs.tables
 import tracker.pages.tables
 import tracker.records.tables
+import tracker.transfer.imports.tables
 import tracker.web.tables
 import tracker.webhooks.tables  # noqa: F401
 

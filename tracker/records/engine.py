@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError
 
-# What SQLAlchemy raises where the database is away, full, read-only or too busy, and not the statement wrong.
-UNAVAILABLE = (OperationalError, InterfaceError, InternalError, TimeoutError)
+from tracker.records.failures import UNAVAILABLE, judge
+from tracker.records.sqlite_file import SqliteFile
 
 _WRITES = "tracker_writes"
 # Any fixed number: it names the one lock that orders all writers of a PostgreSQL database.
 _WRITER_LOCK = 0x7261636B6572
+_IDLE_WRITER = "10s"
 _SQLITE_BUSY_SECONDS = 30
 _POSTGRES_POOL = 10
 _POOLS_REMEMBERED = 20
@@ -40,6 +41,7 @@ def connect(url: str) -> Engine:
             parts, pool_pre_ping=True, pool_size=_POSTGRES_POOL, connect_args=_POSTGRES_ARGUMENTS
         )
         event.listen(engine, "connect", _configure_postgres)
+        event.listen(engine, "handle_error", judge)
         return engine
     assert parts.database is not None
     file = Path(parts.database)
@@ -47,10 +49,12 @@ def connect(url: str) -> Engine:
     if not file.exists():
         # It holds secrets; SQLite gives its log the mode of the file.
         file.touch(mode=0o600)
-    engine = create_engine(parts, connect_args={"check_same_thread": False, "timeout": _SQLITE_BUSY_SECONDS})
+    watched = SqliteFile(file)
+    engine = create_engine(parts, creator=lambda: watched.open(_SQLITE_BUSY_SECONDS))
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     _close_on_return_what_was_disposed(engine)
+    watched.watch(engine)
     return engine
 
 
@@ -78,6 +82,11 @@ def _database_url(url: str) -> URL:
 def _configure_postgres(connection: Any, _record: object) -> None:
     # A plan that was made while a table was empty reads all of it once it is full.
     connection.execute("set plan_cache_mode = force_custom_plan")
+    # Whoever waits for a lock is told so within seconds; a process that stops in a transaction loses it.
+    # Poolers in between refuse these as options of the connection.
+    connection.execute("set lock_timeout = '5s'")
+    connection.execute("set statement_timeout = '60s'")
+    connection.execute("set idle_in_transaction_session_timeout = '60s'")
     connection.commit()
 
 
@@ -137,7 +146,9 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"select pg_advisory_xact_lock({_WRITER_LOCK})")
+                # Whoever holds the lock and stops loses it before others run out of patience.
+                idle = f"set_config('idle_in_transaction_session_timeout', '{_IDLE_WRITER}', true)"
+                connection.exec_driver_sql(f"select {idle}, pg_advisory_xact_lock({_WRITER_LOCK})")
             yield connection
     except UNAVAILABLE:
         # A connection that was opened while the file was read-only stays so: the next try gets new ones.

@@ -29,6 +29,7 @@ from uuid_utils import uuid7
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import name_key
 from tracker.records.aliases import Aliases, read_aliases
+from tracker.records.failures import of_driver
 from tracker.records.tables import NUMBERED, ORGANIZATIONS, REPOSITORIES, VERSIONED, current
 
 T = TypeVar("T")
@@ -237,6 +238,17 @@ class Ledger:
         )
         self.insert(table, row)
 
+    def supersede_all(self, table: Table, changes: Sequence[tuple[Version, dict[str, object]]]) -> None:
+        """Supersede many at once, each as `supersede` does."""
+        if changes:
+            closed = [
+                {"old_revision": current.revision, "new_revision": row["revision"]}
+                for current, row in changes
+            ]
+            self.connection.execute(_SUPERSEDE[table.name], closed)
+        for _, row in changes:
+            self.insert(table, row)
+
     def flush(self) -> None:
         """Write what is held back: before a read of this transaction, and before its commit."""
         for name, rows in self._unwritten.items():
@@ -250,9 +262,12 @@ class Ledger:
 
     def _copy(self, sql: str, values: Sequence[tuple[object, ...]]) -> None:
         cursor = cast(psycopg.Cursor, self._connection.connection.cursor())
-        with cursor, cursor.copy(sql) as copy:
-            for row in values:
-                copy.write_row(row)
+        try:
+            with cursor, cursor.copy(sql) as copy:
+                for row in values:
+                    copy.write_row(row)
+        except psycopg.Error as failure:
+            raise of_driver(failure, sql) from failure
 
     def ensure_repositories(
         self, author: Author, repositories: Iterable[tuple[RepositoryIdentity, str]]

@@ -51,6 +51,10 @@ def migrate_down(engine: Engine, revision: str) -> bool:
 
 def _move(engine: Engine, move: Callable[[Config, str], None], revision: str) -> bool:
     with write_transaction(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            # A change of a table with millions of rows takes its time, and so may what works its values out.
+            connection.exec_driver_sql("set local statement_timeout = 0")
+            connection.exec_driver_sql("set local idle_in_transaction_session_timeout = '10min'")
         before = MigrationContext.configure(connection).get_current_revision()
         try:
             move(_alembic(connection), revision)

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from metrics.domain.errors import Refusal
-from tracker.records.engine import UNAVAILABLE, probe, write_transaction
+from tracker.records.engine import probe, write_transaction
+from tracker.records.failures import UNAVAILABLE
 from tracker.records.ledger import Act, KnownRepositories, Ledger
 from tracker.telemetry import COMMIT_ACTS, COMMIT_SECONDS, FAILED_COMMITS
 

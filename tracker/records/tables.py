@@ -94,6 +94,8 @@ class Incident(Version, table=True):
     __tablename__ = "incidents"
 
     key: str | None = None
+    # Mostly empty. Who may not know that a key is taken by another repository's incident has keys of its own.
+    key_space: str = Field(default="", sa_column_kwargs={"server_default": ""})
     title: str | None = None
     started_at: int = Field(sa_type=BigInteger)
     resolved_at: int | None = Field(default=None, sa_type=BigInteger)
@@ -140,6 +142,25 @@ class OrganizationSettings(Version, table=True):
     failure_signals: list[str] = Field(sa_type=JSON)
     attribution_gap_days: int
     benchmark: int
+    fix_patterns: list[str] = Field(default_factory=list, sa_type=JSON)
+
+
+class Push(Version, table=True):
+    """Commits that came onto the default branch of a repository at once; it is never changed.
+
+    `before` is the commit that the first one was built on, null where that is not known: after a forced push,
+    or where not all that was pushed was told. `commits` are in their order, with merges.
+    """
+
+    __tablename__ = "pushes"
+
+    repository_url: str
+    repository_host: str
+    repository_path: str
+    repository_key: str
+    before: str | None = None
+    after: str
+    commits: list[dict[str, str | int | bool]] = Field(default_factory=list, sa_type=JSON)
 
 
 class Numbered(SQLModel):
@@ -239,6 +260,7 @@ DEPLOYMENTS = table(Deployment)
 INCIDENTS = table(Incident)
 REPOSITORIES = table(Repository)
 ORGANIZATION_SETTINGS = table(OrganizationSettings)
+PUSHES = table(Push)
 ORGANIZATIONS = table(Organization)
 
 DEPLOYMENT_REQUESTS = table(DeploymentRequest)
@@ -260,7 +282,9 @@ def is_current(columns: Columns) -> ColumnElement[bool]:
 
 
 VERSIONED = (DEPLOYMENTS, INCIDENTS, REPOSITORIES, ORGANIZATION_SETTINGS)
-NUMBERED = (*VERSIONED, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)
+RECORDED = (*VERSIONED, PUSHES)
+"""The tables that metrics are worked out from."""
+NUMBERED = (*RECORDED, DEPLOYMENT_REQUESTS, DEPLOYMENT_STATUSES)
 """The tables that share one sequence of revisions."""
 
 
@@ -273,6 +297,16 @@ Index("ix_deployment_requests_deployment", DEPLOYMENT_REQUESTS.c.deployment_id)
 Index(
     "ix_deployment_requests_listed", DEPLOYMENT_REQUESTS.c.organization, DEPLOYMENT_REQUESTS.c.repository_key
 )
+Index(
+    "uq_pushes_after",
+    PUSHES.c.organization,
+    PUSHES.c.repository_key,
+    PUSHES.c.after,
+    text("coalesce(before, '')"),
+    unique=True,
+)
+for _table in RECORDED:
+    Index(f"ix_{_table.name}_organization", _table.c.organization, _table.c.revision)
 for _table in VERSIONED:
     _current_index(f"uq_{_table.name}_id", _table.c.id, unique=True)
     Index(f"ix_{_table.name}_history", _table.c.id, _table.c.revision)
@@ -301,7 +335,12 @@ _current_index(
     unique=False,
 )
 _current_index(
-    "uq_incidents_key", INCIDENTS.c.organization, INCIDENTS.c.key, unique=True, where="key is not null"
+    "uq_incidents_key",
+    INCIDENTS.c.organization,
+    INCIDENTS.c.key,
+    INCIDENTS.c.key_space,
+    unique=True,
+    where="key is not null",
 )
 _current_index(
     "ix_incidents_listed", INCIDENTS.c.organization, INCIDENTS.c.started_at, INCIDENTS.c.id, unique=False

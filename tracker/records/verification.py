@@ -87,7 +87,7 @@ def _broken_chains(connection: Connection, table: Table) -> Iterator[str]:
 
 _UNIQUE_KEYS = {
     DEPLOYMENTS: ("organization", *NaturalKey._fields),
-    INCIDENTS: ("organization", "key"),
+    INCIDENTS: ("organization", "key_space", "key"),
     REPOSITORIES: ("organization", "repository_key", "service_key"),
 }
 

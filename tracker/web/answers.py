@@ -13,7 +13,7 @@ from litestar.enums import MediaType
 
 from metrics.domain.errors import FieldError, InvalidInput, ParameterError, RecordsUnavailable
 from metrics.domain.instants import from_microseconds
-from tracker.records.engine import UNAVAILABLE
+from tracker.records.failures import UNAVAILABLE
 from tracker.records.history import Action, Change, Entry
 from tracker.records.ledger import Act, Ledger
 from tracker.web.idempotency import LONGEST_KEY, KeptAnswer, KeyedRequest, answer_once
@@ -64,7 +64,10 @@ async def _record(
     if key is None:
         posted = await service.recorder.record(act)
         return Response(posted.answer, status_code=posted.status_code, headers={"Location": posted.location})
-    keyed = KeyedRequest.of(request.user.organization, route, key, await request.body())
+    job = request.user.job
+    # What a job's token fills in is part of what was sent.
+    proved = b"" if job is None else f"\n{request.user.repositories} {job.proof.node_ids}".encode()
+    keyed = KeyedRequest.of(request.user.organization, route, key, await request.body() + proved)
     with service.keys_under_way.holding(keyed):
         kept = await service.recorder.record(lambda ledger: answer_once(ledger, keyed, _keeping(act)))
     headers = {"Location": kept.location}

@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
-from litestar import Controller, Response, get, head
+from litestar import Controller, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from tracker.records.engine import UNAVAILABLE
+from tracker.records.failures import UNAVAILABLE
 from tracker.records.migrations import is_at_head
 from tracker.telemetry import exposition
 from tracker.web.state import Service
@@ -20,7 +20,25 @@ class Health:
     detail: str | None = None
 
 
+_PROBE_SECONDS = 3.0
+
+
+async def _asked_readiness(service: Service) -> Health:
+    """Ask the record database whether it can be worked with, in bounded time and one question at once."""
+    # One that was not answered is still waited for: each holds a thread.
+    if service.readiness is None or service.readiness.done():
+        service.readiness = asyncio.ensure_future(asyncio.to_thread(_readiness, service))
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            health: Health = await asyncio.shield(service.readiness)
+    except TimeoutError:
+        return Health("not ready", f"the record database has not answered for {_PROBE_SECONDS:g} s")
+    return health
+
+
 def _readiness(service: Service) -> Health:
+    if service.is_stopping:
+        return Health("not ready", "the service is being stopped")
     try:
         at_head = is_at_head(service.engine)
         if service.recorder.is_refused:
@@ -44,24 +62,11 @@ class HealthController(Controller):
         """The process answers."""
         return Health("alive")
 
-    @head("/healthz", sync_to_thread=False)
-    def alive_head(self) -> None:
-        """The process answers."""
-
     @get("/readyz", opt={"answers": {503: "Not ready, and why."}})
     async def ready(self, service: Service) -> Response[Health]:
         """The record database answers, and its schema is the one this program was written for."""
-        health = await asyncio.to_thread(_readiness, service)
+        health = await _asked_readiness(service)
         return Response(health, status_code=_status_code(health))
-
-    @head("/readyz")
-    async def ready_head(self, service: Service) -> Response[None]:
-        """Whether the service is ready, without a body."""
-        return Response(None, status_code=_status_code(await asyncio.to_thread(_readiness, service)))
-
-    @head("/metrics", sync_to_thread=False)
-    def figures_head(self) -> None:
-        """The figures can be read."""
 
     @get("/metrics", media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"), sync_to_thread=True)
     def figures(self) -> bytes:

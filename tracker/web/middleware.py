@@ -18,6 +18,8 @@ REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
 # Where somebody has put a token into a path by mistake.
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+REFUSAL = "refusal"
+"""Where in a request's state stands why nobody was let in, and whose token it was where that is sure."""
 # Asked every few seconds by machines.
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _log = structlog.get_logger("tracker.request")
@@ -45,11 +47,12 @@ class Observation:
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
-        path = scope["path"]
+        # What the application makes of it, HEAD say, is its own affair.
+        method, path = scope["method"], scope["path"]
         try:
             await self._app(scope, receive, observed_send)
         finally:
-            _write_down(scope, path, status, time.perf_counter() - began)
+            _write_down(scope, method, path, status, time.perf_counter() - began)
             structlog.contextvars.clear_contextvars()
 
 
@@ -59,8 +62,7 @@ def _request_id(scope: "Scope") -> bytes:
     return given if _REQUEST_ID.fullmatch(given) else uuid7().hex.encode()
 
 
-def _write_down(scope: "HTTPScope", path: str, status: int, seconds: float) -> None:
-    method = scope["method"]
+def _write_down(scope: "HTTPScope", method: str, path: str, status: int, seconds: float) -> None:
     # Templates are few; what clients make up is not.
     template = scope.get("path_template", "") or "unknown"
     REQUESTS.labels(method, template, status).inc()
@@ -70,6 +72,7 @@ def _write_down(scope: "HTTPScope", path: str, status: int, seconds: float) -> N
     if isinstance(caller, Caller):
         claims = caller.claims
         fields = {"organization": claims.organization, "subject": claims.subject, "token_id": claims.token_id}
+    fields |= scope["state"].get(REFUSAL, {})
     write = _log.debug if path in _QUIET_PATHS else _log.info
     shown_path = _TOKEN.sub("<token>", path)
     write("request", method=method, path=shown_path, status=status, seconds=round(seconds, 6), **fields)

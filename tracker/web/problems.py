@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from sqlalchemy.exc import DataError
 
 from metrics.domain.errors import (
@@ -15,20 +15,24 @@ from metrics.domain.errors import (
     FieldError,
     InvalidInput,
     ParameterError,
+    QuestionStopped,
     RecordsUnavailable,
     Refusal,
 )
 from metrics.domain.instants import now_microseconds
 from tracker.auth.callers import Caller
-from tracker.errors import NotFound, Problem, TooLarge, Unauthenticated, Unavailable
-from tracker.records.engine import UNAVAILABLE
+from tracker.errors import NotFound, Problem, TooLarge, TooManyRequests, Unauthenticated, Unavailable
+from tracker.records.failures import UNAVAILABLE
 from tracker.telemetry import FAILED_LOGINS, REFUSED_RECORDS
+from tracker.web.middleware import REFUSAL
 from tracker.web.rejections import Rejection, named_repository
 
 AnyRequest = Request[Any, Any, Any]
 
 _log = structlog.get_logger("tracker")
 _WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# How the framework says that nobody is there to be answered.
+_LEFT = "client disconnected"
 _UNAVAILABLE = "The record database does not answer. Nothing was recorded; try again shortly."
 
 
@@ -103,7 +107,9 @@ _STATUS_AND_TITLE: Mapping[type[Refusal], tuple[int, str]] = {
 
 def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[Any]:
     if isinstance(refusal, Unauthenticated):
-        FAILED_LOGINS.inc()
+        FAILED_LOGINS.labels(refusal.reason).inc()
+        request.state[REFUSAL] = {"refusal": refusal.detail, "reason": refusal.reason, **refusal.known}
+        refusal = _counted(request, refusal)
     elif request.method in _WRITING and not _is_page(request):
         REFUSED_RECORDS.labels(refusal.code).inc()
         _note_rejection(request, refusal)
@@ -112,6 +118,16 @@ def answer_refusal(request: AnyRequest, refusal: Refusal) -> Response[Any]:
     else:
         (status, title), headers = _STATUS_AND_TITLE[type(refusal)], {}
     return _respond(request, Failure(status, refusal.code, title, refusal.detail, refusal.errors, headers))
+
+
+def _counted(request: AnyRequest, refusal: Unauthenticated) -> Problem:
+    """The refusal, or that there are too many from its address."""
+    try:
+        if refusal.token_given:
+            request.app.state.service.rate_limits.count_failed_login(request.scope)
+    except TooManyRequests as too_many:
+        return too_many
+    return refusal
 
 
 def _note_rejection(request: AnyRequest, refusal: Refusal) -> None:
@@ -149,6 +165,13 @@ def answer_database_failure(request: AnyRequest, failure: Exception) -> Response
     return answer_refusal(request, Unavailable(_UNAVAILABLE))
 
 
+def answer_stopped(request: AnyRequest, stopped: QuestionStopped) -> Response[Any]:
+    """A question whose asker has left, or that asks for too much: no fault, and nobody may read this."""
+    _log.info("a question was stopped", method=request.method, path=request.url.path, why=str(stopped))
+    failure = Failure(503, "stopped", "The question was stopped", str(stopped))
+    return _respond(request, failure)
+
+
 def answer_data_error(request: AnyRequest, _: DataError) -> Response[Any]:
     """What a database cannot even compare: a NUL in a path, say. No record is named so."""
     return answer_refusal(request, NotFound(f"There is nothing at {request.url.path!r}."))
@@ -174,6 +197,13 @@ def answer_framework_refusal(request: AnyRequest, error: HTTPException) -> Respo
 
 def answer_fault(request: AnyRequest, fault: Exception) -> Response[Any]:
     """A fault of the service itself: its log has the traceback, the answer has not."""
+    if isinstance(fault, InternalServerException) and _LEFT in fault.detail:
+        _log.info(
+            "the client left before its request was whole", method=request.method, path=request.url.path
+        )
+        return _respond(
+            request, Failure(400, "incomplete", "The request is not whole", "The body ends too early.")
+        )
     _log.error("fault", method=request.method, path=request.url.path, exc_info=fault)
     detail = f"{request.method} {request.url.path} failed; the log of the service says why."
     return _respond(request, Failure(500, "internal", "The service failed", detail))
@@ -185,6 +215,7 @@ EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[Any]]]
     DataError: answer_data_error,
     **dict.fromkeys(UNAVAILABLE, answer_database_failure),
     RecordsUnavailable: answer_database_failure,
+    QuestionStopped: answer_stopped,
     HTTPException: answer_framework_refusal,
     500: answer_fault,
 }

@@ -40,8 +40,13 @@ async def _serve(app: Litestar, host: str, port: int, on_listening: Callable[[st
         log_level=LogLevels.error,
     )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        app.state.service.is_stopping = True
+        server.stop()  # type: ignore[no-untyped-call]
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     serving = asyncio.create_task(server.serve())
     await _answers(host, port, serving)
     on_listening(f"http://{host}:{port}")

@@ -2,20 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from litestar import Request
 from sqlalchemy import Engine
 
-from metrics.engine.store import Store
+from metrics.domain.fields import without_byte_order_mark
+from metrics.domain.repositories import RepositoryIdentity
+from metrics.engine.organizations import OrganizationStores
+from metrics.queries.session import Session
 from tracker.auth.callers import Authenticator, Caller
 from tracker.records.ledger import Author
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.web.idempotency import KeysUnderWay
 from tracker.web.problems import Page, Shape
+from tracker.web.rate_limits import RateLimits
 from tracker.web.rejections import Rejections
 
 
@@ -24,9 +29,23 @@ class RawRequest(Request[Caller, Any, Any]):
 
     async def json(self) -> bytes:
         body = await self.body()
+        caller = self.scope.get("user")
+        if isinstance(caller, Caller) and caller.job is not None and caller.job.proof.repository is not None:
+            body = _with_repository(body, caller.job.proof.repository)
         # Where it is refused, the one who keeps rejections wants to know the repository.
         self.state.raw_body = body
         return body
+
+
+def _with_repository(body: bytes, repository: RepositoryIdentity) -> bytes:
+    """A record with the repository that its sender's token proves, where it names none itself."""
+    try:
+        record = msgspec.json.decode(without_byte_order_mark(body)) if body.strip() else {}
+    except (msgspec.DecodeError, RecursionError):
+        return body  # Said by whoever reads it.
+    if not isinstance(record, dict) or record.get("repository_url") is not None:
+        return body
+    return msgspec.json.encode({**record, "repository_url": repository.url})
 
 
 @dataclass(slots=True)
@@ -37,15 +56,27 @@ class Service:
     engine: Engine
     recorder: Recorder
     authenticator: Authenticator
-    store: Store
+    stores: OrganizationStores
     address: str
     """Where it listens, as a base URL."""
     error_shapes: Mapping[str, Shape] = field(default_factory=dict)
     """How failures are said under a path that begins so; elsewhere they are problem details."""
     error_page: Page | None = None
     """How failures are said to somebody who looks at a page."""
+    is_stopping: bool = False
+    """Whether it was told to stop: what takes long comes to an end early."""
+    readiness: "asyncio.Future[Any] | None" = None
+    """The question whether the record database can be worked with, as it was asked last."""
     keys_under_way: KeysUnderWay = field(default_factory=KeysUnderWay)
     rejections: Rejections = field(default_factory=Rejections)
+    rate_limits: RateLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rate_limits = RateLimits(self.settings)
+
+    def session(self, organization: str, repositories: Sequence[str] | None) -> Session:
+        """An organization's figures, for one who sees these repositories; all where there is no limit."""
+        return Session(self.stores.of(organization), organization, repositories)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -55,7 +86,7 @@ class Service:
             yield
         finally:
             await asyncio.to_thread(self.recorder.stop)
-            self.store.close()
+            self.stores.close()
             self.engine.dispose()
 
 
