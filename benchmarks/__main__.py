@@ -19,11 +19,13 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import growth, pages
+from benchmarks import growth, history, pages
 from benchmarks.load import Load, post_for
 from tests.server import Server
 from tests.subscriber import Heard, Subscriber
 
+# The limits count, and are never reached.
+UNLIMITED = {f"TRACKER_{whose}_REQUESTS_PER_MINUTE": "1000000000" for whose in ("TOKEN", "ORGANIZATION")}
 REAL_RECORDS = Path(__file__).parents[2] / "shared" / "data" / "govuk-deployments.ndjson.gz"
 CONNECTIONS = 64
 SECONDS = 5.0
@@ -51,7 +53,7 @@ def main() -> None:
         with _baseline(folder / "bare") as url:
             bare = post_for(f"{url}/", BODY, {}, CONNECTIONS, SECONDS)
         table.add_row("a handler that parses and does nothing", _load(bare), "1")
-        with Server(folder) as server:
+        with Server(folder, **UNLIMITED) as server:
             headers = {"Authorization": f"Bearer {server.token()}"}
             url = f"{server.url}/api/v1/deployments"
             one = post_for(url, BODY, headers, CONNECTIONS, SECONDS)
@@ -71,6 +73,8 @@ def main() -> None:
             loaded, told = _measure_with_subscriber(folder / what, pause)
             beside = f"{loaded.rate / one.rate:.2f} of it without; {told:,.0f} events/s go out"
             table.add_row(f"single POST, a subscriber {what}", _load(loaded), beside)
+    for row in history.measure():
+        table.add_row(*row)
     Console().print(table)
     growth.main()
 
@@ -115,7 +119,7 @@ def _measure_with_subscriber(folder: Path, pause: float) -> tuple[Load, float]:
         return 204, {}
 
     networks = {"TRACKER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
-    with Subscriber(answer) as subscriber, Server(folder, **networks) as server:
+    with Subscriber(answer) as subscriber, Server(folder, **networks, **UNLIMITED) as server:
         with server.client(server.token()) as client:
             client.post("/api/v1/webhooks", json={"url": subscriber.url}).raise_for_status()
         headers = {"Authorization": f"Bearer {server.token()}"}

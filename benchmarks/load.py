@@ -4,7 +4,9 @@ Plain sockets: an HTTP library's own cost would be what is measured.
 """
 
 import asyncio
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,21 +24,29 @@ class Load:
 
 def post_for(url: str, body: bytes, headers: dict[str, str], connections: int, seconds: float) -> Load:
     """Post the body again and again for a bounded time. Raises `RuntimeError` on an answer that is no 2xx."""
-    return uvloop.run(_post_for(url, body, headers, connections, seconds))
+    until = time.perf_counter() + seconds
+    bodies = itertools.takewhile(lambda _: time.perf_counter() < until, itertools.repeat(body))
+    return post_all(url, bodies, headers, connections)
 
 
-async def _post_for(url: str, body: bytes, headers: dict[str, str], connections: int, seconds: float) -> Load:
+def post_all(url: str, bodies: Iterator[bytes], headers: dict[str, str], connections: int) -> Load:
+    """Post one body after the other. Raises `RuntimeError` on an answer that is no 2xx."""
+    return uvloop.run(_post_all(url, bodies, headers, connections))
+
+
+async def _post_all(url: str, bodies: Iterator[bytes], headers: dict[str, str], connections: int) -> Load:
     parts = urlsplit(url)
-    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}"]
+    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}"]
     lines += [f"{name}: {text}" for name, text in headers.items()]
-    request = "\r\n".join([*lines, "", ""]).encode() + body
+    head_of_all = "\r\n".join([*lines, "Content-Length: "]).encode()
     latencies: list[float] = []
     started = time.perf_counter()
 
     async def one_connection() -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        while (sent := time.perf_counter()) - started < seconds:
-            writer.write(request)
+        for body in bodies:
+            sent = time.perf_counter()
+            writer.write(b"%b%d\r\n\r\n%b" % (head_of_all, len(body), body))
             head = await reader.readuntil(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 2"):
                 raise RuntimeError(head.decode(errors="replace"))

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.types import Dependencies, Guard
 from pydantic import Field
 
+from metrics.api.conditional import conditional
 from metrics.api.documents import documents
 from metrics.api.endpoints import AnyRequest
 from metrics.definitions.base import MetricName
@@ -35,6 +36,7 @@ class ChartParameters(MetricParameters):
     sync_to_thread=True,
     opt={"media_types": list(_TYPES.values())},
 )
+@conditional
 def chart(chart_file: FromPath[str], request: AnyRequest, session: Session) -> Response[bytes]:
     """The chart of a metric's series, by week unless told otherwise; with `group_by` one for each group."""
     # Altair and the renderer, for charts alone.

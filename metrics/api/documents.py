@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from metrics.wire.query_parameters import QueryParameters
@@ -16,7 +15,8 @@ def documents(model: type[QueryParameters], **choices: Sequence[str]) -> type[Op
 
     `choices` are what a parameter of the path can be.
     """
-    parameters = [_document(name, field, model) for name, field in model.model_fields.items()]
+    described = model.model_json_schema(by_alias=False)["properties"]
+    parameters = [_document(name, field, described[name]) for name, field in model.model_fields.items()]
 
     @dataclass
     class DocumentedOperation(Operation):
@@ -29,8 +29,7 @@ def documents(model: type[QueryParameters], **choices: Sequence[str]) -> type[Op
     return DocumentedOperation
 
 
-def _document(name: str, field: FieldInfo, model: type[BaseModel]) -> Parameter:
-    described: dict[str, Any] = model.model_json_schema(by_alias=False)["properties"][name]
+def _document(name: str, field: FieldInfo, described: dict[str, Any]) -> Parameter:
     choices = next(option for option in described.get("anyOf", [described]) if option.get("type") != "null")
     items = choices.get("items", {})
     return Parameter(

@@ -21,6 +21,7 @@ from metrics.api.answers import (
     summary_body,
     table_response,
 )
+from metrics.api.conditional import conditional
 from metrics.api.documents import documents
 from metrics.definitions.base import MetricName, Profile
 from metrics.output.tables import answer_table, profiles_table, summary_table
@@ -66,6 +67,7 @@ class ExplainParameters(AnswerParameters):
 
 
 @get("/", operation_class=documents(AnswerParameters), sync_to_thread=True, opt=_TABLES)
+@conditional
 def summary(request: AnyRequest, session: Session) -> AnyResponse:
     """All five metrics from one state of the records, and the score over them."""
     parameters = AnswerParameters.read(request.query_params.multi_items())
@@ -77,6 +79,7 @@ def summary(request: AnyRequest, session: Session) -> AnyResponse:
 
 
 @get("/{name:str}", operation_class=documents(AnswerParameters, **_NAMES), sync_to_thread=True, opt=_TABLES)
+@conditional
 def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """One metric."""
     known = _known(name)
@@ -94,6 +97,7 @@ def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRes
     sync_to_thread=True,
     opt=_TABLES,
 )
+@conditional
 def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """The rows that made a metric's number, those left out with the reason, and the SQL; a page at a time."""
     known = _known(name)
@@ -120,6 +124,7 @@ def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRe
     sync_to_thread=True,
     opt=_TABLES,
 )
+@conditional
 def profiles(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """A metric by the rules of each profile, side by side, with what differs."""
     known = _known(name)

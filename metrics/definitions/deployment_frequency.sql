@@ -10,7 +10,17 @@ cells as (
     select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
 days as (
-    select unnest($days::local_day[], recursive := true)
+    select * from days_of($days::local_days)
+),
+-- A local day lies in two days of UTC, or in one.
+day_parts as (
+    select
+        day,
+        week,
+        starts_at,
+        ends_at,
+        unnest(range(utc_day(starts_at), utc_day(ends_at - interval 1 microsecond) + 1)) as utc_day
+    from days
 ),
 shipped as (
     select
@@ -44,11 +54,14 @@ frequencies as (
 deployed_days as (
     select distinct
         shipped.cell_index,
-        days.day,
-        days.week,
-        date_trunc('month', days.day) as month
+        day_parts.day,
+        day_parts.week,
+        date_trunc('month', day_parts.day) as month
     from shipped
-    asof join days on shipped.finished_at >= days.starts_at
+    join day_parts on
+        day_parts.utc_day = utc_day(shipped.finished_at)
+        and shipped.finished_at >= day_parts.starts_at
+        and shipped.finished_at < day_parts.ends_at
 ),
 day_counts as (
     select cell_index, count(*) as deployment_days

@@ -1,6 +1,7 @@
 -- lead_time_for_changes, row by row: the commits, each with the deployment that carried it first.
 -- `seconds` is from committed_at to `happened_at`, when that deployment finished.
 --
+-- `is_derived`: its deployment told no commits, and it is known from pushes.
 -- clock_error: the commit says that it is newer than its deployment.
 -- carried_before: a deployment says that it carries what an earlier one of its stream has carried.
 -- no_commits: a successful deployment that carries no commit.
@@ -24,6 +25,7 @@ commits as (
             when carried.is_first
                 then shipped.finished_at - to_microseconds(round(carried.lead_seconds * 1e6)::bigint)
         end as committed_at,
+        carried.is_derived,
         case when carried.is_first then carried.lead_seconds end as seconds
     from shipped
     join carried_commits as carried on carried.deployment_id = shipped.id

@@ -62,33 +62,41 @@ by_week as (
     from by_deployment
     group by cell_index, week
 ),
+-- As commits come together, so do their lead times: those of one deployment, and of one week, are a cluster.
 spreads as (
-    select cell_index, spread_of(apart) as spread
+    select cell_index, 'deployments' as kind, count(*) as clusters, sum(apart * apart) as squares
     from by_deployment
     group by cell_index
-),
-weekly_spreads as (
-    select cell_index, spread_of(apart) as spread
+    union all
+    select cell_index, 'weeks', count(*), sum(apart * apart)
     from by_week
     group by cell_index
+    union all
+    -- If each came alone: a value lies one half from one half, above or below.
+    select cell_index, 'commits', commits, (commits - 1) / 4
+    from lead_times
 ),
 reaches as (
     select
-        lead_times.cell_index,
-        share_reach(lead_times.commits, spreads.spread, weekly_spreads.spread) as reach
-    from lead_times
-    join spreads using (cell_index)
-    join weekly_spreads using (cell_index)
+        cell_index,
+        case
+            when max(spreads.clusters) filter (where spreads.kind = 'deployments') >= 6
+                then max(share_reach(lead_times.commits, spreads.clusters, spreads.squares))
+                    filter (where spreads.kind <> 'weeks' or spreads.clusters >= 4)
+        end as reach
+    from spreads
+    join lead_times using (cell_index)
+    group by cell_index
 )
 select
     cells.cell_index,
     lead_times.value,
     case
         when reaches.reach < 0.5
-            then [
-                quantile_at(lead_times.ordered_seconds, 0.5 - reaches.reach),
-                quantile_at(lead_times.ordered_seconds, 0.5 + reaches.reach)
-            ]
+            then list_transform(
+                [0.5 - reaches.reach, 0.5 + reaches.reach],
+                lambda share: quantile_at(lead_times.ordered_seconds, share)
+            )
     end as median_interval95,
     lead_times.mean,
     lead_times.p90,

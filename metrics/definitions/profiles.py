@@ -57,7 +57,7 @@ def creation() -> str:
         if rules.folders:
             statements += [f"create schema {profile};", f"set search_path = '{search_path(profile)}';"]
             statements += _own_macros(rules).values()
-    return "\n".join([*statements, "reset search_path;"])
+    return "\n".join([*statements, "set search_path = 'main';"])
 
 
 def _own_macros(rules: Rules) -> dict[str, str]:

@@ -29,6 +29,7 @@ from metrics.domain.instants import (
     span_of,
     to_microseconds,
 )
+from metrics.domain.pushes import PushFacts
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, name_key
 
@@ -43,6 +44,21 @@ class NaturalKey(NamedTuple):
     service_key: str
     environment_key: str
     deployment_node_id: str
+
+
+# What names a record is in an index, of which PostgreSQL takes 2,704 bytes an entry, organization included.
+LONGEST_KEY_BYTES = 2_500
+
+
+def require_key_fits(repository_key: str, *names: str) -> None:
+    """Raises `InvalidInput` where a repository and the names beside it are too long to be told apart by."""
+    size = sum(len(part.encode()) for part in (repository_key, *names))
+    if size > LONGEST_KEY_BYTES:
+        detail = (
+            f"with service, environment and deployment_node_id is {size} bytes long, "
+            f"and may be {LONGEST_KEY_BYTES}"
+        )
+        raise InvalidInput.field("repository_url", detail)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +137,11 @@ class DeploymentFacts:
             self.repository_key, self.service_key, self.environment_key, self.deployment_node_id
         )
 
+    def require_key_fits(self) -> None:
+        """Raises `InvalidInput` where what names the record is longer than an index takes."""
+        node_id = self.deployment_node_id or ""
+        require_key_fits(self.repository_key, self.service_key, self.environment_key, node_id)
+
     @property
     def duration_seconds(self) -> float | None:
         """From start to finish; None where one of them is not known."""
@@ -138,6 +159,8 @@ class SentDeployment:
     """Names of the fields that the sender gave a value; the others are defaults."""
     duration: int | None = None
     """The duration that was sent, in microseconds."""
+    pushed: PushFacts | None = None
+    """What it tells of the repository's history, beside what it carries."""
 
 
 class NewCommit(Body):
@@ -154,7 +177,8 @@ class NewDeployment(Body):
     """A deployment, as a CI step reports it."""
 
     repository_url: RepositoryUrl = Field(
-        description="Any http(s), ssh or scp-like git URL; the forms of one repository are one repository."
+        description="Any http(s), ssh or scp-like git URL; the forms of one repository are one repository. "
+        "A CI system's own token says it where it is left out."
     )
     commit_id: CommitId | None = Field(None, description="The commit deployed: 7 to 64 hex digits.")
     version: Name | None = Field(
@@ -189,6 +213,11 @@ class NewDeployment(Body):
     )
     commits_count: Count | None = None
     commits: Commits | None = None
+    commits_since: CommitId | None = Field(
+        None,
+        description="The commit that `commits` begin after, where they are all that came to the repository "
+        "since, the latest first: deployments that tell none may then be known to carry them.",
+    )
     pull_request_number: Count | None = None
     member_id: ShortText | None = None
     team: Name | None = Field(None, description="Default: the team set for the service or the repository.")
@@ -219,7 +248,18 @@ class NewDeployment(Body):
             triggered_by=triggered_by,
             **{name: getattr(self, name) for name in _KEPT_AS_SENT},
         )
-        return SentDeployment(facts, self.fields_given(), span_of(self.duration_seconds))
+        return SentDeployment(facts, self.fields_given(), span_of(self.duration_seconds), self._pushed(facts))
+
+    def _pushed(self, facts: DeploymentFacts) -> PushFacts | None:
+        """The commits as they came to the repository; None where it is not said that they are all."""
+        if self.commits_since is None or facts.commit_id is None or not facts.commits:
+            return None
+        commits = [{**one, "is_merge": False} for one in reversed(facts.commits)]
+        if commits[-1]["sha"] != facts.commit_id:
+            # A merge is no change, and is what is deployed.
+            head = {"sha": facts.commit_id, "committed_at": commits[-1]["committed_at"], "is_merge": True}
+            commits.append(head)
+        return PushFacts(facts.repository, self.commits_since.lower(), commits)
 
     def _times(self, status: Status, now: int, finish_required: bool) -> tuple[int | None, int | None]:
         """Start and finish in microseconds UTC, each worked out from the other and the duration."""

@@ -80,6 +80,10 @@ class RecordsUnavailable(Exception):
     """The record database cannot be read just now."""
 
 
+class QuestionStopped(Exception):
+    """A question was stopped before it was answered; the message says why."""
+
+
 class InvalidRecords(ValueError):
     """Rows of a file or a frame that are wrong; the message names the first of them and what is wrong."""
 

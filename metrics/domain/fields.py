@@ -4,7 +4,9 @@ Bodies are read from JSON text in pydantic's strict mode: no number passes for a
 and a field that is not known is refused.
 """
 
+import json
 from codecs import BOM_UTF8
+from collections import Counter
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -21,7 +23,7 @@ from pydantic import (
 from pydantic import StringConstraints as Constraints
 from pydantic_core import PydanticCustomError
 
-from metrics.domain.errors import InvalidInput
+from metrics.domain.errors import FieldError, InvalidInput
 from metrics.domain.instants import LONGEST_DURATION_SECONDS, InstantError, is_too_far_ahead, read_instant
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from metrics.domain.vocabulary import COMMIT_PATTERN, STATUS_WORDS, TEXT_PATTERN, Status
@@ -100,10 +102,22 @@ class Body(BaseModel):
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """Read a JSON text. Raises `InvalidInput`, naming every field that is wrong."""
+        text = without_byte_order_mark(raw)
         try:
-            return cls.model_validate_json(without_byte_order_mark(raw))
+            read = cls.model_validate_json(text)
         except ValidationError as error:
             raise InvalidInput.from_pydantic(error) from None
+        json.loads(text, object_pairs_hook=_each_name_once)
+        return read
+
+
+def _each_name_once(pairs: list[tuple[str, object]]) -> None:
+    """Raises `InvalidInput` where a name stands twice: readers differ in which value is meant."""
+    if len(dict(pairs)) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        raise InvalidInput.of(
+            [FieldError(f"/{n}", "stands there twice") for n, count in counts.items() if count > 1]
+        )
 
 
 def require_not_ahead(name: str, instant: int | None, now: int) -> None:

@@ -5,6 +5,7 @@ There is one reader of times: for bodies, query parameters, files and the comman
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +69,7 @@ def is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=20_000)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The instant at which a local day begins, in UTC.
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from metrics.domain.benchmarks import report_years
 from metrics.domain.fields import Body, Name
+from metrics.domain.fix_patterns import parse_fix_pattern
 from metrics.domain.vocabulary import FailureSignal, name_key
 
 
@@ -32,12 +33,14 @@ class OrganizationSettings:
     # The last report whose levels are monotone.
     benchmark: int = 2023
     """The year of the DORA report that levels are taken from."""
+    fix_patterns: tuple[str, ...] = ()
+    """What pipelines take for a sign of a fix or a hotfix: `metrics.domain.fix_patterns`."""
 
 
 DEFAULT_SETTINGS = OrganizationSettings()
 SETTING_NAMES = tuple(setting.name for setting in fields(OrganizationSettings))
-# Levels depend on the benchmark alone, and no figure does.
-FIGURES_DEPEND_ON = tuple(name for name in SETTING_NAMES if name != "benchmark")
+# Levels depend on the benchmark alone, and patterns hold for what is recorded from then on.
+FIGURES_DEPEND_ON = tuple(name for name in SETTING_NAMES if name not in ("benchmark", "fix_patterns"))
 _SETTINGS: TypeAdapter[OrganizationSettings] = TypeAdapter(OrganizationSettings)
 
 
@@ -70,6 +73,14 @@ def _zone(name: str) -> str:
     return name
 
 
+def _fix_pattern(text: str) -> str:
+    try:
+        parse_fix_pattern(text)
+    except ValueError as error:
+        raise PydanticCustomError("fix_pattern", "{reason}", {"reason": str(error)}) from None
+    return text
+
+
 class SettingsChange(Body):
     """A merge patch of an organization's settings: what is absent stays, null brings the default back."""
 
@@ -88,6 +99,13 @@ class SettingsChange(Body):
     benchmark: Annotated[int, Field(ge=report_years()[0], le=report_years()[-1])] | None = Field(
         None, description="Year of the DORA report that levels are taken from."
     )
+    fix_patterns: (
+        Annotated[list[Annotated[Name, AfterValidator(_fix_pattern)]], Field(max_length=50)] | None
+    ) = Field(
+        None,
+        description="What `tracker record` takes for a fix or a hotfix, as in hotfix:branch:hotfix/*, "
+        "hotfix:label:urgent or fix:commit:fix.",
+    )
 
     def changes(self) -> dict[str, Any]:
         """The settings that the patch names, in the form in which they are kept."""
@@ -100,4 +118,6 @@ class SettingsChange(Body):
         if self.failure_signals is not None:
             signals = set(self.failure_signals)
             given["failure_signals"] = tuple(signal for signal in FailureSignal if signal in signals)
+        if self.fix_patterns is not None:
+            given["fix_patterns"] = tuple(dict.fromkeys(self.fix_patterns))
         return given | cleared

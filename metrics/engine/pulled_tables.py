@@ -85,6 +85,13 @@ PULLED: Mapping[str, Mapping[str, Kind]] = {
         "change_related": Kind.FLAG,
         "labels": Kind.JSON,
     },
+    "pushes": {
+        **_VERSION,
+        "repository_key": Kind.TEXT,
+        "before": Kind.TEXT,
+        "after": Kind.TEXT,
+        "commits": Kind.JSON,
+    },
     "organization_settings": {
         **_VERSION,
         "recorded_at": Kind.NUMBER,
@@ -133,8 +140,12 @@ class RecordSnapshot(Protocol):
         """Whether this history has passed through the position."""
         ...
 
-    def rows(self, table: str, after: int) -> pa.Table:
-        """The versions of a table with a revision after the one given."""
+    def organizations(self) -> Sequence[str]:
+        """The organizations of which anything is recorded, in order."""
+        ...
+
+    def rows(self, table: str, after: int) -> Iterator[pa.Table]:
+        """The versions of a table with a revision after the one given, some at a time, in their order."""
         ...
 
 
@@ -151,6 +162,10 @@ class HeldRecords:
     def close(self) -> None:
         """Do nothing: no connection is open."""
 
+    def of(self, _: str) -> "HeldRecords":
+        """They are of one organization already."""
+        return self
+
     def position_at(self, _: datetime) -> Position:
         """Files and frames have no history. Raises `ParameterError`."""
         raise ParameterError([("as_of", "cannot be asked of records without a history")])
@@ -165,12 +180,21 @@ class HeldRecords:
     def holds(self, position: Position) -> bool:
         return position in (START, self._head)
 
-    def rows(self, table: str, after: int) -> pa.Table:
-        return self._tables[table].slice(0, None if after == START.revision else 0)
+    def organizations(self) -> Sequence[str]:
+        named = (table["organization"].unique().to_pylist() for table in self._tables.values())
+        return sorted({name for names in named for name in names})
+
+    def rows(self, table: str, after: int) -> Iterator[pa.Table]:
+        if after == START.revision:
+            yield self._tables[table]
 
 
 class RecordDatabase(Protocol):
-    """Records that can be followed."""
+    """Records that can be followed: those of all organizations, or of one."""
+
+    def of(self, organization: str) -> "RecordDatabase":
+        """Those of one of the organizations alone: it costs what they do."""
+        ...
 
     def snapshot(self) -> AbstractContextManager[RecordSnapshot]:
         """One read transaction; it neither blocks a writer nor waits for one. Raises `RecordsUnavailable`."""

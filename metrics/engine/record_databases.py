@@ -6,16 +6,20 @@ of the first, and acknowledged commits are lost.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from copy import copy
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, Full, LifoQueue
 from typing import Protocol
+from weakref import finalize
 
 import psycopg
 import pyarrow as pa
 
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import to_microseconds
+from metrics.engine.opened_file import FileGone, OpenedFile
 from metrics.engine.pulled_tables import (
     PULLED,
     START,
@@ -48,15 +52,27 @@ _ROWS_AT_ONCE = 20_000
 class DatabaseSnapshot:
     """The record database as it was at one moment."""
 
-    def __init__(self, run: Run, stream: Stream, select: Mapping[Kind, str]) -> None:
-        """`select` says how a column of a kind is selected, so that every database gives the same values."""
+    def __init__(
+        self, run: Run, stream: Stream, select: Mapping[Kind, str], organization: str | None = None
+    ) -> None:
+        """Of one organization, or of all. `select` says how a column of a kind is selected, so that every
+        database gives the same values.
+        """
         self._run, self._stream = run, stream
         self._select = select
+        self._of_it = "" if organization is None else "organization = ? and "
+        self._given = () if organization is None else (organization,)
 
     def head(self) -> Position:
         """The last revision there is."""
-        last = "select revision, id from {} order by revision desc limit 1"
-        return _latest(self._run(last.format(table), ()) for table in PULLED)
+        last = f"select revision, id from {{}} where {self._of_it}revision > 0 order by revision desc limit 1"
+        return _latest(self._run(last.format(table), self._given) for table in PULLED)
+
+    def organizations(self) -> Sequence[str]:
+        """The organizations of which anything is recorded."""
+        tables = ("repositories", "incidents", "pushes", "organization_settings")
+        named = " union ".join(f"select organization from {table}" for table in tables)
+        return [name for (name,) in self._run(f"{named} order by organization", ())]
 
     def holds(self, position: Position) -> bool:
         """Whether this history has passed through the position: false for another or a restored database."""
@@ -68,26 +84,26 @@ class DatabaseSnapshot:
             for table in PULLED
         )
 
-    def rows(self, table: str, after: int) -> pa.Table:
-        """The versions of a table with a revision after the one given, as Arrow."""
-        return self._pull(table, "revision > ?", (after,))
+    def rows(self, table: str, after: int) -> Iterator[pa.Table]:
+        """The versions of a table with a revision after the one given, as Arrow, some at a time."""
+        return self._pull(table, f"{self._of_it}revision > ?", (*self._given, after))
 
     def rows_until(self, table: str, revision: int, organization: str) -> pa.Table:
         """The versions of an organization up to a revision, as Arrow."""
-        return self._pull(table, "revision <= ? and organization = ?", (revision, organization))
+        pieces = [*self._pull(table, "organization = ? and revision <= ?", (organization, revision))]
+        return pa.concat_tables(pieces) if pieces else pulled_table(table, ())
 
     def position_at(self, instant: int) -> Position:
         """The last revision that was recorded by an instant, in microseconds."""
         last = "select revision, id from {} where recorded_at <= ? order by revision desc limit 1"
         return _latest(self._run(last.format(table), (instant,)) for table in PULLED)
 
-    def _pull(self, table: str, condition: str, given: Sequence[object]) -> pa.Table:
+    def _pull(self, table: str, condition: str, given: Sequence[object]) -> Iterator[pa.Table]:
         columns = PULLED[table]
         selected = ", ".join(self._select[kind].format(name) for name, kind in columns.items())
         statement = f"select {selected} from {table} where {condition} order by revision"
         # Python's objects for a million rows at once would be gigabytes.
-        pieces = [pulled_table(table, rows) for rows in self._stream(statement, given)]
-        return pa.concat_tables(pieces) if pieces else pulled_table(table, ())
+        return (pulled_table(table, rows) for rows in self._stream(statement, given))
 
 
 class _Cursor(Protocol):
@@ -111,14 +127,24 @@ def _held(snapshot: DatabaseSnapshot, organization: str, position: Position) -> 
 
 
 class SqliteRecords:
-    """The record database in a SQLite file."""
+    """The record database in a SQLite file, or what it has of one organization."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._organization: str | None = None
+        self._opened = OpenedFile(file)
+        with suppress(FileGone):  # It may come into being.
+            self._opened.require()
+
+    def of(self, organization: str) -> "SqliteRecords":
+        of_it = copy(self)
+        of_it._organization = organization
+        return of_it
 
     @contextmanager
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
         try:
+            self._opened.require()
             with closing(sqlite3.connect(f"{self.file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 connection.isolation_level = None
                 connection.execute("begin")
@@ -126,8 +152,9 @@ class SqliteRecords:
                     lambda sql, given: connection.execute(sql, given).fetchall(),
                     lambda sql, given: _pieces(connection.execute(sql, given)),
                     dict.fromkeys(Kind, "{}"),
+                    self._organization,
                 )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, FileGone) as error:
             raise RecordsUnavailable(str(error)) from error
 
     def position_at(self, as_of: datetime) -> Position:
@@ -142,8 +169,41 @@ class SqliteRecords:
         """Nothing is kept open between snapshots."""
 
 
+class _IdleConnections:
+    """Connections that nobody uses just now, which are closed with whoever has kept them."""
+
+    def __init__(self) -> None:
+        self._kept: LifoQueue[psycopg.Connection] = LifoQueue(_MOST_IDLE)
+        # A method `__del__` may come after that of the connections, when all of them are one cycle of
+        # garbage. A process that ends needs none of it, and one that was forked must not do it.
+        finalize(self, _close_all, self._kept).atexit = False
+
+    def take(self) -> psycopg.Connection | None:
+        with suppress(Empty):
+            return self._kept.get_nowait()
+        return None
+
+    def keep(self, connection: psycopg.Connection) -> None:
+        try:
+            self._kept.put_nowait(connection)
+        except Full:
+            connection.close()
+
+    def close(self) -> None:
+        _close_all(self._kept)
+
+
+def _close_all(kept: LifoQueue[psycopg.Connection]) -> None:
+    with suppress(Empty):
+        while True:
+            kept.get_nowait().close()
+
+
 class PostgresRecords:
-    """The record database on a PostgreSQL server, over one connection that is made again when it breaks."""
+    """The record database on a PostgreSQL server, or what it has of one organization.
+
+    Over connections that are kept for whoever is next, and made again when they break.
+    """
 
     _SELECT: Mapping[Kind, str] = {
         Kind.TEXT: "{}",
@@ -154,35 +214,45 @@ class PostgresRecords:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._connection: psycopg.Connection | None = None
+        self._organization: str | None = None
+        self._idle = _IdleConnections()
+
+    def of(self, organization: str) -> "PostgresRecords":
+        of_it = copy(self)
+        of_it._organization = organization
+        return of_it
 
     @contextmanager
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
         try:
             connection = self._connected()
-            with connection.transaction():
-                yield DatabaseSnapshot(
-                    lambda sql, given: connection.execute(sql.replace("?", "%s"), given).fetchall(),
-                    lambda sql, given: self._stream(connection, sql, given),
-                    self._SELECT,
-                )
+            try:
+                with connection.transaction():
+                    yield DatabaseSnapshot(
+                        lambda sql, given: connection.execute(sql.replace("?", "%s"), given).fetchall(),
+                        lambda sql, given: self._stream(connection, sql, given),
+                        self._SELECT,
+                        self._organization,
+                    )
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.keep(connection)
         except psycopg.Error as error:
             self.close()
             raise RecordsUnavailable(str(error)) from error
 
-    # What any thread may ask goes over a connection of its own: the other one is the store's.
     def position_at(self, as_of: datetime) -> Position:
-        with closing(PostgresRecords(self._conninfo)) as own, own.snapshot() as snapshot:
+        with self.snapshot() as snapshot:
             return snapshot.position_at(to_microseconds(as_of))
 
     def past(self, organization: str, position: Position) -> HeldRecords:
-        with closing(PostgresRecords(self._conninfo)) as own, own.snapshot() as snapshot:
+        with self.snapshot() as snapshot:
             return _held(snapshot, organization, position)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close what is kept: where one connection has broken, the others have."""
+        self._idle.close()
 
     @staticmethod
     def _stream(connection: psycopg.Connection, sql: str, given: Sequence[object]) -> Iterator[Rows]:
@@ -192,9 +262,13 @@ class PostgresRecords:
             yield from _pieces(cursor)
 
     def _connected(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._conninfo)
-            self._connection.read_only = True
-            # Head and rows must be of one moment; revisions are committed in order, so it is a prefix.
-            self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        return self._connection
+        if (kept := self._idle.take()) is not None:
+            return kept
+        connection = psycopg.connect(self._conninfo)
+        connection.read_only = True
+        # Head and rows must be of one moment; revisions are committed in order, so it is a prefix.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return connection
+
+
+_MOST_IDLE = 4

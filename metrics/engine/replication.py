@@ -1,6 +1,7 @@
 """Follows the record database: pulls every row with a newer revision, and keeps the facts up."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -28,11 +29,13 @@ _TOUCHED = (
 _OF_CHANGED = "deployable in (select deployable from changed_deployables)"
 # In the order in which they build on each other.
 FACTS = (
+    "repository_teams",
     "environments",
     "settings",
     "finished_deployments",
     "incident_links",
     "remediations",
+    "derived_commits",
     "carried_commits",
 )
 # What facts are worked out with; a name that nobody tells any more may stay in them.
@@ -44,37 +47,44 @@ def catch_up(store: duckdb.DuckDBPyConnection, records: RecordDatabase) -> None:
 
     A store that has followed another history, of a database that was restored or replaced, begins anew.
     """
-    with records.snapshot() as snapshot:
-        position, head = position_of(store), snapshot.head()
-        if position == head:
-            return
-        starts_anew = not snapshot.holds(position)
-        after = START.revision if starts_anew else position.revision
-        incoming = {table: snapshot.rows(table, after) for table in PULLED}
-    store.begin()
-    try:
-        if starts_anew:
-            for table in (*PULLED, *_KEPT.values(), *FACTS, *_AIDS):
-                store.execute(f"delete from {table}")
-        for table, rows in incoming.items():
-            _take_in(store, table, rows, after)
+    with _transaction(store):
+        with records.snapshot() as snapshot:
+            position, head = position_of(store), snapshot.head()
+            if position == head:
+                return
+            starts_anew = not snapshot.holds(position)
+            if starts_anew:
+                for table in (*PULLED, *_KEPT.values(), *FACTS, *_AIDS):
+                    store.execute(f"delete from {table}")
+            for table in PULLED:
+                for rows in snapshot.rows(table, START.revision if starts_anew else position.revision):
+                    _take_in(store, table, rows)
         _settle_facts(store)
         store.execute("delete from replication")
         store.execute("insert into replication values (?, ?)", [head.revision, head.record_id])
+
+
+@contextlib.contextmanager
+def _transaction(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    store.begin()
+    try:
+        yield
         store.commit()
     except BaseException:
-        store.rollback()
+        # A commit that failed has rolled back already; what is told is why.
+        with contextlib.suppress(duckdb.Error):
+            store.rollback()
         raise
 
 
 def position_of(store: duckdb.DuckDBPyConnection) -> Position:
     """How far the store has followed."""
-    found = store.execute("select revision, record_id from replication").fetchone()
-    return Position(*found) if found else START
+    found = store.execute("select revision, record_id from replication").fetchall()
+    return Position(*found[0]) if found else START
 
 
-def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, after: int) -> None:
-    """Replace what has newer versions, and note what that may change; the rows are newer than `after`."""
+def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Replace what has newer versions, and note what that may change."""
     if not rows.num_rows:
         return
     store.register("arrived", rows)
@@ -95,10 +105,13 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, after
     match table:
         case "repositories":
             _follow_aliases(store)
+            _work_out(store, "repository_teams", "organization in (select organization from incoming)")
         case "deployments":
-            _note_deployments(store, f"revision > {after}")
+            _note_deployments(store, "id in (select id from incoming)")
         case "incidents":
             store.execute("insert into changed_incidents select id from incoming")
+        case "pushes":
+            store.execute(read_sql("changes", "pushes"))
         case "organization_settings":
             store.execute("insert into changed_settings select organization from incoming")
     store.execute("drop table incoming")
@@ -136,6 +149,10 @@ def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
         "(select organization, repository_key, short from changed_shorts)",
     )
     _work_out(store, "finished_deployments", _OF_CHANGED)
+    # Most organizations tell what their deployments carry.
+    if store.execute("select 1 from pushes limit 1").fetchone():
+        _work_out(store, "derived_commits", _OF_CHANGED)
+        store.execute(read_sql("changes", "derived_commits"))
     _work_out(store, "carried_commits", _OF_CHANGED)
     store.execute(read_sql("changes", "incidents"))
     if store.execute("select 1 from changed_incidents limit 1").fetchone():

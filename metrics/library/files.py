@@ -15,6 +15,7 @@ from metrics.domain.errors import InvalidRecords, RecordsUnavailable, Refusal
 from metrics.domain.fields import without_byte_order_mark
 from metrics.domain.incidents import tells_of_an_incident
 from metrics.domain.instants import now_microseconds
+from metrics.domain.pushes import NewPush, PushFacts
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
 from metrics.domain.vocabulary import name_key
@@ -67,6 +68,7 @@ class _Found:
         now = now_microseconds()
         self._deployments, self._incidents = DeploymentRows(now), IncidentRows(now)
         self._repositories: dict[tuple[RepositoryIdentity, str], RepositoryRow] = {}
+        self._pushes: list[PushFacts] = []
         self._settings: Mapping[str, Any] | None = None
 
     def take_all(self, source: Rows, default: RowType) -> None:
@@ -91,6 +93,8 @@ class _Found:
                 repository, service = RepositoryIdentity.parse(told.repository_url), told.service or ""
                 self._name(repository, service)
                 self._repositories[repository, name_key(service)] = told
+            case NewPush() as push:
+                self._pushes.append(push.sent())
             case SettingsChange() as change:
                 self._settings = asdict(DEFAULT_SETTINGS) | change.changes()
 
@@ -121,6 +125,7 @@ class _Found:
             "deployments": self._table("deployments", self._deployments.columns()),
             "incidents": self._table("incidents", self._incidents.columns()),
             "repositories": self._table("repositories", enumerate(repositories, start=1)),
+            "pushes": self._table("pushes", enumerate(map(_push_columns, self._pushes), start=1)),
             "organization_settings": self._table("organization_settings", enumerate(settings, start=1)),
         }
 
@@ -139,6 +144,14 @@ class _Found:
             row = {**columns, **version}
             rows.append([_stored(row[column]) for column in PULLED[name]])
         return pulled_table(name, rows)
+
+
+def _push_columns(push: PushFacts) -> Row:
+    return {
+        **push.columns(),
+        "repository_key": push.repository.key,
+        "commits": msgspec.json.encode(push.commits).decode(),
+    }
 
 
 def _type_of(row: Row, default: RowType) -> RowType:

@@ -19,7 +19,7 @@ from metrics.library.files import FILES, Rows, read_records
 from metrics.output.tables import answer_table, profiles_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from metrics.queries.session import Session, open_snapshot
+from metrics.queries.session import Session
 
 if TYPE_CHECKING:
     from metrics.output.charts import Chart
@@ -46,15 +46,15 @@ def open_library(source: Source, organization: str | None, incidents: Source | N
         )
     if organization is None or incidents is not None:
         raise TypeError("a record database needs an organization, and has its incidents itself")
-    store = Store(_database(str(source)))
-    with open_snapshot(store) as reading:
-        known = reading.organizations()
+    database = _database(str(source))
+    with database.snapshot() as snapshot:
+        known = snapshot.organizations()
     if known and organization not in known:
-        store.close()
         nearest = meant_instead(organization, known)
         hint = f": is {nearest} meant?" if nearest else ""
+        database.close()
         raise RecordsUnavailable(f"nothing is recorded of the organization {organization}{hint}")
-    return Library(store, organization)
+    return Library(Store(database.of(organization)), organization)
 
 
 def _rows_of(source: Source) -> Rows:

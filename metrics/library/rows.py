@@ -15,6 +15,7 @@ from metrics.domain.errors import InvalidInput
 from metrics.domain.fields import Body, Name, RepositoryUrl, ServiceName
 from metrics.domain.incidents import IncidentFacts, NewIncident, SentIncident
 from metrics.domain.merging import merge_deployment, merge_incident
+from metrics.domain.pushes import NewPush
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import SettingsChange
 from metrics.domain.vocabulary import name_key
@@ -29,6 +30,7 @@ class RowType(StrEnum):
     INCIDENT = "incident"
     REPOSITORY = "repository"
     SETTINGS = "settings"
+    PUSH = "push"
 
 
 class DeploymentRow(NewDeployment):
@@ -59,6 +61,7 @@ ROWS: Mapping[RowType, type[Body]] = {
     RowType.INCIDENT: IncidentRow,
     RowType.REPOSITORY: RepositoryRow,
     RowType.SETTINGS: SettingsChange,
+    RowType.PUSH: NewPush,
 }
 
 

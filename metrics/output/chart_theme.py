@@ -7,11 +7,15 @@ dark and paper; a picture has real colours.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
-
-import altair as alt
+from typing import TYPE_CHECKING, Any, Literal
 
 from metrics.definitions.base import Unit
+
+if TYPE_CHECKING:
+    import altair as alt
+
+WIDTH, NARROW_WIDTH = 760, 300
+HEIGHT = 260
 
 Palette = Mapping[str, str]
 Theme = Literal["light", "dark"]
@@ -45,8 +49,10 @@ _LABEL_SIZE = 12
 _THIN = "\u202f"
 
 
-def configured(chart: alt.LayerChart | alt.FacetChart | alt.VConcatChart, palette: Palette) -> Any:
+def configured(chart: "alt.LayerChart | alt.FacetChart | alt.VConcatChart", palette: Palette) -> Any:
     """A chart in the product's look."""
+    import altair as alt  # It takes half a second: for charts alone.
+
     return chart.configure(
         background=palette["surface"],
         font="system-ui, sans-serif",
@@ -115,8 +121,10 @@ def scale_of(unit: Unit, typical: float | None) -> Scale:
     return fitting[0] if fitting else SECONDS
 
 
-def bucket_axis(starts: Sequence[datetime], interval: str, width: int) -> alt.Axis:
+def bucket_axis(starts: Sequence[datetime], interval: str, width: int) -> "alt.Axis":
     """Ticks on the edges of buckets. Where the room is short some go without a label, and months shrink."""
+    import altair as alt  # As above.
+
     if interval in ("month", "quarter"):
         shown, label = list(starts), _month_label(width / max(len(starts), 1))
     else:

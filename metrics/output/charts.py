@@ -11,14 +11,11 @@ from typing import Any
 import altair as alt
 
 from metrics.definitions.catalog import CATALOG
-from metrics.output.chart_theme import LIGHT, Palette, configured
+from metrics.output.chart_theme import HEIGHT, LIGHT, WIDTH, Palette, configured
 from metrics.output.group_charts import MOST_ROWS, dot_plot
 from metrics.output.series_charts import MOST_GROUPS, small_multiples, trend
 from metrics.queries.calendar import Window
 from metrics.queries.question import Answer, Question
-
-WIDTH, NARROW_WIDTH = 760, 300
-HEIGHT = 260
 
 Chart = Any
 """A chart of Altair's, made of layers or facets."""

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import duckdb
 
-from metrics.definitions.base import Definition, MetricRow, Note, Profile, SignalUse
+from metrics.definitions.base import Definition, MetricName, MetricRow, Note, Profile, SignalUse
 from metrics.definitions.profiles import RULES, search_path
 from metrics.definitions.statistics import WeekCounts
 from metrics.domain.errors import ParameterError
@@ -20,12 +20,16 @@ from metrics.domain.vocabulary import FailureSignal, name_key
 from metrics.queries.calendar import Window, buckets, local_days, whole_weeks
 from metrics.queries.notes import (
     RecordedSpan,
+    longest_pause,
+    note_of_estimates,
+    note_of_groups,
     notes_of_commits,
     notes_of_names,
     notes_of_span,
     recorded_span,
 )
 from metrics.queries.question import Answer, Dimension, Group, Point, Previous, Question
+from metrics.queries.worked_out import WorkedOut
 from metrics.sql import read_sql
 
 
@@ -41,7 +45,7 @@ def executing(cursor: duckdb.DuckDBPyConnection, question: Question) -> Iterator
     finally:
         # After an error the transaction takes no statement any more, and the cursor is closed.
         with suppress(duckdb.Error):
-            cursor.execute("reset search_path")
+            cursor.execute(f"set search_path = '{search_path(Profile.DEFAULT)}'")
 
 
 class QueryExecution:
@@ -53,6 +57,7 @@ class QueryExecution:
         self._cursor = cursor
         self.question = question
         self._rules = RULES[question.profile]
+        self.worked_out = WorkedOut(cursor, question.profile)
         self._rework_signals = [signal for signal in FailureSignal if signal in signals]
         self._signals = self._rework_signals if self._rules.signals is None else self._rules.signals
         self._production, self._environments = self._resolved_environments()
@@ -63,6 +68,8 @@ class QueryExecution:
         self._notes: Sequence[Note] | None = None
         self._span: tuple[RecordedSpan | None, ...] = ()
         self._production_groups: list[str] = []
+        self._estimates: Sequence[Note] | None = None
+        self._groups_left = 0
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -93,13 +100,20 @@ class QueryExecution:
                     strict=True,
                 )
             ],
+            groups_left=self._groups_left,
             notes=[
                 *self._record_notes(),
-                *notes_of_commits(self._cursor, self.bound(), definition.name),
+                *(self._commits_notes() if definition.name is MetricName.LEAD_TIME_FOR_CHANGES else ()),
+                *(self._estimates_note() if definition.is_about_failures else ()),
+                *note_of_groups(len(self._groups), self._groups_left),
             ],
             recorded_from=None if (span := self.recorded_span()) is None else span.first_at,
             previous=whole.previous,
         )
+
+    def rows_of(self, statement: str, bound: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every row of a statement about the question, by the names of its columns."""
+        return rows_of(self._cursor, *self.worked_out.statement(statement, bound))
 
     def recorded_span(self) -> RecordedSpan | None:
         """The span of all that the question is about, whatever its window."""
@@ -110,16 +124,41 @@ class QueryExecution:
     def _record_notes(self) -> Sequence[Note]:
         """What is to be known of the records, the same for every metric."""
         if self._notes is None:
-            known = [
-                identity
-                for key, identity in _repositories(self._cursor, self.question.organization)
-                if self.visible_keys is None or key in self.visible_keys
-            ]
             self._notes = [
-                *notes_of_names(self._cursor, self.question, known, self.visible_keys),
-                *notes_of_span(self.recorded_span(), self.question),
+                *notes_of_names(self._cursor, self.question, self._known_repositories, self.visible_keys),
+                *notes_of_span(self.recorded_span(), self.question, self._longest_pause),
             ]
         return self._notes
+
+    def _known_repositories(self) -> list[RepositoryIdentity]:
+        """Those that may be seen."""
+        return [
+            identity
+            for key, identity in _repositories(self._cursor, self.question.organization)
+            if self.visible_keys is None or key in self.visible_keys
+        ]
+
+    def _longest_pause(self) -> timedelta:
+        return longest_pause(self._cursor, self.bound())
+
+    def _commits_notes(self) -> Iterator[Note]:
+        (lists,) = self.rows_of(read_sql("queries", "commit_lists"), self._bound_to_window())
+        return notes_of_commits(**lists)
+
+    def _estimates_note(self) -> Sequence[Note]:
+        """The same for every metric about failures."""
+        if self._estimates is None:
+            (counts,) = self.rows_of(read_sql("queries", "estimates"), self._bound_to_window())
+            self._estimates = note_of_estimates(**counts)
+        return self._estimates
+
+    def _bound_to_window(self) -> dict[str, Any]:
+        """What a statement is given that is about the window alone, of all that is answered for."""
+        from_at, to_at = self._bounds(self.question.window)
+        return {
+            "question": self._bound_question(*self._span_of_windows(), self.question.group_by),
+            "asked_window": {"window_index": 0, "from_at": from_at, "to_at": to_at},
+        }
 
     def _parts(
         self, definition: Definition[Any], group_names: Sequence[str | None], group_by: Dimension | None
@@ -163,8 +202,7 @@ class QueryExecution:
             return [[] for _ in group_names]
         bound = self._bind(definition, weeks, group_names, group_by)
         found = [
-            WeekCounts(row["counted"], row["of_all"])
-            for row in rows_of(self._cursor, definition.weeks_sql, bound)
+            WeekCounts(row["counted"], row["of_all"]) for row in self.rows_of(definition.weeks_sql, bound)
         ]
         return [found[index :: len(group_names)] for index in range(len(group_names))]
 
@@ -189,7 +227,7 @@ class QueryExecution:
         if not group_names:
             return []
         bound = self._bind(definition, windows, group_names, group_by)
-        found = rows_of(self._cursor, definition.sql, bound)
+        found = self.rows_of(definition.sql, bound)
         for row in found:
             del row["cell_index"]
         assert len(found) == len(windows) * len(group_names), "every metric gives one row for each cell"
@@ -206,9 +244,8 @@ class QueryExecution:
         group_by: Dimension | None,
     ) -> dict[str, Any]:
         bounds = [self._bounds(window) for window in windows]
-        from_at, to_at = min(start for start, _ in bounds), max(end for _, end in bounds)
         bound: dict[str, Any] = {
-            "question": self._bound_question(from_at, to_at, group_by),
+            "question": self._bound_question(*self._span_of_windows(), group_by),
             "windows": [
                 {"window_index": index, "from_at": start, "to_at": end}
                 for index, (start, end) in enumerate(bounds)
@@ -216,8 +253,23 @@ class QueryExecution:
             "groups": list(group_names),
         }
         if "days" in definition.parameters:
-            bound["days"] = [asdict(day) for day in local_days(from_at, to_at, self.question.zone)]
+            from_at, to_at = min(start for start, _ in bounds), max(end for _, end in bounds)
+            days = list(local_days(from_at, to_at, self.question.zone))
+            bound["days"] = {
+                "first_day": days[0].day,
+                "midnights": [*(day.starts_at for day in days), days[-1].ends_at],
+            }
         return bound
+
+    def _span_of_windows(self) -> tuple[datetime, datetime]:
+        """From the beginning of the earliest window that is answered for to the end of the latest: for all
+        metrics the same, so that what lies in it is worked out once.
+        """
+        question = self.question
+        from_at, to_at = self._bounds(question.window)
+        if question.compares:
+            from_at = min(from_at, self._bounds(question.previous_window)[0])
+        return from_at, to_at
 
     def _bounds(self, window: Window) -> tuple[datetime, datetime]:
         """The window, half-open. One that holds its last instant ends a microsecond later, as no record is
@@ -251,37 +303,43 @@ class QueryExecution:
 
     def _resolved_environments(self) -> tuple[Sequence[str], Sequence[str]]:
         """The production environments, and those that are asked for, whatever patterns they are named by."""
-        question = self.question
-        ((production, named),) = self._cursor.execute(
-            read_sql("queries", "environments"),
-            {"organization": question.organization, "names": _keys(question.environments) or []},
-        ).fetchall()
+        question, about = self.question, {"organization": self.question.organization}
+        in_force = self._cursor.execute(read_sql("queries", "production_environments"), about).fetchone()
         # Of an organization without records nothing is in force.
+        production = in_force[0] if in_force else None
         production = production or [
             name for name in question.settings.production_environments if "*" not in name
         ]
-        return production, production if question.environments is None else named or []
+        if question.environments is None:
+            return production, production
+        named = {"names": _keys(question.environments)}
+        found = self._cursor.execute(read_sql("queries", "environments"), about | named).fetchall()
+        return production, [environment for (environment,) in found]
 
     def _group_names(self) -> list[str | None]:
         """The names in the dimension asked for that the window knows, in order, "none" last."""
         question = self.question
         if question.group_by is None:
             return []
-        names = [
-            row[0]
-            for row in self._cursor.execute(read_sql("queries", "group_names"), self.bound()).fetchall()
-        ]
+        found = self.rows_of(read_sql("queries", "group_names"), self.bound())
+        names = self._bounded([row["group_name"] for row in found])
+        if question.group_by is Dimension.ENVIRONMENT and question.profile is Profile.DEFAULT:
+            self._production_groups = [
+                name for name in names if name is not None and name in self._production
+            ]
+        # An incident without an environment is of these, and where there are any of no group without a name.
+        return [name for name in names if name is not None or not self._production_groups]
+
+    def _bounded(self, names: Sequence[str | None]) -> list[str | None]:
+        """As many of the names, the most deployed first, as an answer holds; in order, "none" last."""
+        question = self.question
         windows = 1 + len(self._series)
         if question.compares:
             both = (question.previous_window, question.window)
             windows += 1 + sum(len(whole_weeks(window, question.zone)) for window in both)
-        if len(names) * windows > _MOST_CELLS:
-            detail = f"gives {len(names)} groups, too many for this interval: ask for less at once"
-            raise ParameterError([("group_by", detail)])
-        if question.group_by is Dimension.ENVIRONMENT and question.profile is Profile.DEFAULT:
-            self._production_groups = [name for name in names if name in self._production]
-        # An incident without an environment is of these, and where there are any of no group without a name.
-        return [name for name in names if name is not None] if self._production_groups else names
+        most = max(min(_MOST_GROUPS, _MOST_CELLS // windows), 1)
+        self._groups_left = max(len(names) - most, 0)
+        return sorted(names[:most], key=lambda name: (name is None, name or ""))
 
     def displayed(self, group_names: Sequence[str | None]) -> list[str | None]:
         """Return the names that groups are shown by: of a repository its own, else as it was first sent."""
@@ -319,7 +377,9 @@ def _keys(names: Sequence[str] | None) -> list[str] | None:
 
 
 _MOST_BUCKETS = 5_000
-_MOST_CELLS = 100_000
+_MOST_GROUPS = 1_000
+# Rows of groups, each with its series and weeks: beyond, an answer takes seconds and many megabytes.
+_MOST_CELLS = 25_000
 
 
 def _repository_keys(

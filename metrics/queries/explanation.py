@@ -87,7 +87,7 @@ def explain(
     if after is not None:
         begins_at = _position(after, execution.question, name)
     statement, parameters = CATALOG[name].explain_sql, execution.bound()
-    cursor.execute(f"create temp table explained as {_ordered(name)}", parameters)
+    _keep_explained(cursor, execution, name)
     counts = cursor.execute(read_sql("queries", "explained_totals")).fetchall()
     window = {**dict(zip(_ORDER, begins_at, strict=True)), "most": None if limit is None else limit + 1}
     page = cursor.sql(read_sql("queries", "explained_page"), params=window).to_arrow_table()
@@ -141,7 +141,7 @@ def newest_rows(
     passed_over: int = 0,
 ) -> NewestRows:
     """The latest rows of a part, after so many of them."""
-    cursor.execute(f"create temp table explained as {_ordered(name)}", execution.bound())
+    _keep_explained(cursor, execution, name)
     totals = cursor.execute(read_sql("queries", "explained_parts")).fetchall()
     window = {"part": part.value, "most": limit, "passed_over": passed_over}
     page = cursor.sql(read_sql("queries", "explained_newest"), params=window).to_arrow_table()
@@ -154,9 +154,17 @@ def rows_about(
 ) -> list[dict[str, Any]]:
     """The rows of the explanation that are about one deployment, as columns by name."""
     about_it = f"select * from ({_ordered(name)}) where deployment_id = $deployment_id"
-    found = cursor.sql(about_it, params={**execution.bound(), "deployment_id": deployment_id})
+    bound = {**execution.bound(), "deployment_id": deployment_id}
+    statement, left = execution.worked_out.statement(about_it, bound)
+    found = cursor.sql(statement, params=left)
     rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
     return rows
+
+
+def _keep_explained(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: MetricName) -> None:
+    """Put all rows into a table of their own."""
+    statement, bound = execution.worked_out.statement(_ordered(name), execution.bound())
+    cursor.execute(f"create temp table explained as {statement}", bound)
 
 
 def _ordered(name: MetricName) -> str:

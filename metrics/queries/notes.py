@@ -1,12 +1,12 @@
 """What the records say of a question that its figures alone do not: what to know before reading them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
 
-from metrics.definitions.base import MetricName, Note
+from metrics.definitions.base import Note
 from metrics.domain.instants import from_microseconds
 from metrics.domain.repositories import RepositoryIdentity, matches_any
 from metrics.domain.vocabulary import matches_any_name, meant_instead, name_key
@@ -20,23 +20,33 @@ _MOST_KNOWN_TO_SUGGEST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RecordedSpan:
-    """When the deployments that are asked for were first and last recorded; the longest pause between two."""
+    """When the deployments that are asked for were first and last recorded as finished."""
 
     first_at: datetime
     last_at: datetime
-    longest_pause: timedelta
 
 
 def recorded_span(cursor: duckdb.DuckDBPyConnection, bound: Mapping[str, object]) -> RecordedSpan | None:
     """The span of all that a question is about, whatever its window; None where that is nothing."""
-    ((first, last, pause),) = cursor.execute(read_sql("queries", "recorded_span"), bound).fetchall()
+    ((first, last),) = cursor.execute(read_sql("queries", "recorded_span"), bound).fetchall()
     if first is None:
         return None
-    return RecordedSpan(from_microseconds(first), from_microseconds(last), timedelta(microseconds=pause or 0))
+    return RecordedSpan(from_microseconds(first), from_microseconds(last))
 
 
-def notes_of_span(span: RecordedSpan | None, question: Question) -> Iterator[Note]:
-    """That recording began within the window, or that nothing has come for longer than ever before."""
+def longest_pause(cursor: duckdb.DuckDBPyConnection, bound: Mapping[str, object]) -> timedelta:
+    """The longest time between two deployments of all that a question is about, whatever its window."""
+    ((pause,),) = cursor.execute(read_sql("queries", "longest_pause"), bound).fetchall()
+    return timedelta(microseconds=pause or 0)
+
+
+def notes_of_span(
+    span: RecordedSpan | None, question: Question, longest_pause: Callable[[], timedelta]
+) -> Iterator[Note]:
+    """That recording began within the window, or that nothing has come for longer than ever before.
+
+    The pause is asked for where it matters: to find it all records are read.
+    """
     if span is None:
         return
     if question.from_at + timedelta(days=1) < span.first_at:
@@ -46,7 +56,7 @@ def notes_of_span(span: RecordedSpan | None, question: Question) -> Iterator[Not
             f"The first deployment asked for is of {day}: what the window has before it is no zero.",
         )
     silence = min(question.to_at, question.asked_at) - span.last_at
-    if question.from_at > span.last_at or silence > max(_SHORTEST_SILENCE, span.longest_pause):
+    if question.from_at > span.last_at or (silence > _SHORTEST_SILENCE and silence > longest_pause()):
         day = span.last_at.astimezone(question.zone).date()
         yield Note(
             "nothing_recorded_since", f"The last deployment asked for is of {day}: nothing has come after it."
@@ -56,7 +66,7 @@ def notes_of_span(span: RecordedSpan | None, question: Question) -> Iterator[Not
 def notes_of_names(
     cursor: duckdb.DuckDBPyConnection,
     question: Question,
-    repositories: Sequence[RepositoryIdentity],
+    repositories: Callable[[], Sequence[RepositoryIdentity]],
     visible_keys: Sequence[str] | None,
 ) -> Iterator[Note]:
     """That no record has a name that is asked for, with the nearest one that is known.
@@ -64,8 +74,9 @@ def notes_of_names(
     `repositories` are those that may be seen.
     """
     for pattern in question.repositories or ():
-        if not any(matches_any([pattern], one) for one in repositories):
-            yield _unknown("repository", pattern, [one.shown for one in repositories])
+        known_ones = repositories()
+        if not any(matches_any([pattern], one) for one in known_ones):
+            yield _unknown("repository", pattern, [one.shown for one in known_ones])
     asked = {
         "environment": question.environments,
         "service": question.services,
@@ -91,20 +102,22 @@ def _unknown(dimension: str, name: str, known: Sequence[str]) -> Note:
     return Note("unknown_name", f"No record has the {dimension} {name}.{hint}")
 
 
-def notes_of_commits(
-    cursor: duckdb.DuckDBPyConnection, bound: Mapping[str, object], metric: MetricName
-) -> Iterator[Note]:
-    """That lists of commits hold a stream's whole history, or nothing but the commit deployed."""
-    if metric is not MetricName.LEAD_TIME_FOR_CHANGES:
-        return
-    ((commits, with_history, lists, heads),) = cursor.execute(
-        read_sql("queries", "commit_lists"), bound
-    ).fetchall()
+def notes_of_commits(commits: int, with_history: int, derived: int, lists: int, heads: int) -> Iterator[Note]:
+    """That lists of commits hold a stream's whole history, or nothing but the commit deployed.
+
+    The counts are those of `metrics/sql/queries/commit_lists.sql`.
+    """
     if with_history:
         yield Note(
             "first_deployment_history",
             f"{with_history} of the {commits} commits came with the first deployment of their stream, some "
             "from long before it: it seems to bring its history, which is not how long a change takes.",
+        )
+    if derived:
+        yield Note(
+            "derived_commits",
+            f"{derived} of the {commits} commits are known from pushes: their deployments told none, and "
+            "carry what came between the release before them and their own.",
         )
     if lists >= _FEWEST_LISTS and heads == lists:
         yield Note(
@@ -112,3 +125,27 @@ def notes_of_commits(
             f"All {lists} lists of commits hold the deployed commit alone: the others that went out with it "
             "are not known, and the lead time is that of the last one.",
         )
+
+
+def note_of_estimates(estimated: int, deployments: int) -> Sequence[Note]:
+    """That a repository's history does not say what failed."""
+    if not estimated:
+        return ()
+    detail = (
+        f"{estimated} of the {deployments} deployments are estimates out of a repository's history, which "
+        "does not say what failed: of these only repairs are seen, and a rate of 0 says little."
+    )
+    return (Note("estimated", detail),)
+
+
+def note_of_groups(shown: int, left: int) -> Sequence[Note]:
+    """That there are more groups than an answer shows."""
+    if not left:
+        return ()
+    which = (
+        "that with the most deployments is" if shown == 1 else f"the {shown} with the most deployments are"
+    )
+    detail = (
+        f"Of {shown + left} groups {which} shown; a repository, service, team or longer interval gives fewer."
+    )
+    return (Note("groups_cut", detail),)

@@ -7,7 +7,7 @@ from datetime import datetime
 import duckdb
 
 from metrics.domain.instants import MICROSECOND
-from metrics.queries.execution import QueryExecution, rows_of
+from metrics.queries.execution import QueryExecution
 from metrics.queries.question import Question
 from metrics.sql import read_sql
 
@@ -66,8 +66,9 @@ def outcomes_of(
         group_by=None,
         compares=False,
     )
-    bound = QueryExecution(cursor, about_them).bound()
-    found = rows_of(cursor, read_sql("queries", "outcomes"), {**bound, "ids": [one.id for one in asked]})
+    execution = QueryExecution(cursor, about_them)
+    bound = {**execution.bound(), "ids": [one.id for one in asked]}
+    found = execution.rows_of(read_sql("queries", "outcomes"), bound)
     return {
         row["id"]: Outcome(
             failed=row["failed"] if row["is_failed"] else (),

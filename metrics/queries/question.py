@@ -113,6 +113,8 @@ class Answer:
     row: MetricRow
     series: Sequence[Point]
     groups: Sequence[Group]
+    groups_left: int
+    """How many more groups there are than an answer holds."""
     notes: Sequence[Note]
     recorded_from: datetime | None
     """When the first deployment asked for finished, whatever the window; None where there is none."""

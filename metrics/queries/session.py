@@ -13,7 +13,7 @@ from metrics.definitions.base import MetricName, Part, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.instants import midnight
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_from
-from metrics.engine.store import Store
+from metrics.engine.store import Readable, Store
 from metrics.queries import settings_impact
 from metrics.queries.execution import QueryExecution, executing, rows_of
 from metrics.queries.explanation import Explanation, NewestRows, explain, newest_rows, window_end
@@ -48,11 +48,6 @@ class Snapshot:
         """What the organization has set; the defaults where that is nothing."""
         found = rows_of(self.cursor, read_sql("queries", "settings"), {"organization": organization})
         return settings_from(found[0]) if found else DEFAULT_SETTINGS
-
-    def organizations(self) -> Sequence[str]:
-        """The organizations that anything is recorded of."""
-        found = self.cursor.execute("select organization from settings order by organization").fetchall()
-        return [organization for (organization,) in found]
 
     def setting_changes(self, organization: str) -> Sequence[SettingChange]:
         """Return the last change of every setting that figures depend on and that was ever changed."""
@@ -164,9 +159,16 @@ class Session:
     `visible` are the repository patterns that the one who asks is limited to; None where that is nothing.
     """
 
-    store: Store
+    store: Readable
     organization: str
     visible: Sequence[str] | None = None
+
+    def state(self) -> tuple[object, ...]:
+        """What an answer depends on beside its question: equal where nothing was recorded in between.
+
+        Raises `RecordsUnavailable`.
+        """
+        return self.organization, self.visible, self.store.head()
 
     def answers(self, parameters: MetricParameters, metrics: Sequence[MetricName]) -> Sequence[Answer]:
         """What the parameters are answered now, or as of the instant that they name.
@@ -324,9 +326,11 @@ class Session:
 
     def _read(self, parameters: MetricParameters, act: Callable[[Snapshot], T]) -> T:
         """Run the act on the records as they are, or were at the instant that the parameters name."""
+        read = lambda cursor: act(Snapshot(cursor))  # noqa: E731
         known_at = parameters.known_at()
-        store = self.store if known_at is None else self.store.at(self.organization, known_at)
-        return store.read(lambda cursor: act(Snapshot(cursor)))
+        if known_at is None:
+            return self.store.read(read)
+        return self.store.read_as_of(self.organization, known_at, read)
 
     def _question(
         self, snapshot: Snapshot, parameters: MetricParameters, now: datetime | None = None

@@ -74,33 +74,28 @@ select organization, unnest(aliases) as recorded_key, recorded_key as repository
 from repositories
 where service_key = '';
 
--- Of every repository and service that a record has named: the team that it belongs to, its own or else its
--- repository's, and how the repository is shown. What is recorded under an alias counts where nothing else is said.
-create view repository_teams as
-with
-known as (
-    select
-        organization,
-        repository_key,
-        service_key,
-        arg_min(team_key, recorded_key <> repository_key) filter (where team_key is not null) as team_key,
-        arg_min(team, recorded_key <> repository_key) filter (where team is not null) as team,
-        arg_min(repository, recorded_key <> repository_key) as repository
-    from repositories
-    group by organization, repository_key, service_key
-)
-select
-    known.organization,
-    known.repository_key,
-    known.service_key,
-    coalesce(known.team_key, whole.team_key) as team_key,
-    coalesce(known.team, whole.team) as team,
-    whole.repository
-from known
-left join known as whole on
-    whole.organization = known.organization
-    and whole.repository_key = known.repository_key
-    and whole.service_key = '';
+-- Of every repository and service that a record has named: the team that it belongs to, and how it is shown.
+create table repository_teams (
+    organization varchar not null,
+    repository_key varchar not null,
+    service_key varchar not null,
+    team_key varchar,
+    team varchar,
+    repository varchar
+);
+
+-- Commits that came onto the default branch of a repository at once, in their order. `before` is what the first one
+-- was built on, null where that is not known.
+create table pushes (
+    id varchar not null,
+    revision bigint not null,
+    organization varchar not null,
+    repository_key varchar not null,
+    recorded_key varchar not null,
+    before varchar,
+    after varchar not null,
+    commits struct(sha varchar, committed_at timestamptz, is_merge boolean)[] not null
+);
 
 create table organization_settings (
     id varchar not null,
@@ -230,6 +225,8 @@ create table finished_deployments (
     is_fix boolean not null,
     carries_commits boolean not null,
     tells_commits boolean not null,
+    tells_head_alone boolean not null,
+    derives_commits boolean not null,
     succeeded boolean not null,
     started_at timestamptz,
     finished_at timestamptz not null,
@@ -266,11 +263,20 @@ create table remediations (
     method varchar
 );
 
+create table derived_commits (
+    organization varchar not null,
+    deployable ubigint not null,
+    deployment_id varchar not null,
+    sha varchar not null,
+    committed_at timestamptz not null
+);
+
 create table carried_commits (
     organization varchar not null,
     deployable ubigint not null,
     deployment_id varchar not null,
     sha varchar not null,
+    is_derived boolean not null,
     is_first boolean not null,
     lead_seconds double not null
 );
@@ -319,4 +325,5 @@ create type question as struct(
 
 create type time_window as struct(window_index integer, from_at timestamptz, to_at timestamptz);
 
-create type local_day as struct(day date, week date, starts_at timestamptz, ends_at timestamptz);
+-- Days of a time zone, one after the other: the first, and the instants at which they begin, with the last one's end.
+create type local_days as struct(first_day date, midnights timestamptz[]);

@@ -109,8 +109,8 @@ def _cell(value: object) -> object:
             return value.isoformat().replace("+00:00", "Z")
         case list() | dict():
             return msgspec.json.encode(value).decode()
-        case str() if value.startswith(_FORMULA_BEGINNINGS):
-            return f"'{value}"
+        case str():
+            return with_quote(value)
     return value
 
 
@@ -119,6 +119,11 @@ _FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 OWASP, CSV Injection.
 """
+
+
+def with_quote(text: str) -> str:
+    """A text as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_BEGINNINGS) else text
 
 
 def without_quote(cell: str) -> str:

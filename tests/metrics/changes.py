@@ -76,6 +76,23 @@ incidents = st.builds(
         }
     ),
 )
+pushes = st.fixed_dictionaries(
+    {
+        "repository_url": st.sampled_from(REPOSITORIES),
+        "before": st.sampled_from([None, *WHOLE, "c" * 40]),
+        "commits": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "sha": st.sampled_from([*WHOLE, "c" * 40, "d" * 40]),
+                    "committed_at": times,
+                    "is_merge": flags,
+                }
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+    }
+)
 corrections = st.fixed_dictionaries(
     {},
     optional={
@@ -97,6 +114,7 @@ changes = st.one_of(
     st.tuples(st.just("correct"), st.tuples(st.integers(0, 20), corrections)),
     st.tuples(st.just("name"), st.tuples(st.integers(0, 20), st.integers(0, 20))),
     st.tuples(st.just("delete"), st.integers(0, 20)),
+    st.tuples(st.just("push"), pushes),
     st.tuples(st.just("report"), incidents),
     st.tuples(st.just("blame"), st.tuples(st.integers(0, 20), st.integers(0, 20))),
     st.tuples(st.just("resolve"), st.tuples(st.integers(0, 20), times)),
@@ -125,6 +143,9 @@ class Changes:
     def _post(self, fields: dict[str, Any]) -> None:
         recorded = self.book.deploy(org=self.org, **fields)
         self.deployments.append(recorded.deployment.version.id)
+
+    def _push(self, fields: dict[str, Any]) -> None:
+        self.book.push(org=self.org, **fields)
 
     def _report(self, fields: dict[str, Any]) -> None:
         self.incidents.append(self.book.report(org=self.org, **fields).version.id)

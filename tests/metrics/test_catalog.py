@@ -3,7 +3,6 @@
 import re
 from importlib.resources import files
 
-import duckdb
 import pytest
 
 from metrics.definitions.base import Definition, MetricName
@@ -36,8 +35,8 @@ def test_a_file_begins_with_its_unit_window_and_empty_case(definition: Definitio
 
 
 def _columns(store: Store, definition: Definition) -> list[str]:
-    given = {"question": None, "windows": [], "groups": [], "days": []}
-    cursor: duckdb.DuckDBPyConnection = store._connection.cursor()
-    cursor.execute(definition.sql, {name: given[name] for name in definition.parameters})
-    assert cursor.description is not None
-    return [column[0] for column in cursor.description]
+    given = {"question": None, "windows": [], "groups": [], "days": {"first_day": None, "midnights": []}}
+    with store.snapshot() as cursor:
+        cursor.execute(definition.sql, {name: given[name] for name in definition.parameters})
+        assert cursor.description is not None
+        return [column[0] for column in cursor.description]

@@ -176,3 +176,13 @@ def test_the_last_whole_days_weeks_months_and_years(last: str, starts: str, ends
 def test_a_last_that_is_none_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ParameterError, match="last"):
         MetricParameters.of(wrong).question("acme", DEFAULT_SETTINGS, now=now())
+
+
+def test_estimates_do_not_say_what_failed(book: Book) -> None:
+    for hour, labels in ((9, {"estimated": "git"}), (10, {"estimated": "git"}), (11, {})):
+        book.deploy(version=f"v{hour}", finished_at=f"2026-03-02T{hour:02}:00:00Z", labels=labels)
+    asked = {"from_": "2026-03-01", "to": "2026-03-05"}
+    for metric in ("change_failure_rate", "mean_time_to_recover"):
+        assert notes(book, metric, **asked)["estimated"].startswith("2 of the 3 deployments are estimates")
+    assert "estimated" not in notes(book, "deployment_frequency", **asked)
+    assert "estimated" not in notes(book, "change_failure_rate", **asked, label="estimated:no")

@@ -3,7 +3,9 @@
 import itertools
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -263,3 +265,24 @@ def test_the_interface_answers_in_local_dates(book: Book) -> None:
     )
     edges: Any = answer_body(late["change_failure_rate"])["series"]
     assert [edges[0]["from"], edges[0]["to"]] == [datetime(2026, 1, 14, 10, tzinfo=UTC), date(2026, 1, 15)]
+
+
+def test_of_more_groups_than_an_answer_holds_the_most_deployed_are_shown(tmp_path: Path) -> None:
+    with closing(Book(sqlite_url(tmp_path), tmp_path)) as book:
+        for number in range(1_001):
+            book.deploy(version="v1", branch=f"branch-{number:04}", finished_at="2026-03-02T10:00:00Z")
+        for hour in range(2):
+            book.deploy(version="v1", branch="z-most", finished_at=f"2026-03-02T1{hour}:00:00Z")
+        window = {"from_": "2026-03-01", "to": "2026-04-01", "group_by": "branch"}
+        frequency: Any = book.ask(**window)[MetricName.DEPLOYMENT_FREQUENCY]
+        daily: Any = book.ask(**window, interval="day")[MetricName.DEPLOYMENT_FREQUENCY]
+    names = [group.name for group in frequency.groups]
+    assert names == [*(f"branch-{number:04}" for number in range(999)), "z-most"]
+    assert frequency.groups[-1].row.deployments == 2
+    assert [note.detail for note in frequency.notes if note.code == "groups_cut"] == [
+        "Of 1002 groups the 1000 with the most deployments are shown; "
+        "a repository, service, team or longer interval gives fewer."
+    ]
+    # With 31 days each, 32 rows a group.
+    assert len(daily.groups) == 25_000 // 32
+    assert frequency.row.deployments == daily.row.deployments == 1_003

@@ -1,12 +1,18 @@
 """The store follows the record database, and may be lost at any time."""
 
+import gc
 import os
 import random
+import resource
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 from metrics.definitions.base import MetricName
@@ -15,7 +21,8 @@ from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
-from tests.conftest import Book, sqlite_url
+from tests.conftest import Book, Postgres, sqlite_url
+from tests.waiting import wait_until
 from tracker.records.engine import write_transaction
 
 WINDOW = {"from_": "2026-03-02", "to": "2026-03-03"}
@@ -34,7 +41,12 @@ def reopen(book: Book) -> None:
 def store_file(book: Book) -> Path:
     book.deploy(finished_at="2026-03-02T10:00:00Z")
     assert deployments(book) == 1
-    return book.folder / "stores" / "0.duckdb"
+    return book.folder / "stores" / "0" / "all.duckdb"
+
+
+def files_of(store_file: Path) -> list[Path]:
+    """Every file that the store has, under whatever name."""
+    return list(store_file.parent.glob(f"{store_file.stem}*.duckdb"))
 
 
 def test_a_store_that_was_closed_goes_on_where_it_was(book: Book, store_file: Path) -> None:
@@ -60,7 +72,7 @@ def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str
     book.open_store()
     assert deployments(book) == 1
     # It has its old place: the next start finds it, and does not make it once more.
-    assert [file.name for file in store_file.parent.glob("*.duckdb")] == [store_file.name]
+    assert files_of(store_file) == [store_file]
 
 
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "emptied", "random bytes"])
@@ -82,7 +94,7 @@ def test_a_store_that_is_damaged_in_use_is_made_again(book: Book, store_file: Pa
         book.deploy(finished_at="2026-03-02T11:00:00Z")
     reopen(book)
     assert deployments(book) == 4
-    assert [file.name for file in store_file.parent.glob("*.duckdb")] == ["0.duckdb"]
+    assert files_of(store_file) == [store_file]
 
 
 def test_a_store_that_cannot_be_made_again_goes_on_once_it_can(book: Book, store_file: Path) -> None:
@@ -98,6 +110,37 @@ def test_a_store_that_cannot_be_made_again_goes_on_once_it_can(book: Book, store
     assert counted(book) == 1
     book.deploy(finished_at="2026-03-02T11:00:00Z")
     assert counted(book) == 2
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """The limit on a file's size stands for the disk: this process writes none beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_store_on_a_full_disk_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    with closing(Book(sqlite_url(tmp_path), tmp_path)) as book:
+        book.deploy(finished_at="2026-03-02T10:00:00Z")
+        assert counted(book) == 1
+        book.deploy(finished_at="2026-03-02T11:00:00Z")
+        with full_disk(500):
+            for _ in range(2):
+                with pytest.raises(RecordsUnavailable, match="File too large"):
+                    counted(book)
+        assert counted(book) == 2
+        book.deploy(finished_at="2026-03-02T12:00:00Z")
+        # There is room for the log and none for the checkpoint: DuckDB gives the file up until it is opened again.
+        book.store._connection.execute("set checkpoint_threshold = '1KB'")
+        with full_disk(1_000_000):
+            assert counted(book) == 3
+        book.deploy(finished_at="2026-03-02T13:00:00Z")
+        assert counted(book) == 4
+        assert len(files_of(tmp_path / "stores" / "0" / "all.duckdb")) == 1
 
 
 def counted(book: Book) -> int:
@@ -126,8 +169,9 @@ def test_a_database_that_was_replaced_is_followed_anew(book: Book, tmp_path: Pat
 
 
 def test_two_stores_in_one_folder_have_a_file_each(book: Book, store_file: Path) -> None:
-    with Store(follow(book.url), store_file.parent):
-        assert (store_file.parent / "1.duckdb").exists()
+    slots = store_file.parent.parent
+    with Store(follow(book.url), slots):
+        assert (slots / "1" / store_file.name).exists()
     book.deploy(finished_at="2026-03-02T11:00:00Z")
     assert deployments(book) == 2
 
@@ -171,3 +215,23 @@ def test_the_pull_waits_for_no_writer(book: Book) -> None:
     with write_transaction(book.engine) as connection:
         connection.exec_driver_sql("update deployments set title = 'not committed'")
         assert deployments(book) == 1
+
+
+def test_connections_that_were_kept_are_closed_also_where_they_are_garbage_in_a_cycle(
+    postgres: Postgres,
+) -> None:
+    url = postgres.database()
+    records = follow(url)
+    records.position_at(datetime(2026, 3, 2, tzinfo=UTC))
+
+    # Once the collector has gone over all of them, it takes them in another order than they were made in.
+    gc.collect()
+    cycle: list[object] = [records]
+    cycle.append(cycle)
+    del records, cycle
+    # A connection that is collected while open is an error here, by pytest's settings.
+    gc.collect()
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        others = "select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        wait_until(lambda: not connection.execute(others).fetchall())

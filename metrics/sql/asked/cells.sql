@@ -15,6 +15,15 @@ cross join (
         generate_subscripts(group_names, 1) - 1 as group_index
 ) as asked_groups;
 
+-- The days of a time zone, each a half-open span of instants; `week` is its ISO week's Monday.
+create or replace macro days_of(local_days) as table
+select
+    (local_days['first_day'] + place::integer)::date as day,
+    date_trunc('week', (local_days['first_day'] + place::integer)::date)::date as week,
+    local_days['midnights'][place + 1] as starts_at,
+    local_days['midnights'][place + 2] as ends_at
+from (select unnest(range(len(local_days['midnights']) - 1)) as place);
+
 -- Whether something happened in the window.
 create or replace macro is_within(question, happened_at) as (
     happened_at >= question['from_at'] and happened_at < question['to_at']

@@ -7,9 +7,9 @@ create or replace macro is_in_population(question, succeeded, has_incident) as (
     or list_contains(question['signals'], 'status')
 );
 
--- The finished deployments of the window that a question is about, whatever their environment.
+-- The finished deployments that a question is about, whatever its window and their environment.
 -- team: its own, else its service's, else its repository's.
-create or replace macro deployments_in_reach(question) as table
+create or replace macro deployments_of_all_times(question) as table
 select
     finished_deployments.* exclude (team_key),
     team_of(finished_deployments.team_key, repository_teams.team_key) as team_key
@@ -20,7 +20,6 @@ left join repository_teams on
     and repository_teams.service_key = finished_deployments.service_key
 where
     finished_deployments.organization = question['organization']
-    and is_within(question, finished_deployments.finished_at)
     and is_asked(
         question,
         finished_deployments.repository_key,
@@ -28,6 +27,11 @@ where
         team_of(finished_deployments.team_key, repository_teams.team_key),
         finished_deployments.labels
     );
+
+-- Those of the window.
+create or replace macro deployments_in_reach(question) as table
+select * from deployments_of_all_times(question)
+where is_within(question, finished_at);
 
 -- The finished deployments that a question is about, each with the verdicts on it under the failure
 -- signals that are asked for: docs/metrics.md, sections 2 to 4. Every metric counts these rows.
@@ -102,6 +106,10 @@ select
     finished_at,
     is_redeployment,
     carries_commits,
+    tells_commits,
+    tells_head_alone,
+    coalesce(position = 1, false) as is_first_of_stream,
+    labels['estimated'] is not null as is_estimated,
     in_population,
     in_population and (
         failed_by_incident or failed_by_rollback or failed_by_hotfix or failed_by_fix or failed_by_status

@@ -34,32 +34,21 @@ create or replace macro median_bounds(ordered_values, known_rank) as (
 -- The week of a window that an instant lies in: spans of seven days from its beginning, counted from 0.
 create or replace macro week_of(happened_at, from_at) as epoch_us(happened_at - from_at) // 604_800_000_000;
 
+-- The day of UTC that an instant lies in, counted from 1970.
+create or replace macro utc_day(happened_at) as epoch_us(happened_at) // 86_400_000_000;
+
 -- Whether a value lies below another, for a share: half of one that is equal does.
 create or replace macro is_below(a_value, bound) as case
     when a_value < bound then 1.0 when a_value = bound then 0.5 else 0.0
 end;
 
--- How much clusters differ, each having so many too many or too few values below a median: an aggregation.
-create or replace macro spread_of(apart) as {'clusters': count(*), 'squares': sum(apart * apart)};
-
--- How far from one half the share of n values below their median can be by chance (95 %); null where there are fewer
--- than six clusters. Values that come together are a cluster: those of one deployment, and where there are four,
--- those of one week; never less than if each came alone.
+-- How far from one half the share of n values below their median can be by chance (95 %), where values come together
+-- in clusters; `squares` is the sum, over these, of how many too many or too few are below, squared. It says
+-- something from six clusters of deployments on, and of weeks from four; the widest reach of all holds, never less
+-- than if each value came alone.
 -- R. S. Woodruff, Confidence intervals for medians and other position measures, JASA 47 (1952).
-create or replace macro share_reach(n, by_deployment, by_week) as case
-    when by_deployment['clusters'] >= 6
-        then greatest(
-            t95(n - 1) / (2 * sqrt(n)),
-            cluster_reach(n, by_deployment),
-            case when by_week['clusters'] >= 4 then cluster_reach(n, by_week) else 0 end
-        )
-end;
-
--- The same, by one kind of cluster.
-create or replace macro cluster_reach(n, spread) as
-    t95(spread['clusters'] - 1)
-    * sqrt(spread['clusters'] / (spread['clusters'] - 1) * spread['squares'])
-    / n;
+create or replace macro share_reach(n, clusters, squares) as
+    t95(clusters - 1) * sqrt(clusters / (clusters - 1) * squares) / n;
 
 -- The two-sided 95 % quantile of Student's t: M. Abramowitz, I. A. Stegun, Handbook of Mathematical Functions, 26.7.5.
 create or replace macro t95(freedom) as case freedom

@@ -28,6 +28,30 @@ where
     and incidents.recorded_key = moved.recorded_key
     and incidents.repository_key <> moved.repository_key;
 
+-- A repository may have pushes and no record of its own.
+create or replace temp table pushes_moved as
+select
+    pushes.id,
+    pushes.organization,
+    pushes.repository_key as left_key,
+    coalesce(aliases.repository_key, pushes.recorded_key) as repository_key
+from pushes
+left join aliases using (organization, recorded_key)
+where
+    pushes.organization in (select organization from changed_organizations)
+    and pushes.repository_key <> coalesce(aliases.repository_key, pushes.recorded_key);
+
+insert into changed_deployables
+select distinct finished_deployments.deployable
+from pushes_moved as moved
+join finished_deployments on
+    finished_deployments.organization = moved.organization
+    and finished_deployments.repository_key in (moved.left_key, moved.repository_key);
+
+update pushes set repository_key = moved.repository_key
+from pushes_moved as moved
+where pushes.id = moved.id;
+
 create or replace temp table deployments_moved as
 select
     deployments.id,

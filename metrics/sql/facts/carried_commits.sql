@@ -2,7 +2,7 @@
 -- carried it before, and how long it took to get there.
 --
 -- A deployment that tells no commits carries those that were told with the same release of its repository and
--- service elsewhere: with an attempt that failed, or in another environment.
+-- service elsewhere: with an attempt that failed, or in another environment; else those that are derived from pushes.
 -- Which deployment is first is settled over the whole stream, before any query leaves something out.
 -- `lead_seconds` is finished_at minus committed_at; below zero it is a clock error, which the metric
 -- leaves out and counts.
@@ -37,14 +37,18 @@ shipped as (
         and deployable in (select deployable from changed_deployables)
 ),
 carried as (
-    select shipped.*, told.sha as told_sha, told.committed_at
+    select shipped.*, told.sha as told_sha, told.committed_at, false as is_derived
     from shipped
     join told using (id)
     union all
-    select shipped.*, told.sha, told.committed_at
+    select shipped.*, told.sha, told.committed_at, false
     from shipped
     join told using (organization, repository_key, service_key, release)
     where not shipped.tells_commits
+    union all
+    select shipped.*, derived.sha, derived.committed_at, true
+    from shipped
+    join derived_commits as derived on derived.deployment_id = shipped.id
 ),
 named as (
     select carried.*, coalesce(commit_names.whole, carried.told_sha) as sha
@@ -59,6 +63,7 @@ select
     deployable,
     id as deployment_id,
     sha,
+    is_derived,
     row_number() over (
         partition by organization, repository_key, service_key, environment_key, sha
         order by position, committed_at

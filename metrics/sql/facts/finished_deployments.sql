@@ -6,7 +6,9 @@
 -- deployment that failed stands beside the stream: it has no position.
 -- `release` is null where it is not known. `redeploys_position` is the latest earlier position of the
 -- same release. `next_success_at` is when the stream next succeeded, after this deployment.
--- `tells_commits`: its record names some; `carries_commits`: that, or another of its release does.
+-- `tells_commits`: its record names some; `tells_head_alone`: no other than the deployed one; `carries_commits`: it
+-- tells some, or another of its release does, or they are known from pushes, which `derives_commits` says and
+-- changes/derived_commits.sql finds out.
 with
 recorded as (
     select
@@ -29,6 +31,8 @@ recorded as (
         is_hotfix,
         is_fix,
         len(commits) > 0 as tells_commits,
+        len(commits) = 1
+        and coalesce(starts_with(commits[1]['sha'], left(commit_id, 7)), false) as tells_head_alone,
         release
     from released_deployments
     where deployable in (select deployable from changed_deployables)
@@ -110,6 +114,8 @@ select
     finished.is_fix,
     finished.carries_commits,
     finished.tells_commits,
+    finished.tells_head_alone,
+    false as derives_commits,
     finished.succeeded,
     finished.started_at,
     finished.finished_at,

@@ -1,4 +1,4 @@
--- The environments that are production for the organization, and those that a question's names and patterns mean.
+-- The environments that a question's names and patterns mean: one that is named, known or not, and those of a pattern.
 with
 meant as (
     select unnest($names::varchar[]) as environment_key
@@ -7,9 +7,7 @@ meant as (
     from environments
     where organization = $organization and matches_any_name(environment_key, $names::varchar[])
 )
-select
-    (select production_environments from settings where organization = $organization) as production_environments,
-    (
-        select list(environment_key order by environment_key) filter (where not contains(environment_key, '*'))
-        from meant
-    ) as environments
+select environment_key
+from meant
+where not contains(environment_key, '*')
+order by environment_key
