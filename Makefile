@@ -6,9 +6,11 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 REQUIREMENTS := pyproject.toml constraints.txt
 # Clients of other systems that are written in JavaScript, for the tests; without npm those are skipped.
 JAVASCRIPT := tests/javascript
-PACKAGES := $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
+# One in Python wants other versions of what the service needs: it has an environment of its own.
+APART := tests/apart
+PACKAGES := $(APART)/.venv/.installed $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
 
-.PHONY: help serve test test-later coverage check bench screenshot clean
+.PHONY: help serve test test-later coverage check bench faults memory screenshot clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,11 +45,19 @@ check: $(VENV)/.develop ## lint, spelling, SQL, types, architecture
 bench: $(VENV)/.develop ## how fast it records and answers
 	@$(BIN)/python -m benchmarks
 
+HOLD ?= 30
+faults: $(VENV)/.develop ## what becomes of records while something fails, HOLD seconds each: half an hour
+	@$(BIN)/python -m benchmarks.faults --hold $(HOLD)
+
+RECORDS ?= 200000
+memory: $(VENV)/.develop ## how much memory the service takes over 200,000 posts
+	@$(BIN)/python -m benchmarks.memory $(RECORDS)
+
 screenshot: $(VENV)/.develop ## take the picture of the overview in the README, with Chromium
 	@$(BIN)/python -m tests.screenshot
 
 clean: ## remove the environment and what the tools have cached
-	rm -rf $(VENV) $(JAVASCRIPT)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(APART)/.venv $(JAVASCRIPT)/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
@@ -55,6 +65,11 @@ $(BIN)/python:
 
 $(JAVASCRIPT)/node_modules/.installed: $(JAVASCRIPT)/package.json
 	@npm install --prefix $(JAVASCRIPT) --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
+$(APART)/.venv/.installed: $(BIN)/python $(APART)/requirements.txt
+	@$(BIN)/python -m venv $(APART)/.venv
+	@$(APART)/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $(APART)/requirements.txt
 	@touch $@
 
 $(VENV)/.serve: $(BIN)/python $(REQUIREMENTS)

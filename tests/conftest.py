@@ -1,10 +1,13 @@
 """Fixtures over real parts: a migrated database, a recorder that commits, a store that follows it."""
 
+import atexit
+import functools
 import itertools
 import json
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,16 +17,19 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from metrics.definitions.base import MetricName
 from metrics.domain.corrections import DeploymentChange, IncidentChange
 from metrics.domain.deployments import NewDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
+from metrics.domain.pushes import NewPush
 from metrics.domain.settings import SettingsChange
 from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
 from metrics.queries.session import open_snapshot
+from tracker.deployments.pushes import record_push
 from tracker.deployments.service import (
     RecordedDeployment,
     Recording,
@@ -70,6 +76,18 @@ def last_line(stats: Mapping[str, Sequence[Any]]) -> str:
     return f"{line}: {why}" if why else line
 
 
+@functools.cache
+def _made() -> Path:
+    """A folder with a migrated SQLite file and an empty store: copied in no time, made in half a second."""
+    folder = Path(tempfile.mkdtemp(prefix="made"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    engine = connect(f"sqlite:///{folder / 'tracker.db'}")
+    migrate(engine)
+    engine.dispose()
+    Store(follow(f"sqlite:///{folder / 'tracker.db'}"), folder / "stores").close()
+    return folder
+
+
 class Book:
     """A migrated database with a store behind it: records as the interface does, answers as it does."""
 
@@ -81,6 +99,9 @@ class Book:
         self.open_store()
 
     def open_store(self) -> None:
+        if not (slot := self.folder / "stores" / "0").exists():
+            slot.mkdir(parents=True)
+            shutil.copy(_made() / "stores" / "0" / "_empty.duckdb", slot)
         self.store = Store(follow(self.url), self.folder / "stores")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -106,6 +127,10 @@ class Book:
         )
         return self.recorder.record_now(act).incident
 
+    def push(self, *, org: str = "acme", **fields: Any) -> bool:
+        sent = NewPush.parse(json.dumps({"repository_url": REPOSITORY, **fields}).encode()).sent()
+        return self.recorder.record_now(lambda ledger: record_push(ledger, Author(org, "test"), sent))
+
     def revise(self, incident_id: str, *, org: str = "acme", **fields: Any) -> RecordedIncident:
         changes = IncidentChange.parse(json.dumps(fields).encode()).changes()
         return self.recorder.record_now(
@@ -125,11 +150,13 @@ class Book:
         changes = SettingsChange.parse(json.dumps(fields).encode()).changes()
         self.recorder.record_now(lambda ledger: change_settings(ledger, Author(org, "test"), changes))
 
-    def ask(self, *, org: str = "acme", **parameters: Any) -> Mapping[str, Answer]:
+    def ask(
+        self, *, org: str = "acme", metrics: Iterable[MetricName] = tuple(MetricName), **parameters: Any
+    ) -> Mapping[str, Answer]:
         given = {name.removesuffix("_"): value for name, value in parameters.items()}
         with open_snapshot(self.store) as reading:
             question = MetricParameters.of(given).question(org, reading.settings(org), now=now())
-            return {answer.metric: answer for answer in reading.ask(question)}
+            return {answer.metric: answer for answer in reading.ask(question, metrics)}
 
 
 class Postgres:
@@ -177,6 +204,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
         return postgres.database()
+    shutil.copy(_made() / "tracker.db", tmp_path)
     return sqlite_url(tmp_path)
 
 

@@ -4,37 +4,64 @@ import json
 import os
 import queue
 import signal
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
+from tests.forked import Forked
 from tracker.auth.keys import load_keys
 from tracker.auth.tokens import Scope, mint
+from tracker.jobs.workspaces import Workspace, create_workspace, read_location
+from tracker.records.engine import connect
+from tracker.records.ledger import Author, Ledger
+from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 
 TRACKER = Path(sys.executable).with_name("tracker")
-START_SECONDS = 30
+# Of no use on a loopback port without TLS, and each client would make its own, which takes longer than a test does.
+TLS = ssl.create_default_context()
+START_SECONDS = 90
+# Whoever tests what is refused sends more of it than anybody else does.
+_FOR_TESTS = {"PYTHONUNBUFFERED": "1", "TRACKER_FAILED_LOGINS_PER_MINUTE": "0"}
 
 
 def run_tracker(
     folder: Path, *arguments: str, stdin: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `tracker` in the folder, whose `data` it then uses."""
-    return subprocess.run(
+    process = started(
         [TRACKER, *arguments],
-        cwd=folder,
-        env=clean_environment() | environment,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        folder,
+        clean_environment() | environment,
+        stdin=subprocess.PIPE if stdin is not None else None,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        try:
+            said, complained = process.communicate(stdin, timeout=60)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(arguments, process.returncode, said, complained)
+
+
+def started(
+    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], **streams: int | None
+) -> subprocess.Popen[str]:
+    """A process of a command of `tracker`, whose output can be read; another command may run it.
+
+    In the tests it is forked where that is possible; what benchmarks measure has started as everywhere.
+    """
+    is_forked = command[0] == TRACKER and sys.platform == "linux" and "pytest" in sys.modules
+    return (Forked if is_forked else subprocess.Popen)(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, **streams
     )
 
 
@@ -53,13 +80,11 @@ class Server:
         self.folder, self.environment = folder, environment
         self.lines: queue.Queue[str] = queue.Queue()
         self.output: list[str] = []
-        self.process = subprocess.Popen(
+        self.process = started(
             [*before, TRACKER, "serve", "--port", str(port)],
-            cwd=folder,
-            env=clean_environment() | {"PYTHONUNBUFFERED": "1"} | environment,
-            stdout=subprocess.PIPE,
+            folder,
+            clean_environment() | _FOR_TESTS | environment,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         threading.Thread(target=self._read, daemon=True).start()
         try:
@@ -90,9 +115,26 @@ class Server:
             repositories=repositories,
         )
 
+    def workspace(self, org: str, name: str, url: str, branch: str = "main") -> Workspace:
+        """A workspace as `tracker workspace create` makes it, without the wait for a process."""
+        file = f"sqlite:///{self.folder / 'data' / 'tracker.db'}"
+        engine = connect(self.environment.get("TRACKER_DATABASE_URL", file))
+
+        def act(ledger: Ledger) -> Workspace:
+            ledger.ensure_organization(org)
+            location = read_location(url)
+            return create_workspace(
+                ledger, Author(org, "test"), name=name, location=location, command="true", branch=branch
+            )
+
+        try:
+            return Recorder(engine).record_now(act)
+        finally:
+            engine.dispose()
+
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=TLS)
 
     def kill(self) -> None:
         self.process.kill()

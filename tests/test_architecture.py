@@ -18,6 +18,7 @@ PLANTED = {
     "the domain is pure: no database, no frames": ("metrics/domain/planted.py", "import duckdb"),
     "the rooms of the tracker point one way, and there are no others": ("tracker/records/planted.py", "import tracker.web.paging"),
     "records and jobs know no HTTP": ("tracker/jobs/planted.py", "import litestar"),
+    "what runs in a pipeline is light": ("tracker/client/planted.py", "import metrics.domain.fields"),
     "pages are made of parts, and parts stand in the frame": ("tracker/pages/frame/planted.py", "import tracker.pages.parts.rows"),
 }  # fmt: skip
 

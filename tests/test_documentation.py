@@ -28,13 +28,16 @@ from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.parameters import MetricParameters
 from metrics.sql import macros_in
 from tests.server import clean_environment
+from tests.waiting import wait_until
 from tracker import retention
 from tracker.audit.changes import ChangesParameters
 from tracker.audit.quality import QualityParameters
 from tracker.auth.tokens import Scope
-from tracker.deployments.routes import DeploymentListParameters, RecordParameters
+from tracker.deployments.routes import BaselineParameters, DeploymentListParameters, RecordParameters
 from tracker.incidents.routes import IncidentListParameters
 from tracker.incidents.routes import ReportParameters as IncidentReportParameters
+from tracker.intakes.routes import EventParameters
+from tracker.integrations.events import SOURCES
 from tracker.pages.report import ReportParameters
 from tracker.settings import Settings
 from tracker.transfer.downloads import ExportParameters, IncidentExportParameters
@@ -63,7 +66,24 @@ def newcomers_folder(tmp_path: Path) -> Path:
     environment = Path(sys.prefix)
     (tmp_path / ".venv").symlink_to(environment)
     (environment / ".serve").touch()
+    _with_a_release_of_long_ago(tmp_path)
     return tmp_path
+
+
+def _with_a_release_of_long_ago(folder: Path) -> None:
+    """Make the folder a git repository with one tag: whoever has cloned the project has its history too."""
+    at = "2020-03-02T10:00:00Z"
+    names = {
+        f"GIT_{who}_{what}": "m@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    environment = clean_environment() | names | {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
+    for arguments in (
+        ["init", "--quiet"],
+        ["remote", "add", "origin", "https://github.com/acme/shop"],
+        ["commit", "--quiet", "--allow-empty", "--message", "Begin"],
+        ["tag", "v1.0.0"],
+    ):
+        subprocess.run(["git", *arguments], cwd=folder, env=environment, check=True)
 
 
 @pytest.fixture
@@ -113,8 +133,9 @@ def test_the_commands_of_the_readme_run_as_they_stand(served: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
-    looked, recorded, summary, table, simulated, imported = outputs
+    looked, own, recorded, summary, table, simulated, imported = outputs
     assert re.search(r"^http://127\.0\.0\.1:8000/login\?code=\S+$", looked, re.MULTILINE)
+    assert re.search(r"^Import \S+: 1 recorded, 0 repeated, 0 failed$", own, re.MULTILINE)
     assert json.loads(recorded)["repository"] == "acme/shop"
     assert json.loads(summary)["metrics"]["deployment_frequency"]["deployments"] == 1
     assert "Deployment frequency" in table
@@ -128,11 +149,16 @@ def test_the_commands_of_the_readme_run_as_they_stand(served: Path) -> None:
     shutil.which("curl") is None or shutil.which("make") is None, reason="install curl and make"
 )
 def test_on_an_empty_database_the_service_prints_commands_that_run(served: Path) -> None:
-    printed = (served / "serve.log").read_text()
-    commands = re.findall(r"^  (\S.*?)\n\n", printed + "\n", re.MULTILINE | re.DOTALL)
-    assert len(commands) == 3
+    commands: list[str] = []
+
+    def has_printed_them() -> bool:
+        printed = (served / "serve.log").read_text()
+        commands[:] = re.findall(r"^  (\S.*?)\n\n", printed + "\n", re.MULTILINE | re.DOTALL)
+        return len(commands) == 3
+
+    wait_until(has_printed_them)
     # A log is read by others, and a link that signs in is for whoever watches.
-    assert "/login?code=" not in printed
+    assert "/login?code=" not in (served / "serve.log").read_text()
     for command in commands:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
@@ -150,9 +176,9 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 
 ROUTE_PARAMETERS = (
-    MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters,
+    MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters, BaselineParameters,
     DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, IncidentReportParameters, ChangesParameters,
-    QualityParameters, DeliveryListParameters, ChartParameters, ReportParameters,
+    QualityParameters, DeliveryListParameters, EventParameters, ChartParameters, ReportParameters,
 )  # fmt: skip
 
 
@@ -269,3 +295,21 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_tests_that_reliability_names_are_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (PROJECT / "docs" / "reliability.md").read_text())
+    assert named
+    for file, test in named:
+        assert f"def {test}(" in (PROJECT / file).read_text(), f"{file}::{test}"
+
+
+def test_each_source_of_events_has_a_page_that_names_its_options() -> None:
+    rows = re.findall(
+        r"^\| (`[^|]+`) \| \[[^]]+\]\(([\w-]+\.md)\)", (PROJECT / "docs" / "events.md").read_text(), re.M
+    )
+    pages = {name: page for names, page in rows for name in re.findall(r"`([^`]+)`", names)}
+    assert set(pages) == set(SOURCES)
+    for name, source in SOURCES.items():
+        page = (PROJECT / "docs" / pages[name]).read_text()
+        assert [one.name for one in source.options if f"{one.name}=" not in page] == [], name

@@ -25,21 +25,29 @@ from metrics.api.charts import charts_router
 from metrics.api.endpoints import metrics_router
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
+from metrics.engine.organizations import OrganizationStores
 from metrics.engine.record_databases import follow
-from metrics.engine.store import Store
 from metrics.queries.session import Session
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality
 from tracker.auth.callers import Authenticator, Caller, requires
+from tracker.auth.issuer_keys import IssuerKeys
+from tracker.auth.job_tokens import JobTokens
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.register import EXPIRES_SOON
 from tracker.auth.tokens import Scope, revoked_tokens
+from tracker.auth.trusts import load_trusts
+from tracker.deployments.push_routes import record_pushed
 from tracker.deployments.routes import DeploymentsController, StepsController
 from tracker.housekeeping import Housekeeping
 from tracker.incidents.routes import IncidentsController
+from tracker.intakes.receiving import allow_sender, receive_event, receive_event_of_token
+from tracker.intakes.routes import EventsController, IntakesController
 from tracker.integrations import INTEGRATIONS
+from tracker.integrations.events import SOURCES
 from tracker.organizations.routes import RepositoriesController, SettingsController
 from tracker.organizations.tokens import tokens
+from tracker.organizations.trusts import TrustsController
 from tracker.pages import PAGES
 from tracker.pages.badges import BadgesController
 from tracker.pages.frame.problem import problem_page
@@ -50,12 +58,16 @@ from tracker.settings import Settings
 from tracker.telemetry import report_lag
 from tracker.transfer.batch import record_deployment_batch, report_incident_batch
 from tracker.transfer.downloads import export_deployments, export_incidents
+from tracker.web.encoded_slashes import EncodedSlashes
+from tracker.web.head import HeadAsGet
 from tracker.web.health import HealthController
 from tracker.web.middleware import Observation
 from tracker.web.openapi import complete_document
 from tracker.web.paging import CallerRequest
 from tracker.web.problems import EXCEPTION_HANDLERS
+from tracker.web.proxies import BehindProxies
 from tracker.web.state import RawRequest, Service
+from tracker.web.time_limit import TimeLimit
 from tracker.webhooks.collector import Collector
 from tracker.webhooks.dispatcher import Dispatcher
 from tracker.webhooks.routes import WebhooksController
@@ -65,6 +77,7 @@ from tracker.webhooks.subscriptions import SubscriberKind
 # Controllers: litestar takes the handlers of one path up together only where they are in one.
 ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     DeploymentsController,
+    record_pushed,
     StepsController,
     record_deployment_batch,
     report_incident_batch,
@@ -76,8 +89,13 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     RepositoriesController,
     SettingsController,
     tokens,
+    TrustsController,
     BadgesController,
     WebhooksController,
+    IntakesController,
+    EventsController,
+    receive_event,
+    receive_event_of_token,
     HealthController,
 ]
 
@@ -89,13 +107,17 @@ def create_app(settings: Settings) -> Litestar:
     """
     engine = connect(settings.record_database_url)
     require_head(engine)
-    authenticator = Authenticator(load_or_create_keys(settings), revoked_tokens(engine))
+    issuer_keys, trusts = IssuerKeys(settings.webhook_networks), load_trusts(engine)
+    jobs = JobTokens(issuer_keys, lambda: [settings.base_of(service.address)], trusts)
+    authenticator = Authenticator(load_or_create_keys(settings), revoked_tokens(engine), jobs)
     service = Service(
         settings,
         engine,
         Recorder(engine),
         authenticator,
-        store=Store(follow(settings.record_database_url), settings.stores_dir),
+        stores=OrganizationStores(
+            follow(settings.record_database_url), settings.stores_dir, memory=settings.store_memory
+        ),
         address=f"http://{settings.host}:{settings.port}",
         error_page=problem_page,
         error_shapes={k: shape for one in INTEGRATIONS for k, shape in one.error_shapes.items()},
@@ -117,12 +139,12 @@ def create_app(settings: Settings) -> Litestar:
             *ROUTES,
             *PAGES,
             *(handler for one in INTEGRATIONS for handler in one.handlers),
-            *_metrics(service.store),
+            *_metrics(service),
         ],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={**EXCEPTION_HANDLERS},
         before_request=_refuse_unknown_parameters,
-        before_send=[_name_all_methods, _tell_expiry],
+        before_send=[_name_all_methods, allow_sender, _tell_of_token],
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(
             title="Tracker",
@@ -138,8 +160,12 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     app.state.service = service
-    app.asgi_handler = Observation(app.asgi_handler)
-    report_lag(service.store.lag)
+    app.state.event_sources = SOURCES
+    slashes = [beginning for one in INTEGRATIONS for beginning in one.encoded_slashes]
+    named = EncodedSlashes(HeadAsGet(app.asgi_handler), slashes)
+    timed = TimeLimit(named, settings.max_request_seconds)
+    app.asgi_handler = Observation(BehindProxies(timed, settings.trusted_proxies))
+    report_lag(service.stores.lag)
     complete_document(app)
     return app
 
@@ -164,19 +190,24 @@ async def _name_all_methods(message: Message, scope: RequestScope) -> None:
         MutableScopeHeaders.from_message(message)["Allow"] = ", ".join(sorted(methods))
 
 
-async def _tell_expiry(message: Message, scope: RequestScope) -> None:
-    """Say in the answers to a token in its last days until when it is valid: a pipeline's log shows that."""
+async def _tell_of_token(message: Message, scope: RequestScope) -> None:
+    """Say in the answers to a token what is left to it: of its rate, and in its last days of its time."""
     caller = scope.get("user")
-    if message["type"] == "http.response.start" and isinstance(caller, Caller):
-        claims = caller.claims
-        if claims.session_id is None and claims.expires_at - time.time() < EXPIRES_SOON.total_seconds():
-            until = datetime.fromtimestamp(claims.expires_at, UTC).isoformat()
-            MutableScopeHeaders.from_message(message)["Tracker-Token-Expires"] = until
+    if message["type"] != "http.response.start" or not isinstance(caller, Caller):
+        return
+    claims, service = caller.claims, Litestar.from_scope(scope).state.service
+    if claims.session_id is not None:
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    for name, text in service.rate_limits.headers(caller).items():
+        headers[name] = text
+    if claims.expires_at - time.time() < EXPIRES_SOON.total_seconds():
+        headers["Tracker-Token-Expires"] = datetime.fromtimestamp(claims.expires_at, UTC).isoformat()
 
 
-def _metrics(store: Store) -> Sequence[Router]:
+def _metrics(service: Service) -> Sequence[Router]:
     def session(request: CallerRequest) -> Session:
-        return Session(store, request.user.organization, request.user.repositories)
+        return service.session(request.user.organization, request.user.repositories)
 
     guards = [requires(Scope.METRICS_READ)]
     dependencies = {"session": Provide(session, sync_to_thread=False)}

@@ -1,8 +1,9 @@
 """The failures that a caller can meet beside a record that is refused, each with how HTTP says it."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
-from metrics.domain.errors import Refusal
+from metrics.domain.errors import FieldError, Refusal
 
 RETRY_AFTER_SECONDS = 2
 
@@ -23,15 +24,21 @@ class Unauthenticated(Problem):
 
     status, code, title = 401, "unauthenticated", "A valid token is needed"
 
-    def __init__(self, detail: str, *, token_given: bool = True) -> None:
+    def __init__(self, detail: str, *, token_given: bool = True, reason: str = "malformed") -> None:
+        """`reason` is a word for programs: it is counted, and never a client's own text."""
         super().__init__(detail)
         self.token_given = token_given
+        self.reason = reason if token_given else "missing"
+        self.known: Mapping[str, str] = {}
+        """Whose token it is, where its signature is right: for the log."""
 
     @property
     def headers(self) -> dict[str, str]:
         challenge = 'Bearer realm="tracker"'
         if self.token_given:
-            challenge += f', error="invalid_token", error_description="{self.detail}"'
+            # RFC 6750, section 3: printable ASCII, without a quotation mark and a backslash.
+            said = "".join(one if " " <= one <= "~" and one not in '"\\' else "?" for one in self.detail)
+            challenge += f', error="invalid_token", error_description="{said}"'
         return {"WWW-Authenticate": challenge}
 
 
@@ -74,10 +81,36 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "Not in this state"
 
 
+class NotProved(Problem):
+    """The record says something else than the token of the job that sends it."""
+
+    status, code, title = 409, "not-proved", "The token proves something else"
+
+    @classmethod
+    def field(cls, name: str, detail: str) -> Self:
+        """The refusal of one field of a body."""
+        return cls(f"/{name} {detail}", [FieldError(f"/{name}", detail)])
+
+
 class TooLarge(Problem):
     """The body is larger than the service is set to accept."""
 
     status, code, title = 413, "too-large", "The request is too large"
+
+
+class TooManyRequests(Problem):
+    """More is asked than the service is set to answer; `seconds` later it goes on."""
+
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str, seconds: int, limits: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+        self.limits = limits
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds), **self.limits}
 
 
 class Unavailable(Problem):

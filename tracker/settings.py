@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="Base of the URLs in answers, where a proxy hides the service."
     )
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="Networks, comma-separated, of proxies whose X-Forwarded headers are believed.",
+    )
     keys_file: Path | None = Field(
         None, description="Key ring, a JSON Web Key Set. Default: keys.json in the data folder."
     )
@@ -81,6 +85,9 @@ class Settings(BaseSettings):
     )
     github_url: str = Field(
         "https://github.com", description="Where the repositories are that GitHub's clients name."
+    )
+    gitlab_url: str = Field(
+        "https://gitlab.com", description="Where the repositories are that GitLab's clients name."
     )
     iftrue_duration_unit: DurationUnit = Field(
         DurationUnit.MINUTES,
@@ -95,6 +102,28 @@ class Settings(BaseSettings):
     )
     max_batch_bytes: int = Field(
         1_000_000_000, ge=1_000, description="Largest batch, in bytes after decompression."
+    )
+    max_request_seconds: float = Field(
+        60,
+        gt=0,
+        description="Longest time until an answer begins, or between two parts of a body; in seconds.",
+    )
+    token_requests_per_minute: int = Field(
+        60_000, ge=0, description="Requests that one token may make a minute; 0 is no limit."
+    )
+    organization_requests_per_minute: int = Field(
+        120_000, ge=0, description="Requests that one organization may make a minute; 0 is no limit."
+    )
+    failed_logins_per_minute: int = Field(
+        120,
+        ge=0,
+        description="Requests without a valid token that an address may make a minute; 0 is no limit.",
+    )
+    max_webhooks: int = Field(50, ge=1, description="Most webhooks of one organization.")
+    store_memory: str = Field(
+        "50%",
+        pattern=r"^\d+(\.\d+)?\s*(%|[KMGT]i?B)$",
+        description="Memory that DuckDB may take for figures: a share of the machine's, or 4GB, say.",
     )
 
     smtp_host: str | None = Field(None, description="Mail server that reports are sent by.")

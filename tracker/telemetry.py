@@ -58,7 +58,26 @@ REFUSED_RECORDS = Counter(
     registry=REGISTRY,
 )
 FAILED_LOGINS = Counter(
-    "tracker_failed_logins_total", "Requests without a token that can be believed.", registry=REGISTRY
+    "tracker_failed_logins_total",
+    "Requests without a token that can be believed, by the reason.",
+    ["reason"],
+    registry=REGISTRY,
+)
+EVENTS = Counter(
+    "tracker_events_total",
+    "Events of other systems, by what became of them.",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+EXPIRING_TOKENS = Gauge(
+    "tracker_expiring_tokens",
+    "Tokens in use that expire within 14 days: what they let record will be refused.",
+    registry=REGISTRY,
+)
+NEXT_TOKEN_EXPIRY = Gauge(
+    "tracker_next_token_expiry_timestamp_seconds",
+    "When the next one of these expires, in seconds since 1970; NaN where none does.",
+    registry=REGISTRY,
 )
 REPLICATION_LAG = Gauge(
     "tracker_replication_lag_revisions",

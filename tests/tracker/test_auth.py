@@ -1,8 +1,9 @@
 """Tokens: who is let in, for what, and how a refusal is said."""
 
+import hmac
 import json
 import time
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ import httpx
 import jwt
 import pytest
 import time_machine
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from tests.server import Server, deployment, ndjson, run_tracker
 from tracker.auth.callers import Authenticator
@@ -130,13 +133,16 @@ def test_the_scheme_is_compared_without_case(server: Server) -> None:
 
 
 CALLS: dict[str, tuple[str, str, set[str]]] = {
-    "record": ("POST", PATH, {"deployments:write"}),
+    "record": ("POST", PATH, {"deployments:write", "deployments:record"}),
     "batch": ("POST", f"{PATH}/batch", {"deployments:write"}),
     "list": ("GET", PATH, {"deployments:read"}),
     "read": ("GET", f"{PATH}/1", {"deployments:read"}),
-    "report": ("POST", "/api/v1/incidents", {"deployments:write"}),
+    "report": ("POST", "/api/v1/incidents", {"deployments:write", "deployments:record"}),
     "revise": ("PATCH", "/api/v1/incidents/1", {"deployments:write"}),
     "incidents": ("GET", "/api/v1/incidents", {"deployments:write", "deployments:read"}),
+    "last": ("GET", f"{PATH}/last", {"deployments:write", "deployments:record", "deployments:read"}),
+    "team": ("PATCH", "/api/v1/repositories/1", set()),
+    "trusts": ("GET", "/api/v1/trusts", set()),
     "repositories": ("GET", "/api/v1/repositories", {"metrics:read"}),
     "metrics": ("GET", "/api/v1/metrics", {"metrics:read"}),
     "metric": ("GET", "/api/v1/metrics/change_failure_rate", {"metrics:read"}),
@@ -160,7 +166,7 @@ def test_who_may_not_call_is_not_told_whether_the_body_was_right(client_with: Cl
 
 
 def test_a_token_comes_from_the_command_line_alone_on_standard_output(server: Server) -> None:
-    done = server.run("token", "--org", "cli-org", "--scope", "deployments:write", "--days", "7")
+    done = server.run("token", "--org", "cli-org", "--scope", "deployments:write", "--days", "7", "--create")
     assert done.returncode == 0
     assert done.stderr == ""
     token = done.stdout.removesuffix("\n")
@@ -176,7 +182,7 @@ def test_a_revoked_token_is_refused_within_five_seconds(server: Server) -> None:
     token_id = jwt.decode(token, options={"verify_signature": False})["jti"]
     with server.client(token) as client:
         assert client.get(PATH).status_code == 200
-        done = server.run("token", "revoke", token_id)
+        done = server.run("token", "revoke", token)
         assert (done.returncode, done.stdout) == (0, f"Revoked {token_id}.\n")
         deadline = time.monotonic() + 5
         while (answered := client.get(PATH)).status_code == 200 and time.monotonic() < deadline:
@@ -346,8 +352,25 @@ def test_a_token_for_one_repository_blames_no_other(server: Server) -> None:
         assert admin.patch(path, json={"deployment": other}).status_code == 200
         # What it names is the admin's doing: to say that it is over is still its repository's own.
         assert client.patch(path, json={"resolved_at": "2026-03-02T11:00:00Z"}).status_code == 200
-        admin.post("/api/v1/incidents", json={"key": "theirs", "started_at": "2026-03-02T10:00:00Z"})
-        assert client.post("/api/v1/incidents", json=incident | {"key": "theirs"}).status_code == 403
+
+
+def test_whether_a_key_is_taken_out_of_reach_is_not_told(server: Server, organization: str) -> None:
+    """A limited token that reports an incident under somebody's key has one of its own by it."""
+    incidents = "/api/v1/incidents"
+    theirs = {"key": "theirs", "started_at": "2026-03-02T10:00:00Z"}
+    own = {**theirs, "repository_url": "https://github.com/acme/shop", "title": "own"}
+    with (
+        server.client(server.token("admin", organization)) as admin,
+        server.client(server.token("admin", organization, ("acme/shop",))) as limited,
+    ):
+        first = admin.post(incidents, json=theirs).json()["id"]
+        reported, again = (limited.post(incidents, json=own) for _ in range(2))
+        assert (reported.status_code, again.status_code) == (201, 200)
+        assert reported.json()["id"] == again.json()["id"] != first
+        assert admin.post(incidents, json=theirs).json()["id"] == first
+        ended = limited.post(incidents, json=own | {"resolved_at": "2026-03-02T11:00:00Z"}).json()
+        assert (ended["id"], ended["resolved_at"]) == (again.json()["id"], "2026-03-02T11:00:00Z")
+        assert admin.get(f"{incidents}/{first}").json()["resolved_at"] is None
 
 
 @pytest.mark.parametrize("repositories", ["", " ", "acme/shop,", "shop", "ac*e/x", "acme/**"])
@@ -364,3 +387,138 @@ def test_an_owner_is_no_host(server: Server) -> None:
         for url in ("https://acme/shop", "https://octo/x/y"):
             assert client.post(PATH, json=deployment(repository_url=url)).status_code == 403
         assert client.get("/api/v1/settings").status_code == 403
+
+
+def test_a_token_is_revoked_by_itself_or_by_its_id_and_is_not_written_down(
+    server: Server, organization: str
+) -> None:
+    for given in ("itself", "id"):
+        token = server.run("token", "--org", organization, "--scope", "admin", "--create").stdout.strip()
+        token_id = jwt.decode(token, options={"verify_signature": False})["jti"]
+        done = server.run("token", "revoke", token if given == "itself" else token_id)
+        assert (done.returncode, done.stdout) == (0, f"Revoked {token_id}.\n")
+        with server.client(token) as client:
+            assert wait_for_status(client, 401) < 5
+        assert server.run("token", "revoke", token_id).stdout == f"{token_id} was revoked already.\n"
+
+
+@pytest.mark.parametrize("given", ["1234", "", "   ", "a b", "x.y.z", "e" * 300, "f" * 32])
+def test_what_is_no_known_token_is_not_revoked(server: Server, given: str) -> None:
+    done = server.run("token", "revoke", given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("tracker: ")
+    if given == "f" * 32:
+        # Of a token that was made elsewhere, whoever revokes it has to know the id.
+        assert server.run("token", "revoke", given, "--unknown").returncode == 0
+
+
+def test_a_mistyped_organization_mints_nothing(tmp_path: Path) -> None:
+    assert run_tracker(tmp_path, "token", "--org", "acme", "--scope", "admin").returncode == 0
+    done = run_tracker(tmp_path, "token", "--org", "amce", "--scope", "admin")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no organization amce: is acme meant?" in done.stderr
+    assert run_tracker(tmp_path, "token", "--org", "amce", "--scope", "admin", "--create").returncode == 0
+    assert run_tracker(tmp_path, "organization", "create", "third").returncode == 0
+    assert run_tracker(tmp_path, "organization", "list").stdout.split() == ["acme", "amce", "third"]
+
+
+ODD_CLAIMS = {
+    "a NUL in the subject": {"sub": "a\x00b"},
+    "half a character in the subject": {"sub": "\ud800"},
+    "an escape in the subject": {"sub": "\x1b[31m"},
+    "an endless subject": {"sub": "x" * 100_000},
+    "an empty subject": {"sub": ""},
+    "an id that is a number": {"jti": 7},
+    "another issuer": {"iss": "evil"},
+    "an issuer that is a number": {"iss": 0},
+    "issuers": {"iss": ["tracker"]},
+    "an end beyond all numbers": {"exp": 10**400},
+}
+
+
+@pytest.mark.parametrize("claims", ODD_CLAIMS.values(), ids=ODD_CLAIMS)
+def test_odd_claims_are_refused_on_both_databases_alike(
+    server: Server, ring: KeyRing, claims: dict[str, Any]
+) -> None:
+    token = sign_text(ring, claims)
+    with server.client() as client:
+        answered = client.post(PATH, headers={"Authorization": f"Bearer {token}"}, json=deployment())
+    assert answered.status_code == 401
+
+
+def sign_text(ring: KeyRing, changes: dict[str, Any]) -> str:
+    """A token whose payload is written by hand: libraries do not write half characters."""
+    head = sign(ring).partition(".")[0]
+    payload = json.loads(base64_decoded(sign(ring).split(".")[1])) | changes
+    signed = f"{head}.{urlsafe_b64encode(json.dumps(payload).encode()).decode().rstrip('=')}"
+    key = ring.newest.signing
+    assert key is not None
+    signature = hmac.digest(key.key, signed.encode(), "sha256")
+    return f"{signed}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def base64_decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(server: Server, ring: KeyRing) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    with server.client(sign(ring, iat=ahead, exp=ahead + timedelta(hours=1))) as client:
+        assert client.get(PATH).status_code == 200
+    with server.client(sign(ring, nbf=ahead)) as client:
+        assert "not valid yet" in client.get(PATH).json()["detail"]
+
+
+def test_why_nobody_was_let_in_is_logged_and_counted(tmp_path: Path) -> None:
+    with Server(tmp_path, TRACKER_LOG_FORMAT="json") as running:
+        ring = load(tmp_path / "data" / "keys.json")
+        tokens = {
+            "expired": sign(ring, exp=datetime.now(UTC) - timedelta(hours=1), jti="t-1"),
+            "audience": sign(ring, aud="x", jti="t-2"),
+            "malformed": "a.b.c",
+        }
+        for token in tokens.values():
+            with running.client(token) as client:
+                client.get(PATH)
+        with running.client() as nobody:
+            nobody.get(PATH)
+            figures = nobody.get("/metrics").text
+        events = {
+            event["reason"]: event
+            for line in running.output
+            if "refusal" in line
+            for event in [json.loads(line)]
+        }
+    for reason in ("expired", "audience", "malformed", "missing"):
+        assert f'tracker_failed_logins_total{{reason="{reason}"}} 1.0' in figures
+    assert {name: events["expired"][name] for name in ("organization", "subject", "token_id", "refusal")} == {
+        "organization": "acme", "subject": "ci", "token_id": "t-1", "refusal": "the token has expired",
+    }  # fmt: skip
+    assert events["audience"]["token_id"] == "t-2"
+    # What nobody has signed is nobody's.
+    assert "token_id" not in events["malformed"]
+
+
+def rsa_key(bits: int, **more: str) -> dict[str, Any]:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return {**RSAAlgorithm.to_jwk(private, as_dict=True), "kid": "k", "alg": "RS256"} | more
+
+
+UNFIT = {
+    "has 1024 bits": lambda: [rsa_key(1_024)],
+    "has 16 bytes": lambda: [{"kty": "oct", "k": "c2l4dGVlbiBieXRlcy4uLg"[:22], "kid": "k", "alg": "HS256"}],
+    "is not for signing": lambda: [generate(SigningAlgorithm.ES256) | {"use": "enc", "kid": "k"}],
+    "more than one key k": lambda: [
+        generate(SigningAlgorithm.ES256) | {"kid": "k"},
+        generate(SigningAlgorithm.HS256) | {"kid": "k"},
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", UNFIT)
+def test_an_unfit_key_is_refused_at_the_start(tmp_path: Path, reason: str) -> None:
+    keys = json.dumps({"keys": UNFIT[reason]()})
+    done = run_tracker(tmp_path, "serve", "--port", "0", TRACKER_KEYS=keys)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -160,10 +160,8 @@ def test_commands_work_beside_a_running_service(tmp_path: Path) -> None:
             run_tracker(tmp_path, "metrics", "--org", "acme", "--from", "2026-01-01", "--json").stdout
         )
         assert shown["metrics"]["deployment_frequency"]["deployments"] == 2
-        assert {path.name for path in (tmp_path / "data" / "stores").glob("*.duckdb")} == {
-            "0.duckdb",
-            "1.duckdb",
-        }
+        stores = (tmp_path / "data" / "stores").glob("*/acme.duckdb")
+        assert {path.parent.name for path in stores} == {"0", "1"}
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
@@ -263,3 +261,32 @@ def test_a_long_cell_and_an_incident_of_a_commit_come_back_from_csv(tmp_path: Pa
         run_tracker(tmp_path, "export", "--org", "acme", "-o", "table.csv", *options)
         again = run_tracker(tmp_path, "import", "table.csv", "--org", "acme")
         assert again.stdout == "0 recorded, 1 repeated, 0 failed\n", again.stderr
+
+
+ODD_NAMES = {
+    "team": "[/foo]",
+    "service": "\x1b]0;owned\x07\x1b[2J\x1b[31mweb\u202e",
+    "branch": "[link=https://evil.example]x[/link]",
+    "environment": "production",
+    "version": "[bold]1[/bold]",
+}
+
+
+def test_what_is_recorded_neither_breaks_nor_steers_the_terminal(tmp_path: Path) -> None:
+    run_tracker(tmp_path, "token", "--org", "acme", "--scope", "admin")
+    record = {
+        "repository_url": "https://github.com/acme/shop",
+        "finished_at": "2026-03-02T10:00:00Z",
+        **ODD_NAMES,
+    }
+    assert run_tracker(tmp_path, "import", "-", "--org", "acme", stdin=json.dumps(record)).returncode == 0
+    window = ("--org", "acme", "--from", "2026-03-01", "--to", "2026-04-01")
+    for command in (
+        ("metrics", *window, "--group-by", "team"), ("metrics", *window, "--group-by", "service"), ("metrics", *window, "--group-by", "branch"),
+        ("metrics", "explain", "deployment_frequency", *window), ("teams", "list", "--org", "acme"),
+    ):  # fmt: skip
+        done = run_tracker(tmp_path, *command)
+        assert (done.returncode, done.stderr) == (0, ""), command
+        assert not [one for one in done.stdout if not one.isprintable() and one != "\n"], command
+    # As it was recorded, and not as markup.
+    assert "[/foo]" in run_tracker(tmp_path, "metrics", *window, "--group-by", "team").stdout

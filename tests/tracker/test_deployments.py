@@ -168,6 +168,18 @@ def test_a_broken_body_is_refused_as_a_problem(client: httpx.Client, body: bytes
     assert answered.headers["Content-Type"] == "application/problem+json"
 
 
+def test_a_name_that_stands_twice_is_refused(client: httpx.Client) -> None:
+    """Readers of JSON differ in which of the two is meant."""
+    body = b'{"repository_url": "https://github.com/acme/shop", "version": "1", "labels": {"a": "1", "b": "2", "a": "3"}}'
+    answered = client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert answered.status_code == 400
+    assert answered.json()["errors"] == [{"pointer": "/a", "detail": "stands there twice"}]
+    line = body.replace(b'"version": "1"', b'"version": "1", "version": "2", "status": "in_progress"')
+    batch = client.post(f"{PATH}/batch", content=line.replace(b', "a": "3"', b""))
+    assert batch.json()["errors"] == [{"line": 1, "detail": "/version stands there twice"}]
+    assert client.get(PATH).json()["items"] == []
+
+
 def test_a_body_beyond_the_limit_is_too_large(client: httpx.Client) -> None:
     answered = client.post(PATH, content=b'{"title": "' + b"x" * 11_000_000 + b'"}')
     assert answered.status_code == 413

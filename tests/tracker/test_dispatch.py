@@ -16,12 +16,12 @@ from sqlalchemy import event
 from tests.conftest import Book
 from tests.server import Server, deployment
 from tests.subscriber import Heard, Subscriber
+from tracker.egress import is_permitted
 from tracker.records.ledger import Author
 from tracker.webhooks import collector
 from tracker.webhooks.collector import Collector
 from tracker.webhooks.deliveries import redeliver
 from tracker.webhooks.dispatcher import LEASE_SECONDS, Dispatcher
-from tracker.webhooks.egress import is_permitted
 from tracker.webhooks.events import EventKind, read_events
 from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
 from tracker.webhooks.shapes import STANDARD, WebhookShape
@@ -509,6 +509,7 @@ def test_after_a_kill_delivery_goes_on_where_it_was(tmp_path: Path) -> None:
         ("100.64.0.1", False), ("169.254.169.254", False), ("224.0.0.1", False), ("0.0.0.0", False),
         ("255.255.255.255", False), ("::1", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
         ("::ffff:10.0.0.1", False), ("fec0::1", False), ("64:ff9b:1::a00:1", False), ("::ffff:0:7f00:1", False), ("::7f00:1", False), ("::ffff:93.184.216.34", True), ("64:ff9b::a00:1", False), ("2002:a00:1::", False),
+        ("192.0.0.192", False), ("3fff::1", False), ("5f00::1", False),
         ("192.0.2.1", False), ("172.16.5.5", True), ("172.17.0.1", False),
     ],
 )  # fmt: skip

@@ -23,6 +23,9 @@ from tests.conftest import Postgres, now
 from tests.server import Server, deployment, ndjson
 from tests.tracker.test_durability import post_until_the_service_is_gone
 from tests.waiting import wait_until
+from tracker.records.engine import _WRITER_LOCK, connect, write_transaction
+from tracker.records.failures import UNAVAILABLE
+from tracker.records.ledger import KnownRepositories, Ledger
 
 PATH = "/api/v1/deployments"
 FREQUENCY = "/api/v1/metrics/deployment_frequency"
@@ -215,6 +218,28 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
         require_every_one_once(server, load.acknowledged, sqlite_ids(server))
 
 
+def test_on_a_full_disk_a_command_says_so_in_a_line(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        client.post(PATH, json=deployment()).raise_for_status()
+    shutil.rmtree(tmp_path / "data" / "stores", ignore_errors=True)
+    said = subprocess.run(
+        [sys.executable, "-c", _IN_LITTLE_SPACE, "verify"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert said.returncode == 1
+    assert said.stderr.count("\n") == 1
+    assert "cannot be kept" in said.stderr or "cannot be used" in said.stderr
+
+
+_IN_LITTLE_SPACE = """
+import resource, signal, sys
+from tracker.cli.main import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+main()
+"""
+
+
 @pytest.fixture
 def without_privileges() -> list[str]:
     """What has the file modes hold for root too."""
@@ -274,3 +299,86 @@ def test_postgresql_stopped_for_twenty_seconds(own_postgres: Postgres, tmp_path:
             load.wait_for_more()
         assert {refusal.status_code for refusal in load.refusals} == {503}
         require_every_one_once(server, load.acknowledged, postgres_ids(url))
+
+
+def test_a_writer_lock_that_is_held_elsewhere_is_waited_for_some_seconds(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """A process that was stopped in a commit, or a host that was cut off: it holds the lock, and says nothing."""
+    url = postgres.database()
+    with Server(tmp_path, TRACKER_DATABASE_URL=url) as server, server.client(server.token()) as client:
+        assert client.post(PATH, json=deployment()).status_code == 201
+        with psycopg.connect(url) as holder:
+            holder.execute("begin")
+            holder.execute(f"select pg_advisory_xact_lock({_WRITER_LOCK})")
+            began = time.monotonic()
+            require_refused(client.post(PATH, json=deployment()))
+            assert time.monotonic() - began < 10
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/healthz").status_code == 200
+            assert client.get(PATH).status_code == 200
+            holder.rollback()
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post(PATH, json=deployment()).status_code == 201
+
+
+def test_a_writer_that_stops_in_a_transaction_loses_its_lock(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others go on within seconds; whoever was stopped is told that nothing was recorded, as if it was away."""
+    stopped = connect(postgres.database())
+    other = connect(stopped.url.render_as_string(hide_password=False))
+    with write_transaction(stopped) as connection:
+        assert connection.exec_driver_sql("show idle_in_transaction_session_timeout").scalar() == "10s"
+
+    def stop_in_a_commit() -> None:
+        monkeypatch.setattr("tracker.records.engine._IDLE_WRITER", "1s")
+        with write_transaction(stopped) as connection:
+            monkeypatch.undo()
+            Ledger(connection, KnownRepositories()).ensure_organization("stopped")
+            with write_transaction(other) as beside:
+                Ledger(beside, KnownRepositories()).ensure_organization("other")
+
+    with pytest.raises(UNAVAILABLE):
+        stop_in_a_commit()
+    with other.connect() as reading:
+        assert reading.exec_driver_sql("select slug from organizations").all() == [("other",)]
+    stopped.dispose()
+    other.dispose()
+
+
+def test_a_transaction_that_the_database_ends_is_a_database_that_is_away(postgres: Postgres) -> None:
+    engine = connect(postgres.database())
+    for sqlstate in ("25P03", "25P04"):
+        with pytest.raises(UNAVAILABLE), engine.connect() as connection:
+            connection.exec_driver_sql(
+                f"do $$ begin raise exception 'ended' using errcode = '{sqlstate}'; end $$"
+            )
+    engine.dispose()
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+def test_a_file_that_is_not_the_one_that_was_opened_takes_no_records(tmp_path: Path, replaced: bool) -> None:
+    """Nothing is acknowledged that the next start will not find; put back, the service goes on."""
+    with Server(tmp_path) as server, server.client(server.token()) as client:
+        file, kept = tmp_path / "data" / "tracker.db", tmp_path / "kept.db"
+        assert client.post(PATH, json=deployment(deployment_node_id="before")).status_code == 201
+        assert client.get("/readyz").status_code == 200
+        if replaced:
+            assert server.run("backup", str(tmp_path / "copy.db")).returncode == 0
+        file.rename(kept)
+        if replaced:
+            (tmp_path / "copy.db").rename(file)
+        for _ in range(3):
+            require_refused(client.post(PATH, json=deployment()))
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        kept.rename(file)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post(PATH, json=deployment(deployment_node_id="after")).status_code == 201
+    with sqlite3.connect(file) as connection:
+        ids = [
+            row[0]
+            for row in connection.execute("select deployment_node_id from deployments order by revision")
+        ]
+    assert ids == ["before", "after"]

@@ -21,6 +21,11 @@ MEDIA_TYPES = {
 }
 
 
+@pytest.fixture(scope="module")
+def server(sqlite_server: Server) -> Server:
+    return sqlite_server
+
+
 @pytest.fixture
 def client(client_with: Callable[..., httpx.Client]) -> Iterator[httpx.Client]:
     client = client_with()

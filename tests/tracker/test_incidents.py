@@ -293,3 +293,23 @@ def test_a_name_that_nothing_is_known_by_is_told(
     warnings = client.post(PATH, json=incident(**fields)).json()["warnings"]
     assert [one["code"] for one in warnings] == ["unknown_name"] * len(unknown)
     assert all(name in one["detail"] for name, one in zip(unknown, warnings, strict=True))
+
+
+def test_a_limited_token_is_not_told_which_deployments_there_are(
+    client: httpx.Client, client_with: Callable[..., httpx.Client]
+) -> None:
+    """Of another repository's and of none the answer is the same, to the letter."""
+    hidden = deployment(repository_url="https://github.com/acme/hidden")
+    there = client.post("/api/v1/deployments", json=hidden).json()["id"]
+    nowhere = there[:-1] + ("0" if there[-1] != "0" else "1")
+    limited = client_with("deployments:write", "acme/shop")
+    own = {"started_at": "2026-03-02T10:00:00Z", "repository_url": "https://github.com/acme/shop"}
+    for path, body in ((PATH, own), ("/api/v1/deployments", deployment())):
+        field = "deployment" if path == PATH else "remediates"
+        answers = [limited.post(path, json={**body, field: one}) for one in (there, nowhere)]
+        assert [answered.status_code for answered in answers] == [403, 403]
+        assert answers[0].text == answers[1].text
+    # A name of one's own, which is no record's id, waits for what it names.
+    assert limited.post(PATH, json={**own, "deployment": "run-7"}).status_code == 201
+    # Who may see all is told that nothing is known by it.
+    assert client.post(PATH, json={**own, "deployment": nowhere}).status_code == 201

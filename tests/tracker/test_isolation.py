@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,25 @@ AT = "2026-03-02T{:02}:00:00Z".format
 MARCH = "from=2026-03-01&to=2026-04-01"
 # What the victim's records say, and nobody else's.
 SECRET = "Hush"
+# What clients call things themselves, the same for everybody.
+NAMED = {
+    "project": "acme%2Flab",
+    "group": "acme",
+    "sentry_organization": "acme",
+    "version": "v9",
+    "sleuth_organization": "acme",
+    "slug": "shop",
+}
 OF_NO_ORGANIZATION = {
     "/healthz", "/readyz", "/metrics", "/schema", "/schema/openapi.json", "/schema/{path}", "/static/{name}", "/docs",
     "/docs/{name}", "/sign-in", "/login",
+    # What GitHub's clients ask of an installation and of whoever has the token.
+    *(f"{prefix}{path}" for prefix in ("", "/api/v3") for path in ("/user", "/rate_limit", "/meta")), "/api/v3",
+    "/graphql", "/api/graphql",
+    # What GitLab's and Sentry's ask.
+    "/api/v4/user", "/api/v4/version", "/api/0",
+    # What Matatika's ask: the profile is the token's own.
+    "/api/profiles", "/api/profiles/{profile_id}",
     # Public on purpose: whoever has a badge's link sees its figure.
     "/badges/{badge_file}",
 }  # fmt: skip
@@ -42,6 +59,10 @@ BEGUN = {
     "title": "Release", "branch": "main", "commit_id": "d" * 40, "repository_url": SHOP, "member_id": "mona",
     "pull_request_number": 7,
 }  # fmt: skip
+
+
+# Marks where a history begins, and records nothing.
+BEFORE_ALL = {"sha": "5" * 40, "commits": [{"revision": "5" * 40, "files": ["ignored"]}]}
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,9 @@ class Route:
         )
 
 
+PUSHED = {"repository_url": SHOP, "before": "a" * 40, "commits": [{"sha": "b" * 40, "committed_at": AT(9)}]}
+
+
 def github(prefix: str) -> list[Route]:
     """GitHub's interface, at each of the places where its clients look for it."""
     one = f"{prefix}/repos/{{owner}}/{{repo}}"
@@ -88,14 +112,94 @@ def github(prefix: str) -> list[Route]:
     ]
 
 
+def datadog() -> list[Route]:
+    """Datadog's DORA interface."""
+    base = "/api/v2/dora"
+    at = {"started_at": 1_772_445_600, "finished_at": 1_772_449_200}
+    deployed = {
+        "data": {
+            "attributes": {**at, "service": "web", "git": {"repository_url": SHOP, "commit_sha": "9" * 40}}
+        }
+    }
+    failed = {
+        "data": {
+            "attributes": {**at, "services": ["web"], "git": {"repository_url": SHOP, "commit_sha": "9" * 40}}
+        }
+    }
+    marked: dict[str, Any] = {"change_failure": True}
+    version = {**marked, "service": "web", "env": "production", "version": "v1"}
+    return [
+        Route("POST", f"{base}/deployment", 200, 403, body=deployed),
+        Route("POST", f"{base}/failure", 200, 403, body=failed),
+        Route("POST", f"{base}/incident", 200, 403, body=failed),
+        Route(
+            "PATCH", f"{base}/deployments/{{deployment_id}}", 404, 404, body={"data": {"attributes": marked}}
+        ),
+        Route("PATCH", f"{base}/deployments", 404, 404, body={"data": {"attributes": version}}),
+        Route("POST", f"{base}/deployments", 200, 200, body={"data": {"attributes": {}}}),
+        Route("POST", f"{base}/failures", 200, 200, body={"data": {"attributes": {}}}),
+        Route("GET", f"{base}/deployments/{{deployment_id}}", 404, 404),
+        Route("GET", f"{base}/failures/{{incident_id}}", 404, 404),
+        Route("DELETE", f"{base}/deployment/{{deployment_id}}", 404, 404),
+        Route("DELETE", f"{base}/failure/{{incident_id}}", 404, 404),
+    ]
+
+
+def devlake(prefix: str) -> list[Route]:
+    """DevLake's webhooks, at each of the places where they are posted to."""
+    at = {"startedDate": AT(9), "finishedDate": AT(10)}
+    commit = {**at, "repoUrl": SHOP, "commitSha": "8" * 40}
+    issue = {"issueKey": "I-1", "type": "INCIDENT", "createdDate": AT(10)}
+    base = f"/api/rest/plugins/webhook{prefix}/{{webhook}}"
+    return [
+        Route("POST", f"{base}/deployments", 200, 403, body={**at, "id": "7", "deploymentCommits": [commit]}),
+        Route("POST", f"{base}/issues", 200, 403, body=issue),
+        Route("POST", f"{base}/issue/{{issue_key}}/close", 404, 404),
+    ]
+
+
+def gitlab() -> list[Route]:
+    """GitLab's interface: projects, their deployments, and the metrics of both kinds."""
+    one = "/api/v4/projects/{project}"
+    made = {"environment": "production", "sha": "7" * 40, "ref": "main", "tag": False, "status": "success"}
+    metrics = "dora/metrics?metric=deployment_frequency&start_date=2026-03-01&end_date=2026-04-01"
+    return [
+        Route("GET", one, 200, 404),
+        Route("GET", f"{one}/deployments", 200, 404),
+        Route("POST", f"{one}/deployments", 201, 404, body=made),
+        Route("GET", f"{one}/deployments/{{deployment_number}}", 404, 404),
+        Route("PUT", f"{one}/deployments/{{deployment_number}}", 404, 404, body={"status": "failed"}),
+        Route("GET", f"{one}/dora/metrics", 200, 404, metrics.removeprefix("dora/metrics")),
+        Route("GET", "/api/v4/groups/{group}/dora/metrics", 200, 200, metrics.removeprefix("dora/metrics")),
+    ]
+
+
+def sentry() -> list[Route]:
+    """Sentry's releases and deploys."""
+    base = "/api/0/organizations/{sentry_organization}"
+    one = f"{base}/releases/{{version}}"
+    said = {"version": "v9", "projects": ["shop"]}
+    return [
+        Route("GET", f"{base}/repos", 200, 200),
+        Route("POST", f"{base}/releases", 201, 201, body=said),
+        Route("PUT", one, 200, 200, body=said),
+        Route("GET", one, 404, 404),
+        Route("GET", f"{one}/previous-with-commits", 200, 200),
+        Route("POST", f"{one}/deploys", 201, 400, body={"environment": "live", "projects": ["shop"]}),
+        Route("GET", f"{one}/deploys", 200, 200),
+    ]
+
+
 TABLE = [
     Route("GET", DEPLOYMENTS, 200, 200),
     Route("GET", DEPLOYMENTS, 200, 200, "?team=checkout"),
     Route("GET", DEPLOYMENTS, 200, 200, "?repository=acme/shop"),
     Route("POST", DEPLOYMENTS, 201, 403, "?receipt=true", deployment(**DEPLOYED)),
     Route("POST", f"{DEPLOYMENTS}/batch", 200, 400, body=ndjson(deployment(**REPAIRED))),
+    Route("POST", "/api/v1/pushes", 201, 403, body=PUSHED),
     Route("GET", f"{DEPLOYMENTS}/export", 200, 200),
     Route("GET", f"{DEPLOYMENTS}/export", 200, 200, "?format=csv&team=checkout"),
+    Route("GET", f"{DEPLOYMENTS}/last", 200, 403, f"?repository_url={SHOP}"),
     Route("GET", f"{DEPLOYMENTS}/{{deployment_id}}", 404, 404),
     Route("PATCH", f"{DEPLOYMENTS}/{{deployment_id}}", 404, 404, body={"status": "fail"}),
     Route("DELETE", f"{DEPLOYMENTS}/{{deployment_id}}", 404, 404),
@@ -120,6 +224,19 @@ TABLE = [
     Route("PATCH", "/api/v1/repositories/{repository_id}", 404, 403, body={"aliases": ["github.com/a/b"]}),
     Route("GET", "/api/v1/settings", 200, 403),
     Route("PATCH", "/api/v1/settings", 200, 403, body={"failure_signals": ["status"]}),
+    Route("GET", "/api/v1/trusts", 200, 403),
+    Route("POST", "/api/v1/trusts", 201, 403, body={"kind": "circleci", "organization": "theirs"}),
+    Route("DELETE", "/api/v1/trusts/{trust_id}", 404, 403),
+    Route("GET", "/api/v1/intakes", 200, 403),
+    Route("POST", "/api/v1/intakes", 201, 403, body={"source": "github"}),
+    Route("GET", "/api/v1/intakes/{intake_id}", 404, 403),
+    Route("PATCH", "/api/v1/intakes/{intake_id}", 404, 403, body={"names": {"theirs": {"service": "theirs"}}}),
+    Route("DELETE", "/api/v1/intakes/{intake_id}", 404, 403),
+    Route("POST", "/api/v1/intakes/{intake_id}/secrets", 404, 403, body={}),
+    Route("DELETE", "/api/v1/intakes/{intake_id}/secrets/oldest", 404, 403),
+    Route("GET", "/api/v1/events", 200, 403),
+    Route("POST", "/api/v1/events/{source}", 200, 200, body={}),
+    Route("POST", "/api/v1/events/{source}/{intake_id}", 404, 403, body={}),
     Route("GET", "/api/v1/badges", 200, 200),
     Route("POST", "/api/v1/badges", 201, 201, body={"metric": "deployment_frequency", "parameters": {"last": "13w"}}),
     Route("DELETE", "/api/v1/badges/{badge_id}", 404, 404),
@@ -140,6 +257,8 @@ TABLE = [
     Route("GET", "/api/v1/metrics/{name}/explain", 200, 200, f"?{MARCH}&repository=acme/shop"),
     Route("GET", "/api/v1/metrics/{name}/profiles", 200, 200, f"?{MARCH}"),
     Route("POST", "/v1/organization/deployment", 201, 403, body=BEGUN),
+    Route("GET", "/api/workspaces", 200, 200),
+    Route("GET", WORKSPACE, 404, 404),
     Route("POST", f"{WORKSPACE}/deployments", 404, 404),
     # A signature says who may, no token.
     Route("POST", f"{WORKSPACE}/deployments/github-webhook", 401, 401, body={}),
@@ -150,6 +269,16 @@ TABLE = [
     Route("PUT", f"{JOB}/stopped", 404, 404),
     Route("POST", f"{QOVERY}/deploy", 404, 404, "?forceEvent=STOP"),
     Route("GET", f"{QOVERY}/status", 404, 404),
+    *gitlab(),
+    *sentry(),
+    Route("POST", "/linearb/api/v1/deployments", 200, 403, body={"repo_url": SHOP, "ref_name": "v9"}),
+    Route("POST", "/swarmia/deployments", 201, 403, body={"version": "v9", "repositoryFullName": "acme/shop"}),
+    # A name that the limited one does not reach is to it one that nobody knows: then its own repository is meant.
+    Route("POST", "/api/1/deployments/{sleuth_organization}/{slug}/register_deploy", 200, 200, body=BEFORE_ALL),
+    *datadog(),
+    *devlake(""),
+    *devlake("/connections"),
+    *devlake("/connections/by-name"),
     *github(""),
     *github("/api/v3"),
 ]  # fmt: skip
@@ -173,12 +302,18 @@ PAGES = [
     Route("GET", "/api/v1/tokens", 200, 403),
     Route("GET", "/settings", 200, 403),
     Route("GET", "/tokens", 200, 403),
+    Route("GET", "/intakes", 200, 403),
 ]
 FORMS = [
     Route("POST", "/repositories/{repository_id}", 404, 403, body={"team": "theirs"}),
     Route("POST", "/settings", 200, 403, body={"timezone": "UTC", "failure_signals": "status"}),
     Route("POST", "/tokens", 200, 403, body={"subject": "x", "scope": "admin", "days": "9"}),
     Route("POST", "/tokens/revoke", 404, 403, body={"token_id": "{token_id}"}),
+    Route("POST", "/intakes", 200, 403, body={"source": "github"}),
+    Route("POST", "/intakes/remove", 404, 403, body={"intake_id": "{intake_id}"}),
+    Route(
+        "POST", "/intakes/names", 404, 403, body={"intake_id": "{intake_id}", "names": "name,service\nx,y"}
+    ),
     Route("POST", "/sign-out", 303, 303, body={}),
 ]
 READS = [route for route in TABLE if route.method == "GET"]
@@ -188,6 +323,8 @@ TELLING = {
     for path in (
         DEPLOYMENTS, "/api/v1/changes?since=2020-01-01T00:00:00Z", f"{DEPLOYMENTS}/{{deployment_id}}/steps",
         "/api/v1/webhooks", f"{WEBHOOK}/deliveries", f"{WORKSPACE}/jobs", f"{QOVERY}/status",
+        "/api/v4/projects/{project}/deployments", "/api/0/organizations/{sentry_organization}/releases/{version}",
+        "/api/0/organizations/{sentry_organization}/releases/{version}/deploys",
         "/repos/{owner}/{repo}/deployments", "/repos/{owner}/{repo}/deployments/{number}/statuses",
         f"/api/v1/metrics?{MARCH}&repository=acme/shop",
     )
@@ -211,7 +348,7 @@ def test_the_table_names_every_route(tmp_path: Path) -> None:
     assert served == {(route.method, route.path) for route in [*TABLE, *PAGES, *FORMS]}
 
 
-@dataclass(frozen=True)
+@dataclass
 class House:
     """An organization with one of everything, and two who have no business there.
 
@@ -223,6 +360,11 @@ class House:
     things: Sequence[Mapping[str, str]]
     seen_before: Mapping[tuple[str, str], str]
 
+    @cached_property
+    def seen_at_first(self) -> dict[str, str]:
+        """What the victim sees before anybody else has written anything."""
+        return self.seen_by_the_victim()
+
     def seen_by_the_victim(self) -> dict[str, str]:
         """What a change of anything would show in."""
         reads = [route for route in READS if route.name in TELLING]
@@ -230,7 +372,7 @@ class House:
 
 
 @contextmanager
-def opened_house(server: Server, name: str) -> Iterator[House]:
+def opened_house(server: Server, name: str, *, is_read: bool) -> Iterator[House]:
     with (
         server.client(server.token(org=name)) as victim,
         server.client(server.token(org=f"{name}-stranger")) as stranger,
@@ -239,12 +381,14 @@ def opened_house(server: Server, name: str) -> Iterator[House]:
         askers = {"stranger": stranger, "limited": limited}
         record_some(stranger, SHOP)
         record_some(limited, OTHER)
-        nothing = {"owner": "acme", "repo": "shop", "chart_file": "lead_time_for_changes.svg"}
+        nothing = {
+            "owner": "acme", "repo": "shop", "chart_file": "lead_time_for_changes.svg", **NAMED,
+        }  # fmt: skip
         before = {
             (asker, path): client.get(path).text
             for asker, client in askers.items()
             for route in READS
-            if getattr(route, asker) == 200
+            if is_read and getattr(route, asker) == 200
             for path in route.paths([nothing])
         }
         yield House(victim, askers, record_everything(server, victim, name), before)
@@ -252,14 +396,14 @@ def opened_house(server: Server, name: str) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def read_house(server: Server) -> Iterator[House]:
-    with opened_house(server, "read-house") as house:
+    with opened_house(server, "read-house", is_read=True) as house:
         yield house
 
 
 @pytest.fixture(scope="module")
 def written_house(server: Server) -> Iterator[House]:
     """Strangers record things of their own here."""
-    with opened_house(server, "written-house") as house:
+    with opened_house(server, "written-house", is_read=False) as house:
         yield house
 
 
@@ -300,6 +444,19 @@ def record_everything(server: Server, client: httpx.Client, organization: str) -
     sent(client, "PATCH", f"/api/v1/repositories/{repository_id}", {"team": "checkout"})
     sent(client, "PATCH", "/api/v1/settings", {"attribution_gap_days": 5})
 
+    trust_id = sent(
+        client, "POST", "/api/v1/trusts", {"kind": "circleci", "organization": f"{SECRET}-{organization}"}
+    )["id"]
+    intake_id = sent(client, "POST", "/api/v1/intakes", {"source": "github"})["id"]
+    sent(client, "POST", f"/api/v1/events/github/{intake_id}", {"zen": SECRET})
+    made = {"environment": "production", "sha": "6" * 40, "ref": SECRET, "tag": False, "status": "success"}
+    gitlab_number = sent(client, "POST", "/api/v4/projects/acme%2Flab/deployments", made)["id"]
+    release = {"version": "v9", "projects": ["shop"], "url": f"https://ci.example/{SECRET}"}
+    sent(client, "POST", "/api/0/organizations/acme/releases", release)
+    deploy = {"environment": "production", "name": SECRET, "dateFinished": AT(10)}
+    sent(client, "POST", "/api/0/organizations/acme/releases/v9/deploys", deploy)
+    issue = {"issueKey": "I-9", "type": "INCIDENT", "createdDate": AT(12), "title": SECRET}
+    assert client.post("/api/rest/plugins/webhook/1/issues", json=issue).status_code == 200
     badge_id = sent(client, "POST", "/api/v1/badges", {"metric": "deployment_frequency"})["id"]
     # It is known once it was used, and that was written down.
     wait_until(lambda: sent(client, "GET", "/api/v1/tokens")["items"])
@@ -330,7 +487,9 @@ def record_everything(server: Server, client: httpx.Client, organization: str) -
     things = {
         "deployment_id": first["id"], "incident_id": incident_id, "repository_id": repository_id,
         "webhook_id": webhook, "delivery_id": delivery["id"], "workspace_id": workspace, "job_id": job,
-        "owner": "acme", "repo": "shop", "badge_id": badge_id, "token_id": token_id,
+        "owner": "acme", "repo": "shop", "badge_id": badge_id, "token_id": token_id, "trust_id": trust_id,
+        "intake_id": intake_id, "source": "github", "webhook": "1", "issue_key": "I-9",
+        **NAMED, "deployment_number": str(gitlab_number),
         "chart_file": "lead_time_for_changes.svg",
     }  # fmt: skip
     return [{**things, **number} for number in numbers]
@@ -362,7 +521,7 @@ def test_what_one_records_changes_nothing_that_another_reads(
 @pytest.mark.parametrize("asker", ASKERS)
 @pytest.mark.parametrize("route", cases(WRITES))
 def test_what_one_writes_changes_nothing_of_anothers(written_house: House, route: Route, asker: str) -> None:
-    before = written_house.seen_by_the_victim()
+    before = written_house.seen_at_first
     for path in route.paths(written_house.things):
         body = {"content": route.body} if isinstance(route.body, bytes) else {"json": route.body}
         answered = written_house.askers[asker].request(route.method, path, **body)
@@ -402,7 +561,7 @@ def browser_of(server: Server, client: httpx.Client) -> Iterator[httpx.Client]:
 
 
 def form_key_of_page(browser: httpx.Client) -> str:
-    found = re.search(r'name="form_key" value="(\w+)"', browser.get("/").text)
+    found = re.search(r'name="form_key" value="(\w+)"', browser.get("/incidents").text)
     assert found is not None
     return found[1]
 

@@ -1,6 +1,9 @@
 """The metrics over HTTP: their shape, their parameters, and the promised figures over real records."""
 
 import gzip
+import itertools
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -27,6 +30,11 @@ FIELDS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def server(sqlite_server: Server) -> Server:
+    return sqlite_server
+
+
 def test_the_summary_holds_each_metric_with_every_promised_field(client: httpx.Client) -> None:
     summary = client.get(METRICS).json()["metrics"]
     assert {name: set(answer) for name, answer in summary.items()} == FIELDS
@@ -41,6 +49,65 @@ def test_a_metric_alone_is_as_in_the_summary(client: httpx.Client, name: str) ->
     assert (alone["from"], alone["to"], alone["tz"]) == (
         "2025-12-31T23:00:00Z", "2026-03-31T22:00:00Z", "Europe/Berlin",
     )  # fmt: skip
+
+
+HELD = [
+    METRICS,
+    f"{METRICS}/deployment_frequency",
+    f"{METRICS}/deployment_frequency?format=csv",
+    f"{METRICS}/change_failure_rate/explain",
+    f"{METRICS}/change_failure_rate/profiles",
+    "/api/v1/charts/deployment_frequency.svg",
+]
+
+
+def asked_again(client: httpx.Client, path: str, act: Callable[[], object] = lambda: None) -> httpx.Response:
+    """The answer to a question whose answer is held, after an act; within one minute, as tags are of one."""
+    for _ in range(2):
+        minute = time.time() // 60
+        held = client.get(path).headers["ETag"]
+        act()
+        again = client.get(path, headers={"If-None-Match": f'"other", {held}'})
+        if time.time() // 60 == minute:
+            break
+    return again
+
+
+@pytest.mark.parametrize("path", HELD)
+def test_an_answer_that_is_held_is_not_sent_again(client: httpx.Client, path: str) -> None:
+    client.post("/api/v1/deployments", json=deployment()).raise_for_status()
+    again = asked_again(client, path)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"].startswith('W/"')
+    number = itertools.count()
+    record = lambda: client.post("/api/v1/deployments", json=deployment(deployment_node_id=str(next(number))))  # noqa: E731
+    assert asked_again(client, path, record).status_code == 200
+    settle = lambda: client.patch("/api/v1/settings", json={"attribution_gap_days": 3 + next(number)})  # noqa: E731
+    assert asked_again(client, path, settle).status_code == 200
+
+
+def test_a_held_answer_is_of_its_question_and_of_whoever_asked(
+    client: httpx.Client, server: Server, organization: str
+) -> None:
+    path = f"{METRICS}/deployment_frequency"
+    tags = {
+        client.get(path).headers["ETag"],
+        client.get(path, headers={"Accept": "text/csv"}).headers["ETag"],
+        client.get(f"{path}?tz=Europe/Berlin").headers["ETag"],
+        client.get(f"{METRICS}/change_failure_rate").headers["ETag"],
+    }
+    for org, repositories in ((organization, ("acme/shop",)), (f"{organization}-other", ())):
+        with server.client(server.token("metrics:read", org, repositories)) as other:
+            tags.add(other.get(path).headers["ETag"])
+    assert len(tags) == 6
+
+
+def test_what_others_record_leaves_a_held_answer_as_it_is(
+    client: httpx.Client, server: Server, organization: str
+) -> None:
+    with server.client(server.token(org=f"{organization}-other")) as other:
+        record = lambda: other.post("/api/v1/deployments", json=deployment()).raise_for_status()  # noqa: E731
+        assert asked_again(client, METRICS, record).status_code == 304
 
 
 def test_the_default_window_is_the_last_thirteen_weeks(client: httpx.Client) -> None:

@@ -145,7 +145,7 @@ def test_a_receipt_comes_only_where_it_is_asked_for_and_with_a_retry_too(client:
 def lose_the_store(folder: Path) -> None:
     """Its disk is gone; the records have another."""
     stores = folder / "data" / "stores"
-    os.truncate(stores / "0.duckdb", 0)
+    os.truncate(stores / "0" / "acme.duckdb", 0)
     shutil.rmtree(stores)
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from metrics.domain.repositories import RepositoryUrlError
 from tests.conftest import Book, now
-from tests.server import TRACKER, clean_environment
+from tests.server import TRACKER, clean_environment, run_tracker
 from tests.site import Site, ask, job_of, log_of, record_of, run_all, runner_of, workspace_of
 from tests.waiting import wait_until
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
 from tracker.jobs.queue import MOST_LOSSES, JobStatus, claim_job, delete_job, stop_job
-from tracker.jobs.workspaces import create_workspace, read_location
+from tracker.jobs.workspaces import create_workspace, read_location, require_branch
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Author
 
@@ -496,3 +497,30 @@ def test_a_location_is_a_git_url_or_a_path(book: Book) -> None:
     book.recorder.record_now(lambda ledger: create_workspace(ledger, Author("acme", "t"), **name))
     with pytest.raises(Exception, match="already"):
         book.recorder.record_now(lambda ledger: create_workspace(ledger, Author("acme", "t"), **name))
+
+
+@pytest.mark.parametrize(
+    "branch",
+    ["", "main\nx", "main:refs/heads/x", "-b", "a..b", "a b", "~1", "a.lock", "a/", "/a", ".a", "a/.b", "@", "@{1}", "a^", "a*", "a\\b"],
+)  # fmt: skip
+def test_what_git_has_no_branch_of_is_refused(tmp_path: Path, branch: str) -> None:
+    done = run_tracker(
+        tmp_path, "workspace", "create", "shop", "--org", "acme", "--repository", "https://github.com/acme/shop",
+        "--command", "true", f"--branch={branch}",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "must be the name of a branch" in done.stderr
+
+
+@pytest.mark.parametrize("branch", ["main", "release/1.2", "größer", "a-b_c", "user@host", "v1.0"])
+def test_what_git_has_a_branch_of_is_taken(branch: str) -> None:
+    require_branch(branch)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["ssh://-oProxyCommand=touch%20x/acme/shop", "https://github.com/acme/shop?token=SECRET", "https://github.com/acme/shop#x", "-oProxyCommand=x"],
+)  # fmt: skip
+def test_a_location_that_misleads_a_program_is_refused(location: str) -> None:
+    with pytest.raises(RepositoryUrlError):
+        read_location(location)

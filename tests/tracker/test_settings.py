@@ -14,6 +14,7 @@ DEFAULTS = {
     "failure_signals": ["incident", "rollback", "hotfix", "fix"],
     "attribution_gap_days": 30,
     "benchmark": 2023,
+    "fix_patterns": [],
 }
 FREQUENCY = "/api/v1/metrics/deployment_frequency"
 
@@ -49,6 +50,9 @@ def test_a_patch_sets_what_it_names_and_null_brings_the_default_back(client: htt
         ({"attribution_gap_days": 0}, "/attribution_gap_days"),
         ({"attribution_gap_days": "30"}, "/attribution_gap_days"),
         ({"benchmark": 1999}, "/benchmark"),
+        ({"fix_patterns": ["hotfix/*"]}, "/fix_patterns/0"),
+        ({"fix_patterns": ["urgent:branch:hotfix/*"]}, "/fix_patterns/0"),
+        ({"fix_patterns": ["hotfix:branch: "]}, "/fix_patterns/0"),
         ({"colour": "red"}, "/colour"),
     ],
 )

@@ -1,15 +1,24 @@
 """What `tracker verify` checks: each promise is broken once, and that check alone says so."""
 
+import json
 import sqlite3
+from contextlib import closing
 from itertools import dropwhile
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.conftest import Book, sqlite_url
+from metrics.domain.incidents import NewIncident
+from metrics.domain.repositories import RepositoryIdentity
+from tests.conftest import REPOSITORY, Book, sqlite_url
 from tests.server import run_tracker
+from tracker.incidents.service import report_incident
+from tracker.records.ledger import Author
 from tracker.records.verification import verify_records
+from tracker.transfer.export import export_lines
+from tracker.transfer.ndjson import Tally
+from tracker.transfer.replay import Replay, read_exported
 
 FINISH = "2026-03-02T10:05:00Z"
 ORDER = "revisions rise by one, and time with them"
@@ -112,12 +121,12 @@ def verify(book: Book, folder: Path) -> tuple[int, list[str]]:
 def test_a_store_that_has_lost_rows_is_no_rebuild(filled: Book, tmp_path: Path) -> None:
     assert verify(filled, tmp_path) == (0, [])
     losing = {"deployments": 3, "incidents": 2, "finished_deployments": 3}
-    with duckdb.connect(str(tmp_path / "data" / "stores" / "0.duckdb")) as store:
+    with duckdb.connect(str(tmp_path / "data" / "stores" / "0" / "acme.duckdb")) as store:
         for table, count in losing.items():
             assert store.execute(f"select count(*) from {table}").fetchall() == [(count,)]
             store.execute(f"delete from {table} where rowid = (select max(rowid) from {table})")
-    said = [f"      {table}: {count - 1} rows, rebuilt {count}" for table, count in losing.items()]
-    assert verify(filled, tmp_path) == (1, ["WRONG the store equals a rebuild", *said])
+    said = [f"      acme: {table}: {count - 1} rows, rebuilt {count}" for table, count in losing.items()]
+    assert verify(filled, tmp_path) == (1, ["WRONG the stores equal a rebuild", *said])
 
 
 def test_a_file_whose_index_has_lost_its_entries_is_not_sound(tmp_path: Path) -> None:
@@ -139,3 +148,29 @@ def test_a_file_whose_index_has_lost_its_entries_is_not_sound(tmp_path: Path) ->
     code, said = verify(book, tmp_path)
     assert (code, said[0]) == (1, "WRONG the file is sound")
     assert any("ix_deployments_history" in line for line in said)
+
+
+def test_two_incidents_with_one_key_are_moved_as_two(tmp_path: Path) -> None:
+    """One was reported by who knows nothing of the other."""
+    fields = {"key": "1", "started_at": "2026-03-02T10:00:00Z"}
+    with closing(Book(sqlite_url(tmp_path), tmp_path)) as book:
+        book.report(**fields, repository_url="https://github.com/acme/api")
+        sent = NewIncident.parse(json.dumps({**fields, "repository_url": REPOSITORY}).encode()).sent(None)
+        reach = RepositoryIdentity.parse(REPOSITORY)
+        book.recorder.record_now(
+            lambda ledger: report_incident(ledger, Author("acme", "test"), sent, lambda one: one == reach)
+        )
+        with book.engine.connect() as connection:
+            lines = list(export_lines(connection, "acme", all_versions=False))
+            assert all(finding.holds for finding in verify_records(connection))
+    for repeated in (0, len(lines)):
+        with closing(Book(sqlite_url(tmp_path / "other"), tmp_path / "other")) as other:
+            tally = replayed(other, lines)
+            assert (tally.failed, tally.repeated) == (0, repeated)
+            assert len(other.rows("select id from incidents where key = '1'")) == 2
+
+
+def replayed(book: Book, lines: list[bytes]) -> Tally:
+    replay, read = Replay("acme"), read_exported(enumerate(lines, start=1))
+    book.recorder.record_now(lambda ledger: replay.record(ledger, read))
+    return replay.tally

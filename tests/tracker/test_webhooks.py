@@ -140,10 +140,7 @@ def test_the_diagram_of_githubs_document_works_end_to_end(
         payload = event.json()
         assert (payload["action"], payload["deployment"]["id"]) == ("created", asked.id)
         assert payload["deployment"]["payload"] == {"room": 7}
-        assert (payload["deployment"]["auto_merge"], payload["repository"]["full_name"]) == (
-            False,
-            "acme/shop",
-        )
+        assert payload["repository"]["full_name"] == "acme/shop"
         for state in ("in_progress", "success"):
             httpx.post(
                 payload["deployment"]["statuses_url"],
@@ -156,6 +153,16 @@ def test_the_diagram_of_githubs_document_works_end_to_end(
         assert (last["deployment_status"]["state"], last["deployment"]["id"]) == ("success", asked.id)
         assert last["deployment_status"]["log_url"] == "https://ci.example/1"
     assert [one.state for one in asked.get_statuses()] == ["success", "in_progress"]
+
+
+def test_what_github_does_with_a_request_is_passed_on(events: httpx.Client) -> None:
+    wanted = {"auto_merge": False, "required_contexts": ["ci/build"]}
+    with Subscriber() as subscriber:
+        subscribe(events, subscriber)
+        events.post("/repos/acme/shop/deployments", json={"ref": "main", **wanted}).raise_for_status()
+        (heard,) = subscriber.wait_for(1)
+    request = heard.json()["data"]["request"]
+    assert {name: request[name] for name in wanted} == wanted
 
 
 def test_a_github_subscriber_hears_of_records_that_came_otherwise(events: httpx.Client) -> None:

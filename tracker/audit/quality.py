@@ -14,11 +14,10 @@ from metrics.api.documents import documents
 from metrics.domain.instants import from_microseconds, to_microseconds
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.quality import RecordCounts
-from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters, RepositoryText
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
-from tracker.records.engine import UNAVAILABLE
+from tracker.records.failures import UNAVAILABLE
 from tracker.records.ledger import shown_repository
 from tracker.records.tables import DEPLOYMENTS, current
 from tracker.retention import REJECTION_DAYS
@@ -90,7 +89,7 @@ def quality_of(service: Service, caller: Caller, parameters: MetricParameters) -
     # The latest refusals too, where the database takes them just now.
     with contextlib.suppress(*UNAVAILABLE):
         service.rejections.flush(service.engine)
-    found = Session(service.store, caller.organization, caller.repositories).quality(parameters)
+    found = service.session(caller.organization, caller.repositories).quality(parameters)
     since = to_microseconds(datetime.now(UTC) - timedelta(days=REJECTION_DAYS))
     limits = (caller.repositories, parameters.repository or None)
     refused = find_rejections(service.engine, caller.organization, limits, since, MOST_KEPT)

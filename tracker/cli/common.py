@@ -14,6 +14,7 @@ from metrics.domain.vocabulary import meant_instead
 from tracker.auth.tokens import ORGANIZATION_SLUG
 from tracker.records.engine import connect
 from tracker.records.migrations import require_head
+from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS
 from tracker.settings import Settings
 
@@ -63,6 +64,26 @@ def require_organization(connection: Connection, slug: str) -> None:
     nearest = meant_instead(slug, known)
     hint = f": is {nearest} meant?" if nearest else ""
     raise CommandFailed(f"there is no organization {slug}{hint}")
+
+
+def ensure_first_organization(engine: Engine, slug: str) -> None:
+    """Bring the organization into being where there is none at all, so that a newcomer needs one command.
+
+    Raises `CommandFailed` where there are others: a mistyped name must not make a further one.
+    """
+    with engine.connect() as connection:
+        # The simulated year is nobody's.
+        others = select(ORGANIZATIONS.c.slug).where(ORGANIZATIONS.c.slug != DEMO_ORGANIZATION)
+        is_first = connection.execute(others.limit(1)).first() is None
+        if not is_first:
+            require_organization(connection, slug)
+    if is_first:
+        make_organization(engine, slug)
+
+
+def make_organization(engine: Engine, slug: str) -> None:
+    """Bring an organization into being, where it is not there."""
+    Recorder(engine).record_now(lambda ledger: ledger.ensure_organization(slug))
 
 
 def only_organization(engine: Engine) -> str | None:

@@ -43,6 +43,10 @@ Look at it:
   {tracker} metrics --org {org} --interval month
   {tracker} metrics --org {org} --group-by team
   {tracker} metrics explain change_failure_rate --org {org} --team checkout
+
+Your own repository, in a minute:
+
+  {tracker} import --from git . --org acme
 """
 
 

@@ -13,14 +13,18 @@ EXIT_INTERRUPTED = 130
 
 # Imported when they are called: a token must not wait for DuckDB and a web framework.
 _COMMANDS = {
+    "record": "tracker.cli.record:record",
     "serve": "tracker.cli.service:serve",
     "migrate": "tracker.cli.service:migrate",
     "token": "tracker.cli.tokens:token",
     "login-link": "tracker.cli.login_link:login_link",
+    "organization": "tracker.cli.organizations:organization",
+    "trust": "tracker.cli.trust:trust",
+    "intake": "tracker.cli.intake:intake",
     "keys": "tracker.cli.keys:keys",
     "settings": "tracker.cli.settings:settings",
     "teams": "tracker.cli.teams:teams",
-    "import": "tracker.cli.transfer:import_records",
+    "import": "tracker.cli.imports:import_history",
     "export": "tracker.cli.transfer:export_records",
     "demo": "tracker.cli.demo:demo",
     "metrics": "tracker.cli.metrics:metrics",

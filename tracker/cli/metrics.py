@@ -14,8 +14,8 @@ from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.domain.settings import OrganizationSettings
+from metrics.engine.organizations import OrganizationStores
 from metrics.engine.record_databases import follow
-from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 from tracker.cli.common import CommandFailed, migrated_database, organization_option, require_organization
@@ -165,8 +165,8 @@ def _session(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metr
         with engine.connect() as connection:
             require_organization(connection, organization)
         engine.dispose()
-        with Store(follow(settings.record_database_url), settings.stores_dir) as store:
-            yield parameters, Session(store, organization)
+        with OrganizationStores(follow(settings.record_database_url), settings.stores_dir) as stores:
+            yield parameters, Session(stores.of(organization), organization)
 
 
 def _print_json(body: object) -> None:

@@ -1,10 +1,12 @@
 """`tracker verify`, `tracker backup` and `tracker restore`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import rich_click as click
 from sqlalchemy import make_url
 
+from metrics.engine.organizations import OrganizationStores
 from metrics.engine.pulled_tables import PULLED, RecordDatabase
 from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
@@ -32,8 +34,9 @@ def verify() -> None:
     with engine.connect() as connection:
         for finding in verify_records(connection):
             holds &= _show(finding)
-    with Store(follow(settings.record_database_url), settings.stores_dir) as store:
-        holds &= _show(verify_store(store, follow(settings.record_database_url)))
+    records = follow(settings.record_database_url)
+    with OrganizationStores(records, settings.stores_dir) as stores:
+        holds &= _show(verify_stores(stores, records))
     if not holds:
         raise CommandFailed("the record database does not keep its promises")
 
@@ -86,16 +89,26 @@ def _sqlite_file(settings: Settings) -> Path:
     return Path(url.database)
 
 
-def verify_store(store: Store, records: RecordDatabase) -> Finding:
-    """Whether a store that has followed the records holds what one made anew from them does."""
-    tables = (*PULLED, *FACTS)
-    with open_snapshot(store) as followed, Store(records) as rebuilt, open_snapshot(rebuilt) as anew:
-        have, want = followed.digests(tables), anew.digests(tables)
+def verify_stores(stores: OrganizationStores, records: RecordDatabase) -> Finding:
+    """Whether each organization's store, which has followed the records, holds what one made anew does."""
+    with records.snapshot() as snapshot:
+        organizations = snapshot.organizations()
     return _finding(
-        "the store equals a rebuild",
-        (
-            f"{table}: {have[table][0]} rows, rebuilt {want[table][0]}"
-            for table in tables
-            if have[table] != want[table]
-        ),
+        "the stores equal a rebuild",
+        (wrong for organization in organizations for wrong in _differences(stores, records, organization)),
     )
+
+
+def _differences(stores: OrganizationStores, records: RecordDatabase, organization: str) -> Iterator[str]:
+    """The tables in which an organization's store is not what one made anew is."""
+    tables = (*PULLED, *FACTS)
+    with (
+        stores.opened(organization) as store,
+        open_snapshot(store) as followed,
+        Store(records.of(organization)) as rebuilt,
+        open_snapshot(rebuilt) as anew,
+    ):
+        have, want = followed.digests(tables), anew.digests(tables)
+    for table in tables:
+        if have[table] != want[table]:
+            yield f"{organization}: {table}: {have[table][0]} rows, rebuilt {want[table][0]}"

@@ -2,7 +2,6 @@
 
 import smtplib
 import ssl
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import Engine
 
+from metrics.engine.organizations import OrganizationStores
 from metrics.engine.record_databases import follow
-from metrics.engine.store import Store
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tokens import Claims, Scope
@@ -105,13 +104,13 @@ def _render(
         CLI_SUBJECT,
         (datetime.now(UTC) + timedelta(hours=1)).timestamp(),
     )
-    with closing(Store(follow(settings.record_database_url))) as store:
+    with OrganizationStores(follow(settings.record_database_url)) as stores:
         service = Service(
             settings,
             engine,
             Recorder(engine),
             Authenticator(load_or_create_keys(settings)),
-            store,
+            stores,
             address=settings.base_of(f"http://{settings.host}:{settings.port}"),
         )
         return report_html(service, Caller(claims), first, pairs)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import rich_click as click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Row
 
 from metrics.domain.fields import LONGEST_NAME
@@ -19,6 +17,7 @@ from tracker.cli.common import (
     organization_option,
     require_organization,
 )
+from tracker.cli.console import DataTable, Terminal, printable
 from tracker.organizations.service import list_repositories, set_team
 from tracker.records.ledger import Author, Ledger, repository_of, shown_repository
 from tracker.records.recorder import Recorder
@@ -44,10 +43,10 @@ def list_teams(organization: str) -> None:
     with engine.connect() as connection:
         require_organization(connection, organization)
     rows = list_repositories(engine, organization, visible=None)
-    table = Table("repository", "service", "team")
+    table = DataTable("repository", "service", "team")
     for row in rows:
         table.add_row(shown_repository(row._mapping), row.service, row.team or "")
-    Console().print(table)
+    Terminal().print(table)
 
 
 @teams.command("set")
@@ -77,7 +76,7 @@ def set_teams(file: IO[str], organization: str, dry_run: bool) -> None:
         author = Author(organization, CLI_SUBJECT)
         Recorder(engine).record_now(lambda ledger: _apply(ledger, author, changed))
     for change in changed:
-        click.echo(f"{change.name}: {change.row.team or 'none'} -> {change.team or 'none'}")
+        click.echo(printable(f"{change.name}: {change.row.team or 'none'} -> {change.team or 'none'}"))
     outcome = "would change" if dry_run else "changed"
     click.echo(f"{len(changed)} {outcome}, {len(changes) - len(changed)} as they were")
 

@@ -5,9 +5,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.table import Table
-
 from metrics.definitions.base import MetricRow, Unit
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import Level, attribution, level_of
@@ -18,11 +15,12 @@ from metrics.output.notes import notes_on
 from metrics.queries.explanation import Explanation
 from metrics.queries.question import Answer, Group, Point
 from metrics.queries.settings_impact import SettingImpact
+from tracker.cli.console import DataTable, Terminal
 
 
 def print_answers(organization: str, answers: Sequence[Answer]) -> None:
     window, zone = answers[0].question.window, answers[0].question.zone
-    table = Table(
+    table = DataTable(
         title=f"{organization}: {window.from_at.astimezone(zone):%Y-%m-%d %H:%M} to "
         f"{window.to_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})",
         title_justify="left",
@@ -38,12 +36,12 @@ def print_answers(organization: str, answers: Sequence[Answer]) -> None:
         level = level_of(one.metric, one.row, one.question.benchmark)
         cells = [_value(one.row, one.unit), *previous, _level_text(level), _detail(one)]
         table.add_row(CATALOG[one.metric].title, *cells)
-    Console().print(table)
-    Console().print(attribution(), style="dim")
+    Terminal().print(table)
+    Terminal().print(attribution(), style="dim")
     for comparison in filter(None, map(compare, answers)):
-        Console().print(comparison.detail)
+        Terminal().print(comparison.detail)
     for note in _notes(answers):
-        Console().print(f"Note: {note}", style="dim")
+        Terminal().print(f"Note: {note}", style="dim")
     question = answers[0].question
     if question.interval is not None:
         _print_series(answers, f"by {question.interval}", [one.series for one in answers])
@@ -69,7 +67,7 @@ def _print_groups(answers: Sequence[Answer]) -> None:
     """A table with a row for each group and a column for each metric."""
     dimension = answers[0].question.group_by
     assert dimension is not None
-    table = Table(title=f"by {dimension}", title_justify="left")
+    table = DataTable(title=f"by {dimension}", title_justify="left")
     table.add_column(dimension.value, overflow="fold", min_width=10)
     for one in answers:
         table.add_column(
@@ -83,7 +81,7 @@ def _print_groups(answers: Sequence[Answer]) -> None:
             for group, one in zip(groups, answers, strict=True)
         ]
         table.add_row(groups[0].name or "(none)", *values)
-    Console().print(table)
+    Terminal().print(table)
     interval = answers[0].question.interval
     if interval is not None:
         for groups in zip(*(one.groups for one in answers), strict=True):
@@ -102,7 +100,7 @@ def _direction(answer: Answer, group: Group) -> str:
 def _print_series(answers: Sequence[Answer], title: str, series: Sequence[Sequence[Point]]) -> None:
     """A table with a row for each bucket and a column with a bar for each metric."""
     zone = answers[0].question.zone
-    table = Table(title=title, title_justify="left")
+    table = DataTable(title=title, title_justify="left")
     table.add_column("from")
     for one in answers:
         table.add_column(CATALOG[one.metric].short_title)
@@ -110,7 +108,7 @@ def _print_series(answers: Sequence[Answer], title: str, series: Sequence[Sequen
         start = f"{points[0].window.from_at.astimezone(zone):%Y-%m-%d}"
         cells = [_bar(point, one) for point, one in zip(points, answers, strict=True)]
         table.add_row(start + (" …" if points[0].window.is_partial else ""), *cells)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _bar(point: Point, answer: Answer) -> str:
@@ -146,10 +144,10 @@ def _detail(answer: Answer) -> str:
 def print_explanation(organization: str, explained: Explanation) -> None:
     """The answer, how many rows are counted and left out, and the rows."""
     print_answers(organization, [explained.answer])
-    console, zone = Console(), explained.answer.question.zone
+    console, zone = Terminal(), explained.answer.question.zone
     for move in explained.moved_by:
         console.print(_move_line(move, explained.answer))
-    totals = Table(title="rows", title_justify="left")
+    totals = DataTable(title="rows", title_justify="left")
     for column in ("", "what", "reason"):
         totals.add_column(column)
     totals.add_column("how many", justify="right")
@@ -157,7 +155,7 @@ def print_explanation(organization: str, explained: Explanation) -> None:
         verdict = "counted" if total.reason is None else "left out"
         totals.add_row(verdict, total.kind, _words(total.reason), str(total.rows))
     console.print(totals)
-    table = Table()
+    table = DataTable()
     for column in ("", "when", "what", "took", "because"):
         table.add_column(column, overflow="fold", no_wrap=column == "when")
     for row in explained.rows.to_pylist():
@@ -170,7 +168,7 @@ def print_explanation(organization: str, explained: Explanation) -> None:
 
 def print_profiles(answers: Sequence[Answer]) -> None:
     """A metric by the rules of each profile, with a sentence on what differs."""
-    table = Table(title=CATALOG[answers[0].metric].title, title_justify="left")
+    table = DataTable(title=CATALOG[answers[0].metric].title, title_justify="left")
     table.add_column("profile")
     table.add_column("value", justify="right")
     table.add_column("out of")
@@ -178,7 +176,7 @@ def print_profiles(answers: Sequence[Answer]) -> None:
     for one in answers:
         profile = one.question.profile
         table.add_row(profile, _value(one.row, one.unit), _detail(one), difference(profile, one.metric))
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _move_line(move: SettingImpact, answer: Answer) -> str:

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from tracker.auth.register import TokenEntry
+from tracker.cli.console import DataTable, Terminal
 
 
 def print_tokens(tokens: Sequence[TokenEntry]) -> None:
     """One row a token; what has ended is said, and what ends soon."""
-    table = Table()
+    table = DataTable()
     # An id is needed whole, to revoke it.
     table.add_column("id", overflow="fold", min_width=16)
     for title in ("who", "scope", "repositories", "made", "last used", "valid until"):
@@ -28,5 +25,5 @@ def print_tokens(tokens: Sequence[TokenEntry]) -> None:
             until += " (soon)"
         reach = "all" if token.repositories is None else ", ".join(token.repositories)
         cells = (token.id, token.subject, " ".join(token.scopes), reach, made, used, until)
-        table.add_row(*map(escape, cells))
-    Console().print(table)
+        table.add_row(*cells)
+    Terminal().print(table)

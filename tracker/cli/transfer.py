@@ -40,18 +40,8 @@ _MOST_ERRORS_SHOWN = 20
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-@click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@organization_option
 def import_records(file: Path, organization: str) -> None:
-    """Record history from FILE, or from standard input with [b]-[/b].
-
-    NDJSON, plain or gzip: one deployment or incident a line, with the fields of their POST, or what
-    [b]tracker export[/b] has written; or CSV with a header of these fields. A line with a started_at and
-    neither commit_id, version nor status is an incident. Good lines are kept; bad ones are reported with
-    their numbers, and the exit code is then 1. Safe to repeat for an export, and where the lines carry a
-    deployment_node_id or a key.
-    """
+    """Record the lines of a file, or of standard input. Raises `CommandFailed` where some are wrong."""
     engine = open_database(Settings())
     migrate(engine)
     recorder, author, tally = Recorder(engine), Author(organization, "import"), Tally()

@@ -4,8 +4,6 @@ import json
 from dataclasses import asdict
 
 import rich_click as click
-from rich.console import Console
-from rich.table import Table
 
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.cli.common import (
@@ -15,6 +13,7 @@ from tracker.cli.common import (
     open_database,
     organization_option,
 )
+from tracker.cli.console import DataTable, Terminal
 from tracker.jobs.queue import end_all
 from tracker.jobs.workspaces import (
     DEFAULT_BRANCH,
@@ -120,14 +119,14 @@ def list_all(organization: str, secrets: bool, as_json: bool) -> None:
         shown = [{k: v for k, v in asdict(one).items() if k not in hidden} for one in found]
         click.echo(json.dumps(shown, indent=2))
         return
-    table = Table()
+    table = DataTable()
     columns = ["name", "id", "repository", "branch", "command", *(["secret"] if secrets else [])]
     for column in columns:
         table.add_column(column, overflow="fold")
     for one in found:
         cells = [one.name, one.id, one.repository.path, one.branch, one.command]
         table.add_row(*cells, *([one.secret] if secrets else []))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @workspace.command()

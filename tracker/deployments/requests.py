@@ -4,6 +4,7 @@ What a record holds is in the record, and in it alone. What it does not hold is 
 Every deployment has a number, however it was recorded: its first revision.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select, union_all, update
 
 from metrics.domain.corrections import Correction
-from metrics.domain.deployments import DeploymentFacts, SentDeployment
+from metrics.domain.deployments import DeploymentFacts, SentDeployment, require_key_fits
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT, Status, name_key
 from tracker.deployments.service import (
@@ -71,6 +72,8 @@ class Requested:
 
     number: int
     request: Request
+    environment: str
+    """Where it is, which may be another one than was asked for."""
     creator: str
     created_at: int
     updated_at: int
@@ -200,6 +203,7 @@ def requested_of(
         return Requested(
             number=row.number,
             request=_request_of_row(row),
+            environment=row.environment,
             creator=row.recorded_by,
             created_at=row.recorded_at,
             updated_at=max(row.recorded_at, status_at),
@@ -210,6 +214,7 @@ def requested_of(
     return Requested(
         number=version.first_revision,
         request=_request_of_record(recorded.facts) if row is None else _request_of_row(row),
+        environment=recorded.facts.environment,
         creator=version.recorded_by if row is None else row.recorded_by,
         created_at=version.created_at,
         updated_at=max(version.recorded_at, status_at),
@@ -241,6 +246,7 @@ def _request_of_row(row: Row[Any]) -> Request:
 def request_deployment(ledger: Ledger, author: Author, wanted: Request) -> Requested:
     """Keep a request; where it deploys, record a deployment that is in progress."""
     deployment_id, number = None, None
+    require_key_fits(wanted.repository.key)
     if wanted.deploys:
         sent = SentDeployment(_facts(wanted, author, ledger.now), frozenset())
         version = record_deployment(ledger, author, sent).deployment.version
@@ -265,15 +271,28 @@ def _facts(wanted: Request, author: Author, now: int) -> DeploymentFacts:
         wanted.repository,
         wanted.environment,
         status=Status.IN_PROGRESS,
-        # A ref that is no commit is a branch or a tag: it says where the release is found, not which it is.
         commit_id=wanted.sha,
         production=wanted.production_environment or None,
-        branch=None if wanted.ref.lower() == wanted.sha else wanted.ref,
+        **release_of_ref(wanted.ref, wanted.sha),
         title=wanted.description or None,
         started_at=now,
         member_id=author.subject,
         triggered_by="api",
     )
+
+
+# A tag says which release it is; a branch only where one is found. Without git they are told by their names.
+_TAG = re.compile(r"v?\d+\.\d+(\.\d+)*([-+.]\w[\w.+-]*)?", re.ASCII)
+_OF_TAGS, _OF_BRANCHES = "refs/tags/", "refs/heads/"
+
+
+def release_of_ref(ref: str, commit_id: str | None) -> dict[str, str]:
+    """The branch or the version that a ref is; neither where it is the commit."""
+    if ref.lower() == commit_id:
+        return {}
+    if ref.startswith(_OF_TAGS) or _TAG.fullmatch(ref):
+        return {"version": ref.removeprefix(_OF_TAGS)}
+    return {"branch": ref.removeprefix(_OF_BRANCHES)}
 
 
 def report_progress(
@@ -286,14 +305,20 @@ def report_progress(
     """
     requested = find_requested(ledger.connection, author.organization, repository, number)
     version_revision = None
-    changes = _changes(ledger, requested, progress)
+    changes = {**_changes(ledger, requested, progress), **_moved(requested, progress)}
     if changes and requested.deployment_id is not None:
         revised = revise_deployment(ledger, author, requested.deployment_id, Correction(changes))
         version_revision = revised.version.revision
     recorded = record_status(ledger, author, number, progress, version_revision)
     if progress.state is State.SUCCESS and progress.auto_inactive:
-        _retire_others(ledger, author, requested)
+        _retire_others(ledger, author, requested, progress.environment or requested.environment)
     return recorded
+
+
+def _moved(requested: Requested, progress: Progress) -> dict[str, Any]:
+    """Return the environment that a status says, where that is another one than the deployment's."""
+    said = progress.environment
+    return {} if said is None or said == requested.environment else {"environment": said}
 
 
 def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[str, Any]:
@@ -310,7 +335,7 @@ def _changes(ledger: Ledger, requested: Requested, progress: Progress) -> dict[s
     return {"status": outcome, "finished_at": ledger.now, **({"url": url} if url else {})}
 
 
-def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
+def _retire_others(ledger: Ledger, author: Author, winner: Requested, environment: str) -> None:
     """Mark the environment's earlier deployments as inactive, but for production and transient ones."""
     columns, statuses = DEPLOYMENT_REQUESTS.c, DEPLOYMENT_STATUSES.c
     latest = (
@@ -325,7 +350,7 @@ def _retire_others(ledger: Ledger, author: Author, winner: Requested) -> None:
             statuses.state == State.SUCCESS.value,
             columns.organization == author.organization,
             columns.repository_key == winner.request.repository.key,
-            columns.environment_key == name_key(winner.request.environment),
+            columns.environment_key == name_key(environment),
             columns.number < winner.number,
             columns.transient_environment.is_(False),
             columns.production_environment.is_(False),

@@ -14,17 +14,19 @@ from metrics.api.documents import documents
 from metrics.domain.corrections import DeploymentChange
 from metrics.domain.deployments import NewDeployment
 from metrics.domain.errors import ParameterError, RecordsUnavailable
-from metrics.domain.fields import Body, Duration, Name, StatusWord
+from metrics.domain.fields import Body, Duration, Name, RepositoryUrl, ServiceName, StatusWord
 from metrics.domain.instants import from_microseconds, instant_of, now_microseconds
 from metrics.domain.merging import MergedDeployment
 from metrics.domain.repositories import RepositoryIdentity
+from metrics.domain.vocabulary import DEFAULT_ENVIRONMENT
 from metrics.queries.outcomes import Finished, Outcome, Repair
 from metrics.queries.question import Label
 from metrics.queries.receipts import DeploymentReceipt
-from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters, require_label
 from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
+from tracker.deployments.baseline import DeployedCommit, deployed_commits
+from tracker.deployments.proofs import as_proved, require_allowed
 from tracker.deployments.queries import DeploymentFilter, list_deployments
 from tracker.deployments.schemas import DeploymentAnswer, warnings_of, warnings_of_repeat
 from tracker.deployments.service import (
@@ -96,6 +98,28 @@ def _warnings(
     )
 
 
+class BaselineParameters(QueryParameters):
+    """The query parameters that name a stream."""
+
+    repository_url: RepositoryUrl = Field(description="As a deployment says it.")
+    service: ServiceName = Field("", description="As a deployment says it.")
+    environment: Name = Field(DEFAULT_ENVIRONMENT, description="As a deployment says it.")
+    deployment_node_id: Name | None = Field(
+        None, description="The attempt that asks; what it has recorded itself is left out."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineAnswer:
+    """What was deployed in a stream, the latest first, and what the organization takes for a fix."""
+
+    repository: str
+    service: str
+    environment: str
+    deployed: Sequence[DeployedCommit]
+    fix_patterns: Sequence[str]
+
+
 class DeploymentFilterParameters(FilterParameters):
     """The query parameters that filter deployments."""
 
@@ -143,7 +167,7 @@ def with_outcomes(
     ]
     outcomes: Mapping[str, Outcome] = {}
     try:
-        outcomes = Session(service.store, caller.organization, caller.repositories).outcomes(asked)
+        outcomes = service.session(caller.organization, caller.repositories).outcomes(asked)
     except (RecordsUnavailable, ParameterError) as failure:
         _log.warning("what became of deployments cannot be worked out", failure=str(failure))
     found = []
@@ -180,7 +204,7 @@ class DeploymentsController(Controller):
 
     @post(
         PATH,
-        guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+        guards=[requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_RECORD)],
         operation_class=documents(RecordParameters),
         opt={"keyed": True, "answers": {200: "Known already, or a dry run."}},
     )
@@ -193,11 +217,13 @@ class DeploymentsController(Controller):
         """
         parameters = RecordParameters.read(request.query_params.multi_items())
         caller, author = request.user, author_of(request.user)
+        data = data if caller.job is None else as_proved(data, caller.job, caller.claims.token_id)
         sent = data.sent(triggered_by="api", now=now_microseconds())
         caller.require_write(sent.facts.repository)
         sent_as = RepositoryIdentity.parse(data.repository_url)
 
         def preview(ledger: Ledger) -> RecordAnswer:
+            require_allowed(ledger, caller, sent.facts, records=False)
             merged = preview_deployment(ledger, author, sent, caller.can_access)
             answer = RecordAnswer.of_facts(merged.facts, caller.organization)
             return replace(answer, warnings=_warnings(ledger, caller.organization, merged, sent_as))
@@ -206,6 +232,7 @@ class DeploymentsController(Controller):
             return Response(await service.recorder.record(preview), status_code=200)
 
         def act(ledger: Ledger) -> Posted[RecordAnswer]:
+            require_allowed(ledger, caller, sent.facts)
             recording = record_deployment(ledger, author, sent, caller.can_access)
             merged = recording.merged or MergedDeployment(recording.deployment.facts)
             warnings = _warnings(ledger, caller.organization, merged, sent_as)
@@ -219,7 +246,7 @@ class DeploymentsController(Controller):
                 return None
             facts = RecordedDeployment.from_row(row).facts
             at = instant_of(facts.started_at if facts.finished_at is None else facts.finished_at)
-            session = Session(service.store, caller.organization, caller.repositories)
+            session = service.session(caller.organization, caller.repositories)
             return session.deployment_receipt(deployment_id, at)
 
         return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)
@@ -262,6 +289,35 @@ class DeploymentsController(Controller):
         return history_answer(
             entries(rows, lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)), PASSED_OVER)
         )
+
+    @get(
+        PATH + "/last",
+        guards=[requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_RECORD, Scope.DEPLOYMENTS_READ)],
+        operation_class=documents(BaselineParameters),
+        sync_to_thread=True,
+    )
+    def last(self, request: CallerRequest, service: Service) -> BaselineAnswer:
+        """The commits that a stream's last deployments have put there: between them and its own lies what a
+        deployment carries.
+        """
+        asked = BaselineParameters.read(request.query_params.multi_items())
+        caller, repository = request.user, RepositoryIdentity.parse(asked.repository_url)
+        caller.require_write(repository)
+        environment = asked.environment
+        if "environment" not in asked.model_fields_set and caller.job is not None:
+            # As the record will be filled in.
+            environment = caller.job.proof.environment or environment
+        with service.engine.connect() as connection:
+            deployed = deployed_commits(
+                connection,
+                caller.organization,
+                repository,
+                asked.service,
+                environment,
+                except_node_id=asked.deployment_node_id,
+            )
+            patterns = read_settings(connection, caller.organization).fix_patterns
+        return BaselineAnswer(repository.shown, asked.service, environment, deployed, patterns)
 
     @get(PATH + "/{deployment_id:str}", guards=[requires(Scope.DEPLOYMENTS_READ)], sync_to_thread=True)
     def read(

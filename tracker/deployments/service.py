@@ -1,5 +1,6 @@
 """Deployments as they are recorded: first, again, corrected, deleted."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -12,6 +13,7 @@ from metrics.domain.errors import Refusal
 from metrics.domain.merging import MergedDeployment, merge_deployment
 from metrics.domain.repositories import CanAccess, allow_all
 from metrics.domain.vocabulary import Status
+from tracker.deployments.pushes import record_push
 from tracker.errors import InsufficientScope, NotFound
 from tracker.records.aliases import keys_of_one
 from tracker.records.ledger import Author, Ledger, Version
@@ -38,6 +40,7 @@ class RecordedDeployment:
         return {**vars(self.version), **self.facts.columns(), "listed_at": listed_at}
 
 
+_RECORD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _FACT_COLUMNS = tuple(column.name for column in fields(DeploymentFacts))
 
 
@@ -83,7 +86,13 @@ def require_reach_of_named(
     if name is None or can_access is allow_all:
         return
     row = _current_row(ledger, author.organization, name)
-    if row is not None and not can_access(RecordedDeployment.from_row(row).facts.repository):
+    # Whether there is a record by an id that the token does not reach is not told either.
+    is_reached = (
+        not _RECORD_ID.fullmatch(name)
+        if row is None
+        else can_access(RecordedDeployment.from_row(row).facts.repository)
+    )
+    if not is_reached:
         raise InsufficientScope(f"insufficient_scope: the token does not reach what {field} names")
 
 
@@ -103,6 +112,7 @@ def preview_deployment(
     ledger: Ledger, author: Author, sent: SentDeployment, can_access: CanAccess = allow_all
 ) -> MergedDeployment:
     """What would be recorded, without recording it. Raises what `record_deployment` does."""
+    sent.facts.require_key_fits()
     require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
     current = _current_by_natural_key(ledger, author.organization, [sent])
     before = _same(ledger, author.organization, current, sent)
@@ -169,20 +179,24 @@ def _record_one(
 ) -> Recording | Refusal:
     """Record one deployment; add it to `current`, which later ones are compared with."""
     try:
+        sent.facts.require_key_fits()
         require_reach_of_named(ledger, author, "remediates", sent.facts.remediates, can_access)
-    except InsufficientScope as refusal:
+    except Refusal as refusal:
         return refusal
     before = _same(ledger, author.organization, current, sent)
     merged = None
-    if before is None:
-        ledger.ensure_repositories(author, [(sent.facts.repository, sent.facts.service)])
-        recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
-        ledger.insert(DEPLOYMENTS, recorded.to_row())
-    else:
+    if before is not None:
         try:
             merged = _repeat(ledger, before, sent, can_access)
         except Refusal as refusal:
             return refusal
+    if sent.pushed is not None:
+        record_push(ledger, author, sent.pushed)
+    if before is None or merged is None:
+        ledger.ensure_repositories(author, [(sent.facts.repository, sent.facts.service)])
+        recorded = RecordedDeployment(ledger.first_version(author), sent.facts)
+        ledger.insert(DEPLOYMENTS, recorded.to_row())
+    else:
         if merged.facts == before.facts:
             return Recording(before, repeated=True, merged=merged)
         recorded = RecordedDeployment(ledger.next_version(author, before.version), merged.facts)

@@ -46,6 +46,8 @@ class Progress:
     description: str = ""
     log_url: str = ""
     environment_url: str = ""
+    environment: str | None = None
+    """Where it was deployed after all, if that is not where it was asked to be."""
     auto_inactive: bool = True
 
 

@@ -12,11 +12,12 @@ from metrics.api.documents import documents
 from metrics.domain.corrections import IncidentChange
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
+from metrics.domain.vocabulary import matches_any_name, name_key
 from metrics.queries.receipts import IncidentReceipt
-from metrics.queries.session import Session
 from metrics.wire.query_parameters import QueryParameters
-from tracker.auth.callers import requires
+from tracker.auth.callers import Caller, requires
 from tracker.auth.tokens import Scope
+from tracker.errors import InsufficientScope
 from tracker.incidents.queries import IncidentFilter, list_incidents
 from tracker.incidents.schemas import IncidentAnswer
 from tracker.incidents.service import (
@@ -92,12 +93,29 @@ def incident_filter(
     )
 
 
+def _require_trusted(caller: Caller, data: NewIncident) -> None:
+    """Raises `InsufficientScope` where the job that reports could be an outsider's, or is of no environment
+    that its organization trusts.
+    """
+    job = caller.job
+    if job is None:
+        return
+    if job.proof.is_outsiders and not job.trust.allow_pull_requests:
+        raise InsufficientScope("insufficient_scope: pull requests and their like report no incidents")
+    if job.trust.environments is not None:
+        of_job = job.proof.environment if job.trust.of_kind.proves_environment else data.environment
+        key = name_key(of_job or "")
+        is_own = data.environment is None or name_key(data.environment) == key
+        if not (is_own and matches_any_name(key, map(name_key, job.trust.environments))):
+            raise InsufficientScope("insufficient_scope: jobs that are trusted here report none of there")
+
+
 class IncidentsController(Controller):
     """Report, read, list, resolve or correct, delete, and the history of one."""
 
     @post(
         PATH,
-        guards=[requires(Scope.DEPLOYMENTS_WRITE)],
+        guards=[requires(Scope.DEPLOYMENTS_WRITE, Scope.DEPLOYMENTS_RECORD)],
         operation_class=documents(ReportParameters),
         opt={"keyed": True, "answers": {200: "Known already."}},
     )
@@ -106,6 +124,7 @@ class IncidentsController(Controller):
     ) -> Response[ReportAnswer]:
         """Report an incident: 201. A repeat under its `key`: 200. `Idempotency-Key` as for deployments."""
         parameters = ReportParameters.read(request.query_params.multi_items())
+        _require_trusted(request.user, data)
         author, sent = author_of(request.user), data.sent(now_microseconds())
         request.user.require_write(sent.facts.repository)
         can_access = request.user.can_access
@@ -118,7 +137,7 @@ class IncidentsController(Controller):
             return Posted(answer, service.settings.link(f"{PATH}/{answer.id}"), outcome.repeated)
 
         def receipt_of(incident_id: str) -> IncidentReceipt:
-            session = Session(service.store, author.organization, request.user.repositories)
+            session = service.session(author.organization, request.user.repositories)
             return session.incident_receipt(incident_id)
 
         return await record_once(request, service, PATH, act, receipt_of if parameters.receipt else None)

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, select
 
+from metrics.domain.deployments import require_key_fits
 from metrics.domain.errors import Refusal
 from metrics.domain.fields import require_not_ahead
 from metrics.domain.incidents import IncidentFacts, SentIncident
@@ -29,18 +30,21 @@ class RecordedIncident:
 
     version: Version
     facts: IncidentFacts
+    key_space: str = ""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
         columns = row._mapping
         facts = {name: columns[name] for name in _FACT_COLUMNS}
-        return cls(Version.from_columns(columns), IncidentFacts(**facts, repository=repository_of(columns)))
+        known = IncidentFacts(**facts, repository=repository_of(columns))
+        return cls(Version.from_columns(columns), known, columns["key_space"])
 
     def to_row(self) -> dict[str, object]:
         return {
             **vars(self.version),
             **self.facts.columns(),
             **repository_columns(self.facts.repository),
+            "key_space": self.key_space,
         }
 
 
@@ -81,22 +85,22 @@ def report_incident(
 ) -> Report:
     """Record an incident; with a `key` that is known, fill what the record lacks.
 
+    A key that an incident has which `can_access` does not reach is as good as unknown.
+
     Raises `Contradiction` where the repeat says something else than the record, `InsufficientScope`
     where the incident names a deployment that `can_access` does not.
     """
     facts = sent.facts
     require_reach_of_named(ledger, author, "deployment", facts.deployment, can_access)
-    current = None
-    if facts.key is not None:
-        current = _current(ledger, author, INCIDENTS.c.key == facts.key)
+    of_the_key = [] if facts.key is None else _with_key(ledger, author, facts.key)
+    current = next((one for one in of_the_key if can_access(one.facts.repository)), None)
     if current is None:
         sent.require_start()
         _ensure_repository(ledger, author, facts)
-        recorded = RecordedIncident(ledger.first_version(author), facts)
+        version = ledger.first_version(author)
+        recorded = RecordedIncident(version, facts, version.id if of_the_key else "")
         ledger.insert(INCIDENTS, recorded.to_row())
         return Report(recorded, repeated=False)
-    if not can_access(current.facts.repository):
-        raise InsufficientScope("insufficient_scope: the token does not reach the incident with this key")
     return Report(_revise(ledger, author, current, merge_incident(current.facts, sent)), repeated=True)
 
 
@@ -149,7 +153,7 @@ def delete_incident(
     if current is None or not can_access(current.facts.repository):
         raise NotFound(f"There is no incident {incident_id}.")
     version = ledger.next_version(author, current.version).as_deletion()
-    ledger.supersede(INCIDENTS, current.version, RecordedIncident(version, current.facts).to_row())
+    ledger.supersede(INCIDENTS, current.version, replace(current, version=version).to_row())
 
 
 def _revise(
@@ -159,14 +163,23 @@ def _revise(
         return current
     facts.require_order()
     _ensure_repository(ledger, author, facts)
-    revised = RecordedIncident(ledger.next_version(author, current.version), facts)
+    revised = replace(current, version=ledger.next_version(author, current.version), facts=facts)
     ledger.supersede(INCIDENTS, current.version, revised.to_row())
     return revised
 
 
 def _ensure_repository(ledger: Ledger, author: Author, facts: IncidentFacts) -> None:
     if facts.repository is not None:
+        require_key_fits(facts.repository.key, facts.service_key)
         ledger.ensure_repositories(author, [(facts.repository, facts.service)])
+
+
+def _with_key(ledger: Ledger, author: Author, key: str) -> Sequence[RecordedIncident]:
+    """The incidents with the key; first the one that everybody means by it."""
+    columns = INCIDENTS.c
+    query = select(INCIDENTS).where(current(columns, author.organization), columns.key == key)
+    rows = ledger.connection.execute(query.order_by(columns.key_space))
+    return [RecordedIncident.from_row(row) for row in rows]
 
 
 def _current(ledger: Ledger, author: Author, condition: ColumnElement[bool]) -> RecordedIncident | None:

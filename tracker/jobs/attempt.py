@@ -15,7 +15,7 @@ from tracker.jobs.log_writer import LogWriter
 from tracker.jobs.processes import ProcessGroup
 from tracker.jobs.queue import Job, JobStatus, begin_deployment, deployed_commit, end_job, retry_job
 from tracker.jobs.workspaces import Workspace
-from tracker.records.engine import UNAVAILABLE
+from tracker.records.failures import UNAVAILABLE
 from tracker.records.ledger import Act
 from tracker.records.recorder import Recorder
 
@@ -155,7 +155,7 @@ class Attempt:
     def _follow_until(self, group: ProcessGroup, until: float) -> None:
         """Log on while processes of the command are left, and there is time."""
         while time.monotonic() < until:
-            if not self._read(group) or (group.is_over and group.read(0) is None):
+            if not self._read(group) or (group.is_over and not group.has_output):
                 return
             if self._lease.is_beat_due:
                 self._lease.beat()

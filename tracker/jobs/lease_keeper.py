@@ -10,7 +10,7 @@ from typing import TypeVar
 from metrics.domain.instants import now_microseconds
 from tracker.jobs.processes import ProcessGroup
 from tracker.jobs.queue import Job, renew_lease
-from tracker.records.engine import UNAVAILABLE
+from tracker.records.failures import UNAVAILABLE
 from tracker.records.ledger import Act, Ledger
 from tracker.records.recorder import Recorder
 

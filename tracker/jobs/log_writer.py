@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from metrics.domain.instants import now_microseconds
 from tracker.jobs.logs import LONGEST_LINE, append_lines
-from tracker.records.engine import UNAVAILABLE, write_transaction
+from tracker.records.engine import write_transaction
+from tracker.records.failures import UNAVAILABLE
 
 _FLUSH_SECONDS, _FLUSH_LINES = 0.25, 1_000
 # What is read and cannot be written yet; while it is more, the command has to wait.

@@ -66,6 +66,11 @@ class ProcessGroup:
             return True
         return False
 
+    @property
+    def has_output(self) -> bool:
+        """Whether output waits to be read, or has ended."""
+        return bool(select.select([self.output], [], [], 0)[0])
+
     def read(self, seconds: float, *, watched: bool = True) -> bytes | None:
         """Read output within so many seconds; None where there was none, empty where it has ended."""
         if not select.select([self.output] if watched else [], [], [], seconds)[0]:

@@ -21,7 +21,7 @@ from tracker.jobs.attempt import Attempt, Holder
 from tracker.jobs.lease_keeper import LeaseLost
 from tracker.jobs.queue import Job, claim_job, find_job
 from tracker.jobs.workspaces import find_workspace
-from tracker.records.engine import UNAVAILABLE
+from tracker.records.failures import UNAVAILABLE
 
 LEASE_SECONDS = 15.0
 GRACE_SECONDS = 10.0

@@ -1,5 +1,6 @@
 """Workspaces: what a job deploys, from which branch, and by which command."""
 
+import re
 import secrets
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from metrics.domain.errors import InvalidInput
 from metrics.domain.repositories import RepositoryIdentity, RepositoryUrlError
 from tracker.errors import Conflict, NotFound
 from tracker.jobs.tables import JOB_LINES, JOBS, WORKSPACES
@@ -61,6 +63,12 @@ def read_location(text: str) -> tuple[RepositoryIdentity, str]:
     Raises `RepositoryUrlError`.
     """
     parts = urlsplit(text)
+    if parts.query or parts.fragment:
+        raise RepositoryUrlError(
+            "must carry no query and no fragment: git knows none, and a token does not belong there"
+        )
+    if (parts.hostname or "").startswith("-") or text.startswith("-"):
+        raise RepositoryUrlError("must not begin with a hyphen: a program would take it for an option")
     if parts.password or (parts.username and parts.scheme in ("http", "https")):
         raise RepositoryUrlError("must carry no password or token: give them to git on the runner's host")
     if parts.scheme != "file" and not text.startswith("/"):
@@ -68,6 +76,16 @@ def read_location(text: str) -> tuple[RepositoryIdentity, str]:
     path = Path(parts.path if parts.scheme == "file" else text)
     name = "/".join(quote(part) for part in path.parts[1:])
     return RepositoryIdentity.parse(f"https://{_LOCAL_HOST}/{name}"), str(path)
+
+
+# git check-ref-format: what a branch cannot be named, and what git would read as something else.
+_NOT_IN_A_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.|\.$|/$")
+
+
+def require_branch(name: str) -> None:
+    """Raises `InvalidInput` where git has no branch of that name."""
+    if not name or name == "@" or name.startswith(("-", "/", ".")) or _NOT_IN_A_BRANCH.search(name):
+        raise InvalidInput.field("branch", f"must be the name of a branch, which {name!r} is not")
 
 
 def create_workspace(
@@ -83,7 +101,8 @@ def create_workspace(
     max_attempts: int = 0,
     time_limit_seconds: int = DEFAULT_TIME_LIMIT_SECONDS,
 ) -> Workspace:
-    """Set a workspace up, with a new secret. Raises `Conflict` where the name is taken."""
+    """Set a workspace up, with a new secret. Raises `InvalidInput`, `Conflict` where the name is taken."""
+    require_branch(branch)
     repository, clone_url = location
     taken = select(WORKSPACES.c.id).where(
         WORKSPACES.c.organization == author.organization, WORKSPACES.c.name == name

@@ -10,6 +10,7 @@ from tracker.pages.deployments import deployments_page
 from tracker.pages.frame.assets import static_file
 from tracker.pages.guides import guide
 from tracker.pages.incidents import incident_page, incidents_page
+from tracker.pages.intakes import IntakesPages
 from tracker.pages.metric import metric_page
 from tracker.pages.overview import overview
 from tracker.pages.quality import quality_page
@@ -37,5 +38,6 @@ PAGES: Sequence[type[Controller] | HTTPRouteHandler] = [
     reference,
     guide,
     SettingsPages,
+    IntakesPages,
     TokensPages,
 ]

@@ -27,7 +27,6 @@ from metrics.domain.fields import Body
 from metrics.domain.instants import from_microseconds, now_microseconds
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer
-from metrics.queries.session import Session
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
@@ -103,7 +102,7 @@ class BadgesController(Controller):
 
         def act() -> None:
             try:
-                session = Session(service.store, caller.organization, caller.repositories)
+                session = service.session(caller.organization, caller.repositories)
                 session.question(MetricParameters.of(data.parameters))
             except ParameterError as error:
                 raise InvalidInput.field(f"parameters/{error.errors[0][0]}", error.errors[0][1]) from None
@@ -182,7 +181,7 @@ def _answer(request: CallerRequest, service: Service, row: Row[Any]) -> BadgeAns
 
 def _figure(service: Service, row: Row[Any]) -> Answer:
     reach = None if row.repositories is None else tuple(row.repositories)
-    session = Session(service.store, row.organization, reach)
+    session = service.session(row.organization, reach)
     (answer,) = session.answers(MetricParameters.of(row.parameters), [MetricName(row.metric)])
     return answer
 

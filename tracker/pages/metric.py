@@ -154,8 +154,7 @@ def _metric(asked: Asked, name: MetricName) -> MetricPage:
         breakdowns=[
             breakdown
             for one in grouped
-            if one is not None
-            and len((breakdown := breakdown_of(asked, one, everything=everything)).bars) > 1
+            if len((breakdown := breakdown_of(asked, one, everything=everything)).bars) > 1
         ],
         signals=_signals(answer),
         impacts=_impacts(definition, explained),

@@ -36,6 +36,7 @@ def _given(form: Form) -> dict[str, Any]:
         "production_environments": form.text("production_environments").replace(",", " ").split() or None,
         "failure_signals": list(form.texts("failure_signals")),
         "attribution_gap_days": int(days) if days.isascii() and days.isdigit() else days or None,
+        "fix_patterns": form.text("fix_patterns").split() or None,
         "benchmark": int(year) if year.isascii() and year.isdigit() else None,
     }
 

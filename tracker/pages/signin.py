@@ -78,6 +78,7 @@ class SignInPages(Controller):
         try:
             caller = service.authenticator.authenticate(f"Bearer {token}")
         except Unauthenticated as refusal:
+            service.rate_limits.count_failed_login(request.scope)
             said = "Paste a token." if not token else f"{refusal.detail[:1].upper()}{refusal.detail[1:]}."
             return _form(request, following, said)
         if not caller.may(Scope.METRICS_READ):
@@ -104,6 +105,7 @@ class SignInPages(Controller):
         try:
             caller = service.authenticator.caller_of_login_code(form.text("code"))
         except Unauthenticated:
+            service.rate_limits.count_failed_login(request.scope)
             return _form(request, "/", _USED)
         if not caller.may(Scope.METRICS_READ):
             return _form(request, "/", _NO_READER)

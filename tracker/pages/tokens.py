@@ -9,6 +9,7 @@ from litestar import Controller, Response, get, post
 from tracker.auth.keys import KeyRingError, load_keys
 from tracker.auth.register import list_tokens, mint_registered, revoke_token
 from tracker.auth.tokens import REPOSITORY_PATTERN, Scope
+from tracker.auth.trusts import list_trusts
 from tracker.organizations.service import zone_of
 from tracker.pages.frame.access import PAGE, Form, admin_signed_in, read_form
 from tracker.pages.frame.address import Address
@@ -21,9 +22,11 @@ from tracker.web.state import Service
 _LONGEST_DAYS = 3_650
 _LONGEST_SUBJECT = 100
 SCOPE_WORDS = {
-    Scope.DEPLOYMENTS_WRITE: "record deployments and incidents",
+    Scope.DEPLOYMENTS_RECORD: "record deployments and incidents, and no more: for pipelines",
+    Scope.DEPLOYMENTS_WRITE: "record them, correct them, import them",
     Scope.DEPLOYMENTS_READ: "read deployments and incidents",
     Scope.METRICS_READ: "read metrics and pages",
+    Scope.DEPLOY: "have workspaces deployed by a runner",
     Scope.ADMIN: "everything, settings and tokens included",
 }
 
@@ -70,6 +73,7 @@ def _page(
         "tokens.html",
         frame_of("tokens", request, service, Address("/tokens")),
         tokens=list_tokens(service.engine, organization),
+        trusts=list_trusts(service.engine, organization),
         own_id=request.user.claims.token_id,
         scopes=SCOPE_WORDS,
         clock=Clock(zone_of(service.engine, organization), now()),

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.domain.instants import now_microseconds
+from tracker.egress import Network
 from tracker.records.leases import release, take
 from tracker.records.ledger import Ledger
 from tracker.records.recorder import Recorder
@@ -27,7 +28,6 @@ from tracker.webhooks.deliveries import (
     due_deliveries,
     settle,
 )
-from tracker.webhooks.egress import Network
 from tracker.webhooks.retry import GIVE_UP_SECONDS, SECOND, retry_seconds
 from tracker.webhooks.sender import DeliveryResult, OutgoingWebhook, send
 from tracker.webhooks.subscriptions import Subscription, disable, enabled_subscriptions

@@ -13,12 +13,12 @@ from metrics.domain.errors import InvalidInput
 from metrics.wire.query_parameters import QueryParameters
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
+from tracker.egress import AddressRefused, Unresolvable, permitted_address
 from tracker.errors import Conflict
 from tracker.records.ledger import Ledger
 from tracker.web.paging import LARGEST_PAGE, CallerRequest, ListAnswer, page_answer
 from tracker.web.state import Service, author_of
 from tracker.webhooks.deliveries import DeliveryState, find_delivery, list_deliveries, redeliver
-from tracker.webhooks.egress import AddressRefused, Unresolvable, permitted_address
 from tracker.webhooks.schemas import DeliveryAnswer, NewWebhook, WebhookAnswer, WebhookChange
 from tracker.webhooks.subscriptions import (
     Subscription,
@@ -48,7 +48,7 @@ class DeliveryListParameters(QueryParameters):
 class WebhooksController(Controller):
     """Create, list, change and delete webhooks; list and repeat their deliveries."""
 
-    @post(PATH, guards=_ADMIN)
+    @post(PATH, guards=_ADMIN, opt={"refusals": {409: "The organization has as many as it can."}})
     async def subscribe(
         self, data: JSONBody[NewWebhook], request: CallerRequest, service: Service
     ) -> Response[WebhookAnswer]:
@@ -58,6 +58,9 @@ class WebhooksController(Controller):
         await _require_permitted(data.url, service)
 
         def act(ledger: Ledger) -> Subscription:
+            most = service.settings.max_webhooks
+            if len(list_subscriptions(ledger.connection, author.organization)) >= most:
+                raise Conflict(f"The organization has {most} webhooks, and more it cannot have: remove one.")
             return subscribe(ledger, author, url=data.url, kind=kind, events=events, secret=secret)
 
         answer = WebhookAnswer.of(await service.recorder.record(act), tell_secret=True)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 import httpx
 from standardwebhooks import Webhook as Signer
 
-from tracker.webhooks.egress import AddressRefused, Network, permitted_address
+from tracker.egress import AddressRefused, Network, permitted_address
 from tracker.webhooks.subscriptions import signing_key
 
 MOST_SECONDS = 15.0

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server import Server, ndjson
+from tests.server import TLS, Server, ndjson
 from tracker.cli.login_link import new_login_code
 from tracker.settings import Settings
 
@@ -60,7 +60,7 @@ def record(client: httpx.Client, *found: dict[str, Any]) -> None:
 
 def sign_in(server: Server, token: str) -> httpx.Client:
     """A client that has signed in as a browser does."""
-    client = httpx.Client(base_url=server.url, timeout=30, headers=HTML, follow_redirects=False)
+    client = httpx.Client(base_url=server.url, timeout=30, headers=HTML, follow_redirects=False, verify=TLS)
     answered = client.post("/sign-in", data={"token": token, "next": "/"})
     if answered.status_code != 303:
         client.close()

@@ -24,6 +24,8 @@ ARGUMENTS = [
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
 ORGANIZATION = "watched"
+# A page that is there at once is there later where others use the machine.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +294,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Open) -> N
 PATHS = [
     "/", "/?groups=all&last=26w&metric=deployment_frequency", *[f"/metric/{name}" for name in MetricName],
     "/metric/lead_time_for_changes?rows=left_out", "/deployments", "/incidents", "/repositories", "/quality", "/report",
-    "/settings", "/tokens", "/docs", "/docs/metrics.md",
+    "/settings", "/tokens", "/intakes", "/docs", "/docs/metrics.md",
 ]  # fmt: skip
 
 

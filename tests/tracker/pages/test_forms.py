@@ -27,15 +27,18 @@ def test_settings_are_changed_and_the_history_says_by_whom(client: httpx.Client,
     answered = send(
         admin, "/settings", timezone="Europe/Berlin", production_environments="production prod-*",
         failure_signals=["incident", "rollback"], attribution_gap_days="14", benchmark="2022",
+        fix_patterns="hotfix:branch:hotfix/* fix:commit:fix",
     )  # fmt: skip
     assert (answered.status_code, "Saved." in answered.text) == (200, True)
     assert client.get("/api/v1/settings").json() == {
         "timezone": "Europe/Berlin", "production_environments": ["production", "prod-*"],
         "failure_signals": ["incident", "rollback"], "attribution_gap_days": 14, "benchmark": 2022,
+        "fix_patterns": ["hotfix:branch:hotfix/*", "fix:commit:fix"],
     }  # fmt: skip
     answered = send(
         admin, "/settings", timezone="Europe/Berlin", production_environments="production prod-*",
         failure_signals=["incident", "rollback"], attribution_gap_days="30", benchmark="2022",
+        fix_patterns="hotfix:branch:hotfix/* fix:commit:fix",
     )  # fmt: skip
     words = text_of(answered.text)
     assert "attribution_gap_days 14 → 30" in words
@@ -162,7 +165,16 @@ def test_a_wrong_form_makes_no_token(
 
 def test_the_command_line_lists_tokens(server: Server, organization: str) -> None:
     made = server.run(
-        "token", "--org", organization, "--scope", "metrics:read", "--subject", "wall", "--days", "20"
+        "token",
+        "--org",
+        organization,
+        "--create",
+        "--scope",
+        "metrics:read",
+        "--subject",
+        "wall",
+        "--days",
+        "20",
     )
     assert made.returncode == 0
     listed = server.run("token", "list", "--org", organization)
@@ -182,3 +194,75 @@ def test_incidents_are_listed_with_what_they_mark(client: httpx.Client, admin: h
     assert "open for" in html
     assert "Slow" in admin.get("/").text
     assert "No incident fits" in admin.get("/incidents?open=false").text
+
+
+def test_an_intake_is_added_and_its_events_are_listed_until_it_is_removed(
+    client: httpx.Client, admin: httpx.Client
+) -> None:
+    added = send(
+        admin, "/intakes", source="github", environment="live", repositories="acme/*",
+        options="deployments=release\nprereleases = yes\n",
+    )  # fmt: skip
+    assert added.status_code == 200, added.text
+    (intake,) = client.get("/api/v1/intakes").json()["items"]
+    assert (intake["options"], intake["defaults"], intake["repositories"]) == (
+        {"deployments": "release", "prereleases": "yes"}, {"environment": "live"}, ["acme/*"],
+    )  # fmt: skip
+    words = text_of(added.text)
+    address, secret = re.findall(r"<pre[^>]*><code>([^<]+)</code>", added.text)
+    assert address == intake["url"]
+    again = text_of(admin.get("/intakes").text)
+    assert (secret in words, secret in again) == (True, False)
+    headers = {"Authorization": f"Bearer {secret}", "X-GitHub-Event": "ping"}
+    httpx.post(address, json={"zen": "<b>"}, headers=headers).raise_for_status()
+    assert "ping ignored ping" in text_of(admin.get("/intakes").text)
+    removed = send(admin, "/intakes/remove", intake_id=intake["id"])
+    assert "Removed." in text_of(removed.text)
+    assert client.get("/api/v1/intakes").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"source": "gopher"}, "source must be one of"),
+        ({"source": "github", "options": "colour=red"}, "options/colour is no option of github"),
+        ({"source": "github", "repositories": "acme/"}, "repositories"),
+        ({"source": "github", "secret": "short"}, "secret"),
+        ({"source": "github", "repository_url": "shop"}, "defaults/repository_url"),
+    ],
+)
+def test_a_wrong_intake_is_not_added(
+    client: httpx.Client, admin: httpx.Client, fields: dict[str, str], said: str
+) -> None:
+    answered = send(admin, "/intakes", **fields)
+    assert answered.status_code == 400
+    assert said in text_of(answered.text)
+    assert client.get("/api/v1/intakes").json()["items"] == []
+
+
+def test_services_that_a_pager_names_are_mapped_where_they_are_missed(
+    client: httpx.Client, admin: httpx.Client
+) -> None:
+    intake = client.post("/api/v1/intakes", json={"source": "pagerduty"}).json()
+    incident = {
+        "id": "PGR0VU2", "type": "incident", "title": "Down", "created_at": "2026-03-02T10:00:00Z",
+        "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2", "service": {"summary": "Checkout, prod"},
+    }  # fmt: skip
+    event = {
+        "id": "01", "event_type": "incident.triggered", "occurred_at": "2026-03-02T10:00:00Z", "data": incident,
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {intake['secret']}"}
+    httpx.post(intake["url"], json={"event": event}, headers=headers).raise_for_status()
+    page = admin.get("/intakes").text
+    assert "1 of its services not mapped" in text_of(page)
+    assert "&#34;Checkout, prod&#34;,,,,\n" in page
+    names = 'name,repository_url,service\r\n"Checkout, prod",https://github.com/acme/shop,checkout\r\n'
+    assert "Saved." in text_of(send(admin, "/intakes/names", intake_id=intake["id"], names=names).text)
+    assert client.get(f"/api/v1/intakes/{intake['id']}").json()["names"] == {
+        "Checkout, prod": {"repository_url": "https://github.com/acme/shop", "service": "checkout"}
+    }
+    refused = send(admin, "/intakes/names", intake_id=intake["id"], names="name,colour\r\nx,red\r\n")
+    assert (refused.status_code, "Nothing was changed: the first line" in text_of(refused.text)) == (
+        400,
+        True,
+    )

@@ -24,6 +24,11 @@ Make = Callable[..., httpx.Client]
 PNG = b"\x89PNG\r\n"
 
 
+@pytest.fixture(scope="module")
+def server(sqlite_server: Server) -> Server:
+    return sqlite_server
+
+
 @pytest.fixture
 def filled(client: httpx.Client) -> httpx.Client:
     record(client, *records())

@@ -34,6 +34,7 @@ def signed_in(*scopes: Scope) -> "Guard":
             raise Unauthenticated("sign in first", token_given=False)
         caller = connection.app.state.service.authenticator.caller_of_session(cookie)
         connection.scope["user"] = caller
+        connection.app.state.service.rate_limits.count(caller)
         if scopes:
             require_scope(caller, *scopes)
 

@@ -85,7 +85,7 @@ class Asked:
 
 def ask(service: Service, caller: Caller, address: Address, now: datetime) -> Asked:
     """Read the address; what is wrong in it is passed over, and said. Raises `RecordsUnavailable`."""
-    session = Session(service.store, caller.organization, caller.repositories)
+    session = service.session(caller.organization, caller.repositories)
     notices: list[str] = []
     for _ in range(_MOST_WRONG):
         try:

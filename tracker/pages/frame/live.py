@@ -55,7 +55,7 @@ def live_page(
         caller.repositories,
         tuple(sorted(caller.claims.scopes)),
         address,
-        service.store.head(),
+        service.stores.of(caller.organization).head(),
         latest_rejection(service.engine, caller.organization),
         also,
         int(moment.timestamp() // _SLOT_SECONDS),

@@ -43,7 +43,11 @@ _NAVIGATION = (
     ("repositories", "/repositories", "Repositories", Scope.METRICS_READ),
     ("report", "/report", "Report", Scope.METRICS_READ),
 )
-_ADMINISTRATION = (("settings", "/settings", "Settings"), ("tokens", "/tokens", "Tokens"))
+_ADMINISTRATION = (
+    ("settings", "/settings", "Settings"),
+    ("tokens", "/tokens", "Tokens"),
+    ("intakes", "/intakes", "Events in"),
+)
 
 
 @cache

@@ -23,12 +23,13 @@ from tracker.pages.parts.naming import names_of
 
 _MOST_INCIDENTS = 4
 _MOST_MOVED = 4
-_TOLD_ELSEWHERE = frozenset({"settling", "unknown_name"})
+_TOLD_ELSEWHERE = frozenset({"settling", "unknown_name", "derived_commits"})
 _TITLES = {
     "nothing_recorded_since": "Silence",
     "recording_began": "Recording began within the window",
     "no_incidents": "No incidents are reported",
     "first_deployment_history": "A first deployment brought its history",
+    "estimated": "Failures of imported history are not seen",
     "only_deployed_commits": "Only deployed commits are told",
 }
 

@@ -11,9 +11,7 @@ from metrics.definitions.base import Definition
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.words import say, say_interval
 from metrics.output.chart_frames import is_pale
-from metrics.output.chart_theme import STAND_INS
-from metrics.output.charts import HEIGHT, NARROW_WIDTH, WIDTH, metric_chart
-from metrics.output.drawing import inline_svg
+from metrics.output.chart_theme import HEIGHT, NARROW_WIDTH, STAND_INS, WIDTH
 from metrics.output.notes import is_settling
 from metrics.queries.question import Answer, Point, Question
 from tracker.pages.frame.cache import Cache
@@ -83,6 +81,10 @@ def drawn(answer: Answer, width: int, height: int, css_class: str, rows: Sequenc
     key = (*asked, tuple(figures), tuple(rows), width, height, css_class)
 
     def draw() -> Markup:
+        # Altair takes half a second: with the first chart, not with the start.
+        from metrics.output.charts import metric_chart
+        from metrics.output.drawing import inline_svg
+
         chart = metric_chart(answer, STAND_INS, width=width, height=height, titled=False)
         return _with_hints(inline_svg(chart, css_class), answer, width, height, rows)
 

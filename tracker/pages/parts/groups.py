@@ -1,7 +1,6 @@
 """Teams, repositories or services beside each other: their five figures, and what has changed."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -9,7 +8,6 @@ from markupsafe import Markup
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.words import say, say_interval
-from metrics.domain.errors import ParameterError
 from metrics.output.comparison import compare
 from metrics.queries.question import Answer, Dimension, Group
 from tracker.pages.frame.asking import Asked
@@ -57,22 +55,21 @@ class GroupTable:
 def group_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Sequence[Answer]:
     """The five metrics by group with comparison, the chosen one with a series.
 
-    Of very many groups over very long windows without either, and of yet more none.
+    Of very many groups over very long windows without either.
     """
-    with suppress(ParameterError):
-        return _compared_answers(asked, dimension, chosen)
-    with suppress(ParameterError):
-        return asked.session.answers(asked.parameters(group_by=dimension.value), list(MetricName))
-    return asked.session.answers(asked.parameters(), list(MetricName))
+    compared = _compared_answers(asked, dimension, chosen)
+    if not any(answer.groups_left for answer in compared):
+        return compared
+    return asked.session.answers(asked.parameters(group_by=dimension.value), list(MetricName))
 
 
-def grouped_answer(asked: Asked, dimension: Dimension, metric: MetricName) -> Answer | None:
-    """One metric by group with comparison; without it where the groups are very many, None for yet more."""
-    for more in ({"compare": "true"}, {}):
-        with suppress(ParameterError):
-            (answer,) = asked.session.answers(asked.parameters(group_by=dimension.value, **more), [metric])
-            return answer
-    return None
+def grouped_answer(asked: Asked, dimension: Dimension, metric: MetricName) -> Answer:
+    """One metric by group with comparison; without it where the groups are very many."""
+    (compared,) = asked.session.answers(asked.parameters(group_by=dimension.value, compare="true"), [metric])
+    if not compared.groups_left:
+        return compared
+    (plain,) = asked.session.answers(asked.parameters(group_by=dimension.value), [metric])
+    return plain
 
 
 def _compared_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Sequence[Answer]:
@@ -107,8 +104,8 @@ def group_table(
             continue
         rows.append(_row(asked, dimension, name, groups, answers, chosen, most))
     rows.sort(key=lambda row: _order(row, by_metric, chosen, sort))
-    total = len(rows)
-    if not everything and total > MOST_ROWS:
+    total = len(rows) + max(answer.groups_left for answer in answers)
+    if not everything and len(rows) > MOST_ROWS:
         rows = [*rows[:MOST_ROWS], *[row for row in rows[MOST_ROWS:] if row.moved][:MOST_ROWS]]
     return GroupTable(dimension, rows[:MOST_OF_ALL], total, chosen, sort or chosen.value)
 
@@ -220,4 +217,4 @@ def breakdown_of(asked: Asked, answer: Answer, *, everything: bool = False) -> B
                 drawing=interval_bar(value, interval, top, overall),
             )
         )
-    return Breakdown(dimension, bars, len(groups))
+    return Breakdown(dimension, bars, len(groups) + answer.groups_left)
