@@ -52,15 +52,15 @@ from tracker.pages import PAGES
 from tracker.pages.badges import BadgesController
 from tracker.pages.frame.problem import problem_page
 from tracker.records.engine import connect
-from tracker.records.migrations import require_head
+from tracker.records.migrations import require_workable
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
-from tracker.telemetry import report_lag
 from tracker.transfer.batch import record_deployment_batch, report_incident_batch
 from tracker.transfer.downloads import export_deployments, export_incidents
 from tracker.web.encoded_slashes import EncodedSlashes
 from tracker.web.head import HeadAsGet
 from tracker.web.health import HealthController
+from tracker.web.keeping import KeptByOne, Worker
 from tracker.web.middleware import Observation
 from tracker.web.openapi import complete_document
 from tracker.web.paging import CallerRequest
@@ -100,13 +100,15 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
 ]
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings, worker: Worker | None = None) -> Litestar:
     """The application over a migrated record database; keys are made where there are none.
+
+    `worker` is set where it is one of several processes.
 
     Raises `SchemaError` where the schema is not at head.
     """
     engine = connect(settings.record_database_url)
-    require_head(engine)
+    require_workable(engine)
     issuer_keys, trusts = IssuerKeys(settings.webhook_networks), load_trusts(engine)
     jobs = JobTokens(issuer_keys, lambda: [settings.base_of(service.address)], trusts)
     authenticator = Authenticator(load_or_create_keys(settings), revoked_tokens(engine), jobs)
@@ -165,7 +167,8 @@ def create_app(settings: Settings) -> Litestar:
     named = EncodedSlashes(HeadAsGet(app.asgi_handler), slashes)
     timed = TimeLimit(named, settings.max_request_seconds)
     app.asgi_handler = Observation(BehindProxies(timed, settings.trusted_proxies))
-    report_lag(service.stores.lag)
+    if worker is not None:
+        app.asgi_handler = KeptByOne(app.asgi_handler, worker, authenticator, settings.max_request_seconds)
     complete_document(app)
     return app
 

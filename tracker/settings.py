@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that share the work of one service, over PostgreSQL.",
+    )
     public_url: str | None = Field(
         None, description="Base of the URLs in answers, where a proxy hides the service."
     )

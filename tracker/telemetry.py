@@ -2,8 +2,8 @@
 
 import logging
 import math
+import os
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from tracker.settings import LogFormat, Settings
 
@@ -72,33 +73,34 @@ EVENTS = Counter(
 EXPIRING_TOKENS = Gauge(
     "tracker_expiring_tokens",
     "Tokens in use that expire within 14 days: what they let record will be refused.",
+    multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 NEXT_TOKEN_EXPIRY = Gauge(
     "tracker_next_token_expiry_timestamp_seconds",
     "When the next one of these expires, in seconds since 1970; NaN where none does.",
+    multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 REPLICATION_LAG = Gauge(
     "tracker_replication_lag_revisions",
     "Revisions that the store has not taken in; the next metric takes them in before it is answered.",
+    multiprocess_mode="livemax",
     registry=REGISTRY,
 )
 
 
-def report_lag(lag: Callable[[], int | None]) -> None:
-    """Ask this for the lag each time the figures are read; None is "not known"."""
+def exposition(lag: int | None) -> bytes:
+    """All figures in the text format of Prometheus, of several workers those of all.
 
-    def figure() -> float:
-        revisions = lag()
-        return math.nan if revisions is None else revisions
-
-    REPLICATION_LAG.set_function(figure)
-
-
-def exposition() -> bytes:
-    """All figures in the text format of Prometheus."""
-    return generate_latest(REGISTRY)
+    `lag` is that of this process's stores; None is "not known".
+    """
+    REPLICATION_LAG.set(math.nan if lag is None else lag)
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    of_all = CollectorRegistry()
+    MultiProcessCollector(of_all)  # type: ignore[no-untyped-call]
+    return generate_latest(of_all)
 
 
 def configure_logging(settings: Settings) -> None:

@@ -4,13 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlmodel import SQLModel
 
 from tests.conftest import Book, Postgres, sqlite_url
-from tests.server import run_tracker
+from tests.server import Server, deployment, run_tracker
 from tracker.records.engine import connect
-from tracker.records.migrations import SchemaError, is_at_head, migrate, migrate_down, require_head
+from tracker.records.migrations import (
+    SchemaError,
+    is_workable,
+    migrate,
+    migrate_down,
+    migrations_folder,
+    require_workable,
+)
 from tracker.web.idempotency import KeptAnswer, KeyedRequest, answer_once
 
 INDEXES = {
@@ -64,9 +72,9 @@ def test_down_and_up_again_with_data(book: Book) -> None:
     before = [book.rows(f"select * from {table} order by revision") for table in ("deployments", "incidents")]
 
     assert migrate_down(book.engine, "0001")
-    assert not is_at_head(book.engine)
+    assert not is_workable(book.engine)
     with pytest.raises(SchemaError, match="tracker migrate"):
-        require_head(book.engine)
+        require_workable(book.engine)
     assert migrate(book.engine)
 
     after = [book.rows(f"select * from {table} order by revision") for table in ("deployments", "incidents")]
@@ -83,9 +91,45 @@ def test_down_to_nothing_and_up(book: Book) -> None:
     assert book.rows("select * from deployments") == []
 
 
-def test_a_schema_of_the_future_is_refused_in_a_plain_line(book: Book, tmp_path: Path) -> None:
+def upgrade_by_a_later_program(book: Book, works_with: str) -> None:
     with book.engine.begin() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+        connection.exec_driver_sql(f"update schema_promise set works_with = '{works_with}'")
+
+
+def head() -> str:
+    return max(file.name[:4] for file in (migrations_folder() / "versions").glob("*.py"))
+
+
+def test_a_service_serves_on_over_a_later_schema_that_works_with_it(book: Book, tmp_path: Path) -> None:
+    with Server(tmp_path, TRACKER_DATABASE_URL=book.url) as server, server.client(server.token()) as client:
+        upgrade_by_a_later_program(book, works_with=head())
+        assert client.get("/readyz").status_code == 200
+        assert client.post("/api/v1/deployments", json=deployment()).status_code == 201
+        upgrade_by_a_later_program(book, works_with="9999")
+        refused = client.get("/readyz")
+        assert (refused.status_code, refused.json()["status"]) == (503, "not ready")
+
+    upgrade_by_a_later_program(book, works_with=head())
+    # Whoever goes back to the version before starts it over the schema of the later one.
+    with Server(tmp_path, TRACKER_DATABASE_URL=book.url) as server, server.client() as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_every_migration_says_what_it_works_with() -> None:
+    scripts = ScriptDirectory(str(migrations_folder()))
+    promises = {
+        script.revision: script.module.works_with
+        for script in scripts.walk_revisions()
+        if script.revision >= "0017"
+    }
+    assert all("0001" <= earliest <= revision for revision, earliest in promises.items())
+    # What a migration makes unusable stays so.
+    assert sorted(promises.values()) == [promises[revision] for revision in sorted(promises)]
+
+
+def test_a_schema_of_the_future_is_refused_in_a_plain_line(book: Book, tmp_path: Path) -> None:
+    upgrade_by_a_later_program(book, works_with="9999")
     with pytest.raises(SchemaError, match="9999"):
         migrate(book.engine)
     for arguments in (

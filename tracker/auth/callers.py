@@ -1,5 +1,6 @@
 """Who is calling: from an unverified token to claims, from claims to a caller and what it may do."""
 
+import asyncio
 import time
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Set
@@ -25,6 +26,8 @@ BEARER = ("bearer",)
 BASIC = "basic"
 # A token that comes bare.
 NO_SCHEME = ""
+
+_ANY_SCHEME = (*BEARER, "token", BASIC)
 
 _MOST_REMEMBERED = 10_000
 
@@ -109,15 +112,15 @@ class Authenticator:
             self._jobs.trusts = trusts
 
     def authenticate(self, authorization: str | None, schemes: Collection[str] = BEARER) -> Caller:
-        """The caller of an `Authorization` header. Raises `Unauthenticated`."""
-        scheme, space, unverified_token = (authorization or "").partition(" ")
-        if NO_SCHEME in schemes and not space:
-            scheme, unverified_token = NO_SCHEME, scheme
-        if scheme.lower() == BASIC and BASIC in schemes:
-            unverified_token = _password(unverified_token)
-        if scheme.lower() not in schemes or not unverified_token.strip():
-            raise Unauthenticated("send the header Authorization: Bearer <token>", token_given=False)
-        return self._caller(unverified_token.strip(), self._verify_bearer)
+        """The caller of an `Authorization` header. Raises `Unauthenticated`.
+
+        May wait for the keys of a CI system, unless the token is remembered.
+        """
+        return self._caller(_unverified_token(authorization, schemes), self._verify_bearer)
+
+    def remembers(self, authorization: str | None, schemes: Collection[str] = BEARER) -> bool:
+        """Whether a header's token was verified before. Raises `Unauthenticated` where there is none."""
+        return (_unverified_token(authorization, schemes), self._verify_bearer) in self._verified
 
     def caller_of_session(self, unverified_cookie: str) -> Caller:
         """The caller whose session a cookie is. Raises `Unauthenticated`."""
@@ -126,6 +129,18 @@ class Authenticator:
     def caller_of_login_code(self, unverified_code: str) -> Caller:
         """The caller whom a login link lets in, where it was not used yet. Raises `Unauthenticated`."""
         return Caller(self._honoured(unverified_code, verify_login_code))
+
+    def organization_of(self, authorization: str | None, cookie: str | None) -> str | None:
+        """Whose figures are asked for, by a header or a session; None where that is not known at once."""
+        try:
+            if authorization is None:
+                return None if cookie is None else self.caller_of_session(cookie).organization
+            token = _unverified_token(authorization, _ANY_SCHEME)
+            if not self.remembers(authorization, _ANY_SCHEME) and self._is_of_a_job(token):
+                return None
+            return self.authenticate(authorization, _ANY_SCHEME).organization
+        except Unauthenticated:
+            return None
 
     def open_session(self, caller: Caller, *, by_link: bool = False) -> tuple[str, timedelta]:
         """A new session's cookie, and how long it is good for. Raises `KeyRingError`."""
@@ -147,9 +162,13 @@ class Authenticator:
 
     def _verify_bearer(self, unverified_token: str, ring: KeyRing) -> Claims:
         """The claims of a token: of one that was minted here, or a CI system's own."""
-        if self._jobs is not None and self._jobs.trusted(unverified_token):
+        if self._jobs is not None and self._is_of_a_job(unverified_token):
             return self._jobs.verify(unverified_token)
         return verify(unverified_token, ring)
+
+    def _is_of_a_job(self, unverified_token: str) -> bool:
+        """Whether a CI system that somebody trusts says that it is its own."""
+        return self._jobs is not None and bool(self._jobs.trusted(unverified_token))
 
     def _caller(self, unverified: str, verify: Callable[[str, KeyRing], Claims]) -> Caller:
         claims = self._honoured(unverified, verify)
@@ -184,6 +203,18 @@ class Authenticator:
         return claims
 
 
+def _unverified_token(authorization: str | None, schemes: Collection[str]) -> str:
+    """The token of an `Authorization` header. Raises `Unauthenticated`."""
+    scheme, space, token = (authorization or "").partition(" ")
+    if NO_SCHEME in schemes and not space:
+        scheme, token = NO_SCHEME, scheme
+    if scheme.lower() == BASIC and BASIC in schemes:
+        token = _password(token)
+    if scheme.lower() not in schemes or not token.strip():
+        raise Unauthenticated("send the header Authorization: Bearer <token>", token_given=False)
+    return token.strip()
+
+
 def _password(credentials: str) -> str:
     """The password of a name and a password, RFC 7617; empty where there is none."""
     try:
@@ -199,17 +230,20 @@ def requires(*scopes: Scope, schemes: Collection[str] = BEARER, headers: Collect
     bare, and then that one counts.
     """
 
-    def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
+    async def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         authenticator: Authenticator = connection.app.state.service.authenticator
-        authorization = connection.headers.get("Authorization")
+        authorization, accepted = connection.headers.get("Authorization"), schemes
         bare = next((connection.headers[name] for name in headers if name in connection.headers), None)
         cookie = connection.cookies.get(COOKIE) if _may_use_cookie(connection) else None
         if bare is not None:
-            caller = authenticator.authenticate(f"Bearer {bare}")
-        elif authorization is None and cookie is not None:
+            authorization, accepted = f"Bearer {bare}", BEARER
+        if authorization is None and cookie is not None:
             caller = authenticator.caller_of_session(cookie)
+        elif authenticator.remembers(authorization, accepted):
+            # Without a change of threads, which costs more than all the rest of this.
+            caller = authenticator.authenticate(authorization, accepted)
         else:
-            caller = authenticator.authenticate(authorization, schemes)
+            caller = await asyncio.to_thread(authenticator.authenticate, authorization, accepted)
         require_scope(caller, *scopes)
         connection.scope["user"] = caller
         connection.app.state.service.rate_limits.count(caller)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, make_url, select
 from metrics.domain.vocabulary import meant_instead
 from tracker.auth.tokens import ORGANIZATION_SLUG
 from tracker.records.engine import connect
-from tracker.records.migrations import require_head
+from tracker.records.migrations import require_workable
 from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, ORGANIZATIONS
 from tracker.settings import Settings
@@ -44,7 +44,7 @@ def migrated_database(settings: Settings) -> Engine:
             f"there is no database at {url.database}: run 'tracker migrate' or 'tracker serve'"
         )
     engine = open_database(settings)
-    require_head(engine)
+    require_workable(engine)
     return engine
 
 

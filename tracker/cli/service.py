@@ -2,17 +2,25 @@
 
 import contextlib
 import sys
+from collections.abc import Callable
 
 import rich_click as click
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, make_url, select
 
 from tracker.auth.keys import KeyRingError
-from tracker.cli.common import DEMO_ORGANIZATION, only_organization, open_database, this_command
+from tracker.cli.common import (
+    DEMO_ORGANIZATION,
+    CommandFailed,
+    only_organization,
+    open_database,
+    this_command,
+)
 from tracker.cli.login_link import login_url, new_login_code
 from tracker.records.migrations import migrate as migrate_schema
-from tracker.records.migrations import migrate_down, require_head
+from tracker.records.migrations import migrate_down, require_workable
 from tracker.records.tables import DEPLOYMENTS
 from tracker.settings import Settings
+from tracker.telemetry import configure_logging
 
 _FIRST_STEPS = """
 Nothing is recorded yet. In another terminal, in this folder, fill it with a simulated year:
@@ -31,6 +39,8 @@ and read a metric:
     -H "Authorization: Bearer $({tracker} token --org acme --scope metrics:read)"
 """
 
+_STOPPED = "Stopped; everything that was acknowledged is recorded."
+
 
 @click.command()
 @click.option("--host", help="Address to listen on; TRACKER_HOST.")
@@ -42,28 +52,58 @@ and read a metric:
     show_default=True,
     help="Bring the schema to head first; without, a schema that is not at head is refused.",
 )
-def serve(host: str | None, port: int | None, migrates: bool) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Processes that share the work, over PostgreSQL; SIGHUP replaces them one by one; TRACKER_WORKERS.",
+)
+def serve(host: str | None, port: int | None, migrates: bool, workers: int | None) -> None:
     """Run the service until it is told to stop.
 
     Brings the schema to head first, and makes a signing key on the first start. SIGTERM and Ctrl-C
     finish what was taken before the process ends.
     """
+    given = {"host": host, "port": port, "workers": workers}
+    settings = Settings().model_copy(update={name: one for name, one in given.items() if one is not None})
+    configure_logging(settings)
+    (serve_alone if settings.workers == 1 else serve_by_workers)(settings, migrates)
+
+
+def serve_alone(settings: Settings, migrates: bool) -> None:
     from tracker.app import create_app
-    from tracker.telemetry import configure_logging
     from tracker.web.server import listenable_port
     from tracker.web.server import serve as serve_app
 
-    settings = Settings()
-    settings = settings.model_copy(
-        update={"host": host or settings.host, "port": settings.port if port is None else port}
-    )
-    configure_logging(settings)
     # Before anything is opened that would have to be closed again.
     port = listenable_port(settings.host, settings.port)
+    announce = _prepare(settings, migrates)
+    app = create_app(settings)
+    app.state.service.address = f"http://{settings.host}:{port}"
+    serve_app(app, settings.host, port, announce)
+    click.echo(_STOPPED)
+
+
+def serve_by_workers(settings: Settings, migrates: bool) -> None:
+    from tracker.auth.keys import load_or_create_keys
+    from tracker.cli.workers import run_workers
+    from tracker.web.server import listening_socket
+
+    if make_url(settings.record_database_url).get_backend_name() != "postgresql":
+        raise CommandFailed("several workers need PostgreSQL: a SQLite file has one writer at a time")
+    with listening_socket(settings.host, settings.port) as listening:
+        url = f"http://{settings.host}:{listening.getsockname()[1]}"
+        announce = _prepare(settings, migrates)
+        load_or_create_keys(settings)
+        run_workers(settings, listening, lambda: announce(url))
+    click.echo(_STOPPED)
+
+
+def _prepare(settings: Settings, migrates: bool) -> Callable[[str], None]:
+    """Make the database ready; return what tells its address to whoever has started the service."""
     engine = open_database(settings)
     if migrates:
         migrate_schema(engine)
-    require_head(engine)
+    require_workable(engine)
     is_empty, organization = _is_empty(engine), only_organization(engine)
     engine.dispose()
 
@@ -75,10 +115,7 @@ def serve(host: str | None, port: int | None, migrates: bool) -> None:
         if is_empty:
             click.echo(_FIRST_STEPS.format(url=url, tracker=this_command(settings)))
 
-    app = create_app(settings)
-    app.state.service.address = f"http://{settings.host}:{port}"
-    serve_app(app, settings.host, port, announce)
-    click.echo("Stopped; everything that was acknowledged is recorded.")
+    return announce
 
 
 def _offer_link(settings: Settings, url: str, organization: str | None) -> None:

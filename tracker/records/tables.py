@@ -239,6 +239,14 @@ class Lease(SQLModel, table=True):
     expires_at: int = Field(sa_type=BigInteger)
 
 
+class SchemaPromise(SQLModel, table=True):
+    """The one row of it: the earliest schema whose program can work with the one that the database has."""
+
+    __tablename__ = "schema_promise"
+
+    works_with: str = Field(primary_key=True)
+
+
 class Organization(SQLModel, table=True):
     """An organization; it is created with its first token."""
 
@@ -262,6 +270,7 @@ REPOSITORIES = table(Repository)
 ORGANIZATION_SETTINGS = table(OrganizationSettings)
 PUSHES = table(Push)
 ORGANIZATIONS = table(Organization)
+SCHEMA_PROMISE = table(SchemaPromise)
 
 DEPLOYMENT_REQUESTS = table(DeploymentRequest)
 DEPLOYMENT_STATUSES = table(DeploymentStatus)

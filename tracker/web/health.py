@@ -7,7 +7,7 @@ from litestar import Controller, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tracker.records.failures import UNAVAILABLE
-from tracker.records.migrations import is_at_head
+from tracker.records.migrations import is_workable
 from tracker.telemetry import exposition
 from tracker.web.state import Service
 
@@ -40,7 +40,7 @@ def _readiness(service: Service) -> Health:
     if service.is_stopping:
         return Health("not ready", "the service is being stopped")
     try:
-        at_head = is_at_head(service.engine)
+        at_head = is_workable(service.engine)
         if service.recorder.is_refused:
             service.recorder.try_again()
     except UNAVAILABLE:
@@ -69,6 +69,6 @@ class HealthController(Controller):
         return Response(health, status_code=_status_code(health))
 
     @get("/metrics", media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"), sync_to_thread=True)
-    def figures(self) -> bytes:
+    def figures(self, service: Service) -> bytes:
         """The service's own figures, for Prometheus."""
-        return exposition()
+        return exposition(service.stores.lag())

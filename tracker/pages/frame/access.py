@@ -28,7 +28,7 @@ PAGE: dict[str, Any] = {"is_page": True}
 def signed_in(*scopes: Scope) -> "Guard":
     """A guard that lets those pass who have signed in, where scopes are named with a token that has one."""
 
-    def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
+    async def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
         cookie = connection.cookies.get(COOKIE)
         if not cookie:
             raise Unauthenticated("sign in first", token_given=False)
@@ -41,9 +41,11 @@ def signed_in(*scopes: Scope) -> "Guard":
     return guard
 
 
-def admin_signed_in(connection: "ASGIConnection[Any, Any, Any, Any]", handler: "BaseRouteHandler") -> None:
+async def admin_signed_in(
+    connection: "ASGIConnection[Any, Any, Any, Any]", handler: "BaseRouteHandler"
+) -> None:
     """A guard that lets admins of the whole organization pass."""
-    signed_in(Scope.ADMIN)(connection, handler)
+    await signed_in(Scope.ADMIN)(connection, handler)  # type: ignore[misc]  # which is one that waits
     caller = connection.scope["user"]
     if not is_admin(caller):
         raise InsufficientScope("insufficient_scope: the token is limited to repositories")
