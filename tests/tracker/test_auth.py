@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from tests.server import Server, deployment, ndjson, run_tracker
+from tests.waiting import wait_until
 from tracker.auth.callers import Authenticator
 from tracker.auth.keys import KeyRing, KeyRingError, generate, load_keys, load_or_create_keys
 from tracker.auth.tokens import Claims, Scope, mint, verify
@@ -483,6 +484,7 @@ def test_why_nobody_was_let_in_is_logged_and_counted(tmp_path: Path) -> None:
         with running.client() as nobody:
             nobody.get(PATH)
             figures = nobody.get("/metrics").text
+        wait_until(lambda: sum("refusal" in line for line in running.output) == 4)
         events = {
             event["reason"]: event
             for line in running.output

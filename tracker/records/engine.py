@@ -42,6 +42,7 @@ def connect(url: str) -> Engine:
         )
         event.listen(engine, "connect", _configure_postgres)
         event.listen(engine, "handle_error", judge)
+        _close_on_return_what_was_disposed(engine)
         return engine
     assert parts.database is not None
     file = Path(parts.database)
@@ -103,8 +104,8 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 def _close_on_return_what_was_disposed(engine: Engine) -> None:
     """After `dispose`, close connections that were in use then when they are given back.
 
-    SQLAlchemy leaves that to the garbage collector, and a single connection that was opened while the
-    file was read-only keeps SQLite's shared memory read-only for the whole process.
+    SQLAlchemy leaves that to the garbage collector, which comes late here. A single connection that was
+    opened while the file was read-only keeps SQLite's shared memory read-only for the whole process.
     """
     generation = itertools.count()
     current = next(generation)

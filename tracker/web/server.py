@@ -56,7 +56,7 @@ def serve_as_worker(
         own = at.with_name(f"{at.name}.{os.getpid()}")
         private = _server(handed, uds=own, interface=Interfaces.ASGINL)
         _stop_at_signals(app, server)
-        asyncio.get_running_loop().add_reader(sys.stdin, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        _stop_at_end_of_input()
         serving, answering = asyncio.create_task(server.serve()), asyncio.create_task(private.serve())
         await _accepts(lambda: asyncio.open_unix_connection(own), answering)
         own.replace(at)
@@ -105,12 +105,25 @@ class _AtSharedSocket(Server):
 
 
 def _stop_at_signals(app: Litestar, server: Server) -> None:
+    service = app.state.get("service")
+
     def stop() -> None:
-        app.state.service.is_stopping = True
+        if service is not None:
+            service.is_stopping = True
         server.stop()  # type: ignore[no-untyped-call]
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _stop_at_end_of_input() -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(sys.stdin)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(sys.stdin, stop)
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -86,6 +86,8 @@ class Service:
             yield
         finally:
             await asyncio.to_thread(self.recorder.stop)
+            # A chore that was under way works on, on its thread and with a connection of the engine's.
+            await asyncio.get_running_loop().shutdown_default_executor()
             self.stores.close()
             self.engine.dispose()
 
