@@ -3,30 +3,29 @@
 Without a server: `metrics.open("sqlite:///data/tracker.db", organization="acme")`.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from metrics.library.frames import Library
+    from metrics.library.frames import Library, Source
 
 __all__ = ["open"]
 
 
 def open(
-    source: "str | Path | pl.DataFrame | pl.LazyFrame",
+    source: "Source",
     *,
     organization: str | None = None,
-    incidents: "str | Path | pl.DataFrame | pl.LazyFrame | None" = None,
+    incidents: "Source | None" = None,
+    tz: str | None = None,
 ) -> "Library":
     """The records of an organization, for analysis.
 
     `source` is a record database (`sqlite:///data/tracker.db`, a path of a SQLite file, or
     `postgresql://user:password@host/name`, which are read while a service writes and never locked), a file
-    of records (`.ndjson`, `.jsonl`, either with `.gz`, or `.parquet`), or a Polars frame of deployments.
+    of records (`.ndjson`, `.jsonl`, `.json`, `.csv`, each also with `.gz`, `.parquet`, `.arrow`, `.arrows`,
+    `.feather`), or a frame of deployments: of Polars, pandas, pyarrow, or whatever gives an Arrow stream.
     A file or frame may come with `incidents` in another, and needs no organization; with one, rows that
-    name another are left out.
+    name another are left out. `tz` is the IANA zone of times that say none, which are refused without.
 
     Raises `metrics.domain.errors.RecordsUnavailable` where the source cannot be read, and
     `metrics.domain.errors.InvalidRecords` where a row of a file or frame is wrong.
@@ -35,4 +34,4 @@ def open(
         open_library,  # Polars and DuckDB: nothing that the rest of the package needs
     )
 
-    return open_library(source, organization, incidents)
+    return open_library(source, organization, incidents, tz)

@@ -64,6 +64,27 @@ def read_date_or_instant(text: object, zone: ZoneInfo) -> datetime:
     return begins_at
 
 
+def read_zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name. Raises `InstantError`."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise InstantError("must be an IANA time zone, as in Europe/Berlin") from None
+
+
+def in_zone(value: object, zone: ZoneInfo) -> object:
+    """A local time, as text or not, with the zone in which it is meant; whatever else as it is."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo is not None else value.replace(tzinfo=zone)
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if found is None or found["zone"] is not None:
+        return value
+    try:
+        return datetime.fromisoformat(found[0].upper()).replace(tzinfo=zone)
+    except ValueError:
+        return value
+
+
 def is_date(text: str) -> bool:
     """Whether the text has the form of a date, without a time."""
     return _DATE.fullmatch(text) is not None

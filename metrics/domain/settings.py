@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
@@ -11,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from metrics.domain.benchmarks import report_years
 from metrics.domain.fields import Body, Name
 from metrics.domain.fix_patterns import parse_fix_pattern
+from metrics.domain.instants import InstantError, read_zone
 from metrics.domain.vocabulary import FailureSignal, name_key
 
 
@@ -67,9 +67,9 @@ def bound_for_links(settings: OrganizationSettings) -> dict[str, Any]:
 
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise PydanticCustomError("zone", "must be an IANA time zone, as in Europe/Berlin") from None
+        read_zone(name)
+    except InstantError as error:
+        raise PydanticCustomError("zone", "{reason}", {"reason": str(error)}) from None
     return name
 
 

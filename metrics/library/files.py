@@ -1,11 +1,15 @@
-"""Records out of files and frames: NDJSON, Parquet or Polars, as the store pulls them from a database."""
+"""Records out of files and frames, whatever they are written in, as the store pulls them from a database."""
 
+import csv
 import gzip
-from collections.abc import Iterable, Iterator, Mapping
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+from zoneinfo import ZoneInfo
 
 import msgspec
 import polars as pl
@@ -32,22 +36,22 @@ from metrics.library.rows import (
     repository_columns,
     row_type,
     settings_row,
+    with_zone,
 )
+from metrics.wire.csv_rows import csv_rows
 
 Rows = Path | pl.DataFrame | pl.LazyFrame
-_NDJSON = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
-_PARQUET = (".parquet",)
-FILES = (*_NDJSON, *_PARQUET)
-"""The endings of the files that can be read."""
 _MOST_ERRORS_NAMED = 5
 
 
-def read_records(organization: str | None, deployments: Rows, incidents: Rows | None = None) -> HeldRecords:
-    """The records of files and frames.
+def read_records(
+    organization: str | None, deployments: Rows, incidents: Rows | None = None, zone: ZoneInfo | None = None
+) -> HeldRecords:
+    """The records of files and frames; `zone` is that of times which say none.
 
     Raises `InvalidRecords`, and `RecordsUnavailable` where a file cannot be read.
     """
-    found = _Found(organization)
+    found = _Found(organization, zone)
     found.take_all(deployments, RowType.DEPLOYMENT)
     if incidents is not None:
         found.take_all(incidents, RowType.INCIDENT)
@@ -62,9 +66,9 @@ def read_records(organization: str | None, deployments: Rows, incidents: Rows | 
 class _Found:
     """What the rows have said so far, and what was wrong with them."""
 
-    def __init__(self, organization: str | None) -> None:
+    def __init__(self, organization: str | None, zone: ZoneInfo | None) -> None:
         self.errors: list[str] = []
-        self._organization = organization
+        self._organization, self._zone = organization, zone
         now = now_microseconds()
         self._deployments, self._incidents = DeploymentRows(now), IncidentRows(now)
         self._repositories: dict[tuple[RepositoryIdentity, str], RepositoryRow] = {}
@@ -81,7 +85,7 @@ class _Found:
                     self._take(number, row, _type_of(row, default) if isinstance(source, Path) else default)
 
     def _take(self, number: int, row: Row, kind: RowType) -> None:
-        match read_row(row, kind):
+        match read_row(row if self._zone is None else with_zone(row, self._zone), kind):
             case DeploymentRow() as deployment:
                 facts = self._deployments.take(number, deployment).facts
                 self._name(facts.repository, facts.service)
@@ -171,28 +175,85 @@ def _rows(source: Rows) -> Iterator[Row | None]:
     if not isinstance(source, Path):
         yield from _frame_rows(source)
         return
-    is_ndjson = source.name.lower().endswith(_NDJSON)
     try:
-        yield from _lines(source) if is_ndjson else _frame_rows(pl.scan_parquet(source))
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+        yield from _READERS[_ending(source)](source)
+    except _UNREADABLE as error:
         raise RecordsUnavailable(f"{source} cannot be read: {error}") from error
+
+
+def _ending(file: Path) -> str:
+    return next((ending for ending in FILES if file.name.lower().endswith(ending)), "")
 
 
 def _frame_rows(frame: pl.DataFrame | pl.LazyFrame) -> Iterator[Row]:
     yield from frame.lazy().collect().iter_rows(named=True)
 
 
+def _parquet(file: Path) -> Iterator[Row]:
+    return _frame_rows(pl.scan_parquet(file))
+
+
+def _arrow(file: Path) -> Iterator[Row]:
+    """An Arrow file, or what an export streams."""
+    with file.open("rb") as opened:
+        is_file = opened.read(len(_ARROW_FILE)) == _ARROW_FILE
+    return _frame_rows(pl.read_ipc(file) if is_file else pl.read_ipc_stream(file))
+
+
+def _csv(file: Path) -> Iterator[Row]:
+    with _bytes_of(file) as lines, io.TextIOWrapper(lines, encoding="utf-8-sig", newline="") as text:
+        for _, row in csv_rows(text):
+            yield row
+
+
+def _json(file: Path) -> Iterator[Row | None]:
+    """A list of records, or an export's object of one."""
+    with _bytes_of(file) as opened:
+        found = _decoded(without_byte_order_mark(opened.read()))
+    rows = found.get("items", [found]) if isinstance(found, dict) else found
+    for row in rows if isinstance(rows, list) else [None]:
+        yield row if isinstance(row, dict) else None
+
+
 def _lines(file: Path) -> Iterator[Row | None]:
-    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as lines:
+    with _bytes_of(file) as lines:
         for number, line in enumerate(lines):
             text = line if number else without_byte_order_mark(line)
             if text.strip():
-                yield _parsed(text)
+                row = _decoded(text)
+                yield row if isinstance(row, dict) else None
 
 
-def _parsed(line: bytes) -> Row | None:
+def _bytes_of(file: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(file)) if file.suffix.lower() == ".gz" else file.open("rb")
+
+
+def _decoded(text: bytes) -> Any:
+    """What JSON says; None where it is none."""
     try:
-        row = msgspec.json.decode(line)
+        return msgspec.json.decode(text)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) else None
+
+
+_UNREADABLE = (
+    OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error, pa.ArrowException,
+    pl.exceptions.PolarsError,
+)  # fmt: skip
+_ARROW_FILE = b"ARROW1"
+_READERS: Mapping[str, Callable[[Path], Iterator[Row | None]]] = {
+    ".ndjson": _lines,
+    ".jsonl": _lines,
+    ".ndjson.gz": _lines,
+    ".jsonl.gz": _lines,
+    ".json": _json,
+    ".json.gz": _json,
+    ".csv": _csv,
+    ".csv.gz": _csv,
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+    ".arrows": _arrow,
+    ".feather": _arrow,
+}
+FILES = tuple(_READERS)
+"""The endings of the files that can be read."""

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import VIEWS
-from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.errors import ParameterError, RecordsUnavailable
+from metrics.domain.instants import InstantError, read_zone
 from metrics.domain.vocabulary import meant_instead
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.record_databases import SqliteRecords, follow
@@ -24,28 +26,21 @@ from metrics.queries.session import Session
 if TYPE_CHECKING:
     from metrics.output.charts import Chart
 
-Source = str | Path | pl.DataFrame | pl.LazyFrame
+Source = Any
+"""A URL, a path, or a frame: of Polars, pandas, pyarrow, or whatever gives its rows as an Arrow stream."""
 
 
-_NOT_READ = (".csv", ".csv.gz", ".json", ".json.gz", ".arrow", ".feather", ".xlsx")
-
-
-def open_library(source: Source, organization: str | None, incidents: Source | None) -> "Library":
+def open_library(
+    source: Source, organization: str | None, incidents: Source | None, zone: str | None
+) -> "Library":
     """A library over a record database, a file or a frame: see `metrics.open`."""
-    if not isinstance(source, str | Path | pl.DataFrame | pl.LazyFrame):
-        raise TypeError(
-            "source must be a URL, a path or a Polars frame: polars.from_pandas makes one of another's"
-        )
-    if isinstance(source, pl.DataFrame | pl.LazyFrame) or str(source).lower().endswith(FILES):
-        more = None if incidents is None else _rows_of(incidents)
-        records = read_records(organization, _rows_of(source), more)
+    rows = _rows_of(source)
+    if rows is not None:
+        more = None if incidents is None else _require_rows(incidents)
+        records = read_records(organization, rows, more, _zone(zone))
         return Library(Store(records), organization or "")
-    if str(source).lower().endswith(_NOT_READ):
-        raise RecordsUnavailable(
-            f"{source} is none of {', '.join(FILES)}: read it with Polars and give the frame"
-        )
-    if organization is None or incidents is not None:
-        raise TypeError("a record database needs an organization, and has its incidents itself")
+    if organization is None or incidents is not None or zone is not None:
+        raise TypeError("a record database needs an organization, and has its incidents and zones itself")
     database = _database(str(source))
     with database.snapshot() as snapshot:
         known = snapshot.organizations()
@@ -57,8 +52,31 @@ def open_library(source: Source, organization: str | None, incidents: Source | N
     return Library(Store(database.of(organization)), organization)
 
 
-def _rows_of(source: Source) -> Rows:
-    return source if isinstance(source, pl.DataFrame | pl.LazyFrame) else Path(source)
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return None if name is None else read_zone(name)
+    except InstantError as error:
+        raise ParameterError([("tz", str(error))]) from None
+
+
+def _rows_of(source: Source) -> Rows | None:
+    """The file or the frame that a source is; None for a record database."""
+    if isinstance(source, pl.DataFrame | pl.LazyFrame):
+        return source
+    if hasattr(source, "__arrow_c_stream__"):
+        return pl.DataFrame(source)
+    if not isinstance(source, str | Path):
+        raise TypeError(
+            "source must be a URL, a path or a frame: of Polars, pandas, pyarrow, what gives an Arrow stream"
+        )
+    return Path(source) if str(source).lower().endswith(FILES) else None
+
+
+def _require_rows(source: Source) -> Rows:
+    rows = _rows_of(source)
+    if rows is None:
+        raise RecordsUnavailable(f"{source} is no file that can be read: {', '.join(FILES)}")
+    return rows
 
 
 def _database(url: str) -> RecordDatabase:

@@ -7,6 +7,7 @@ of `POST /api/v1/incidents`. Further columns are passed over.
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,6 +15,7 @@ from metrics.domain.deployments import DeploymentFacts, NewDeployment, SentDeplo
 from metrics.domain.errors import InvalidInput
 from metrics.domain.fields import Body, Name, RepositoryUrl, ServiceName
 from metrics.domain.incidents import IncidentFacts, NewIncident, SentIncident
+from metrics.domain.instants import in_zone
 from metrics.domain.merging import merge_deployment, merge_incident
 from metrics.domain.pushes import NewPush
 from metrics.domain.repositories import RepositoryIdentity
@@ -80,6 +82,11 @@ def read_row(row: Row, kind: RowType) -> Body:
     if "labels" in known:
         known["labels"] = _labels(known["labels"])
     return model.parse(msgspec.json.encode(known))
+
+
+def with_zone(row: Row, zone: ZoneInfo) -> Row:
+    """A row whose times that say no zone are those of this one; commits and the like keep what they say."""
+    return {name: in_zone(value, zone) if name.endswith("_at") else value for name, value in row.items()}
 
 
 def _labels(value: object) -> object:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from metrics.definitions.base import Profile
 from metrics.domain.benchmarks import report_years
 from metrics.domain.errors import ParameterError
-from metrics.domain.instants import InstantError, midnight, read_date_or_instant, read_instant
+from metrics.domain.instants import InstantError, midnight, read_date_or_instant, read_instant, read_zone
 from metrics.domain.settings import OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
 from metrics.queries.calendar import Interval, days_before, months_before
@@ -182,9 +182,9 @@ def _year(year: int) -> int:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ParameterError([("tz", "must be an IANA time zone, as in Europe/Berlin")]) from None
+        return read_zone(name)
+    except InstantError as error:
+        raise ParameterError([("tz", str(error))]) from None
 
 
 def _instant(name: str, text: str, zone: ZoneInfo) -> datetime:

@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pandas
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import metrics
 from metrics.definitions.base import MetricName
-from metrics.domain.errors import InvalidRecords, RecordsUnavailable
+from metrics.domain.errors import InvalidRecords, ParameterError, RecordsUnavailable
 from metrics.library.frames import Library
 from tests.conftest import Book
 from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, WINDOW, Changes, changes
@@ -174,11 +177,61 @@ def test_a_repeat_that_contradicts_is_refused(repeat: dict[str, Any], wrong: str
         metrics.open(pl.from_dicts([first, first | repeat], infer_schema_length=None))
 
 
+def test_frames_of_others_are_opened() -> None:
+    rows = [
+        {**RECORD, "version": f"v{day}", "finished_at": datetime(2026, 3, day, tzinfo=UTC)}
+        for day in (2, 3, 4)
+    ]
+    for made in (
+        pa.Table.from_pylist(rows),
+        pandas.DataFrame(rows),
+        duckdb.from_arrow(pa.Table.from_pylist(rows)),
+    ):
+        with metrics.open(made) as records:
+            assert records.deployment_frequency(**MARCH)["deployments"].to_list() == [3]
+
+
+@pytest.mark.parametrize("at", ["2026-03-29T03:30:00", "2026-03-29 03:30", datetime(2026, 3, 29, 3, 30)])  # noqa: DTZ001
+def test_times_without_a_zone_are_of_the_one_that_is_said(at: object) -> None:
+    rows = pl.DataFrame([{**RECORD, "finished_at": at}])
+    with metrics.open(rows, tz="Europe/Berlin") as records:
+        assert records.deployments()["finished_at"].to_list() == [datetime(2026, 3, 29, 1, 30, tzinfo=UTC)]
+    with pytest.raises(InvalidRecords, match="row 1: finished_at: must carry a time zone"):
+        metrics.open(rows)
+    told = pl.DataFrame([{**RECORD, "finished_at": "2026-03-29T03:30:00Z"}])
+    with metrics.open(told, tz="Europe/Berlin") as records:
+        assert records.deployments()["finished_at"].to_list() == [datetime(2026, 3, 29, 3, 30, tzinfo=UTC)]
+
+
+def test_a_zone_that_is_none_is_said() -> None:
+    with pytest.raises(ParameterError, match="tz: must be an IANA time zone"):
+        metrics.open(pl.DataFrame([RECORD]), tz="Berlin")
+    with pytest.raises(TypeError, match="zones itself"):
+        metrics.open("sqlite:///data/tracker.db", organization="acme", tz="Europe/Berlin")
+
+
+def test_columns_of_a_wrong_type_are_named_with_their_row() -> None:
+    frames = {
+        "is_hotfix: ": pl.DataFrame([RECORD, RECORD]).with_columns(is_hotfix=pl.Series([None, 3])),
+        "finished_at: must be a time": pl.DataFrame([RECORD, RECORD]).with_columns(
+            finished_at=pl.Series([1, 2])
+        ),
+        "labels: must be texts by name": pl.DataFrame([RECORD, RECORD]).with_columns(
+            labels=pl.Series([None, ["x"]])
+        ),
+    }
+    for wrong, frame in frames.items():
+        with pytest.raises(InvalidRecords, match=f"row [12]: {wrong}"):
+            metrics.open(frame)
+
+
 def test_what_is_no_source_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RecordsUnavailable, match="read it with Polars"):
-        metrics.open(tmp_path / "records.csv")
-    with pytest.raises(TypeError, match="from_pandas"):
-        metrics.open([RECORD])  # type: ignore[arg-type]
+    with pytest.raises(RecordsUnavailable, match=r"there is no SQLite file .*records.xlsx"):
+        metrics.open(tmp_path / "records.xlsx", organization="acme")
+    with pytest.raises(RecordsUnavailable, match=r"no file that can be read: .ndjson"):
+        metrics.open(pl.DataFrame([RECORD]), incidents="incidents.xlsx")
+    with pytest.raises(TypeError, match="Arrow stream"):
+        metrics.open([RECORD])
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

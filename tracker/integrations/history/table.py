@@ -10,11 +10,11 @@ import msgspec
 
 from metrics.domain.deployments import NewDeployment
 from metrics.domain.instants import InstantError
+from metrics.wire.csv_rows import cell_value, delimiter_of
 from tracker.integrations.history.json_stream import opened
 from tracker.integrations.history.options import HistoryOptions
 from tracker.senders import keys
 from tracker.senders.times import read_foreign_instant
-from tracker.transfer.csv_lines import cell_value, delimiter_of
 from tracker.transfer.imports.items import Found, Item, Remark, SourceError, Unreadable
 
 _TIMES = ("started_at", "finished_at")
