@@ -22,5 +22,7 @@ _MODULES = (
 CATALOG: Mapping[MetricName, Definition[Any]] = {
     module.DEFINITION.name: module.DEFINITION for module in _MODULES
 }
-VIEWS = ("deployments", "failures", "links")
+VIEWS = (
+    "commits", "deployments", "failures", "incidents", "links", "remediations", "repositories", "teams",
+)  # fmt: skip
 """What analysts see of the facts: the files of `metrics/sql/views/`."""

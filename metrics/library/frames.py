@@ -1,6 +1,7 @@
 """The metrics as a library: an organization's records and figures as Polars frames, without a server."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -145,31 +146,60 @@ class Library(AbstractContextManager["Library"]):
 
     def deployments(self) -> pl.DataFrame:
         """Every finished deployment with its place in its stream: the view `deployments`."""
-        return self.sql("select * from deployments")
+        return self._view("deployments")
+
+    def commits(self) -> pl.DataFrame:
+        """Every commit that a successful deployment carries, with its lead time: the view `commits`."""
+        return self._view("commits")
+
+    def incidents(self) -> pl.DataFrame:
+        """Every incident, with the deployment that it is attributed to: the view `incidents`."""
+        return self._view("incidents")
 
     def failures(self) -> pl.DataFrame:
         """Every deployment that an incident or a remediation says has failed: the view `failures`."""
-        return self.sql("select * from failures")
+        return self._view("failures")
+
+    def remediations(self) -> pl.DataFrame:
+        """Every deployment that repairs another, and which: the view `remediations`."""
+        return self._view("remediations")
 
     def links(self) -> pl.DataFrame:
         """Every link that attribution made, with its method: the view `links`."""
-        return self.sql("select * from links")
+        return self._view("links")
 
-    def sql(self, query: str) -> pl.DataFrame:
-        """The result of a DuckDB query over the views `deployments`, `failures` and `links`.
+    def repositories(self) -> pl.DataFrame:
+        """Every repository and service that a record has named, with its team: the view `repositories`."""
+        return self._view("repositories")
 
-        `metrics/sql/views/` says what their columns are.
+    def teams(self) -> pl.DataFrame:
+        """Every team, and how much it has of repositories and deployments: the view `teams`."""
+        return self._view("teams")
+
+    def sql(
+        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None, **frames: Any
+    ) -> pl.DataFrame:
+        """The result of a DuckDB query over the views, each with the name of the method that gives it.
+
+        `parameters` are the query's own, `$name` or `?`. `frames` are further tables by their names, of
+        Polars, pandas, pyarrow, or whatever gives an Arrow stream; one with a view's name stands before it.
+        `metrics/sql/views/` says what the columns of the views are.
         """
-        tables = self._session.views(VIEWS)
+        # What is not named need not be worked out. More than is meant does no harm.
+        words = set(re.findall(r"\w+", query.casefold()))
+        views = self._session.views([view for view in VIEWS if view in words and view not in frames])
         # A database of the query's own: whatever it does, the store's stays as it is.
         with duckdb.connect(":memory:") as connection:
             connection.execute("set timezone = 'UTC'")
-            for view, table in tables.items():
-                connection.register(view, table)
-            result = connection.sql(query)
+            for name, table in {**views, **frames}.items():
+                connection.register(name, table)
+            result = connection.sql(query, params=parameters)
             if result is None:
                 raise ValueError("the query gives no rows: it must be a select")
             return pl.DataFrame(result.to_arrow_table())
+
+    def _view(self, name: str) -> pl.DataFrame:
+        return pl.DataFrame(self._session.views([name])[name])
 
     def close(self) -> None:
         self._store.close()

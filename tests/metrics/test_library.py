@@ -80,6 +80,60 @@ def test_the_facts_are_frames_and_can_be_queried(library: Library) -> None:
         assert joined.rows() == [("3",)]
         library.sql("drop view if exists deployments")
         assert library.deployments().height == 3
+        assert library.commits().height == 0
+        (incident,) = library.incidents().rows(named=True)
+        assert (incident["deployment"], incident["resolved_at"], incident["method"]) == (
+            "3",
+            None,
+            "explicit",
+        )
+        repaired, impaired = library.failures()["id"]
+        assert incident["deployment_id"] == impaired
+        (remediation,) = library.remediations().rows(named=True)
+        assert (remediation["signals"], remediation["method"]) == (["hotfix"], "predecessor")
+        assert remediation["culprit_id"] == repaired
+
+
+def test_commits_repositories_and_teams_are_frames(book: Book) -> None:
+    commits = [{"sha": "a" * 40, "committed_at": "2026-03-02T09:00:00.000001Z"}]
+    for day in (2, 3):
+        book.deploy(
+            version=f"v{day}",
+            commits=commits,
+            finished_at=f"2026-03-0{day}T10:00:00Z",
+            service="web",
+            team="A",
+        )
+    book.deploy(
+        repository_url="https://github.com/acme/shelf",
+        version="v1",
+        finished_at="2026-03-04T10:00:00Z",
+        team="a",
+    )
+    with metrics.open(book.url, organization="acme") as library:
+        assert library.commits().select("sha", "is_first", "committed_at", "lead_seconds").rows() == [
+            ("a" * 40, True, datetime(2026, 3, 2, 9, 0, 0, 1, tzinfo=UTC), 3_599.999999),
+            ("a" * 40, False, datetime(2026, 3, 2, 9, 0, 0, 1, tzinfo=UTC), 86_400 + 3_599.999999),
+        ]
+        assert library.repositories().select("repository", "service", "team", "aliases").rows() == [
+            ("acme/shelf", "", None, []),
+            ("acme/shop", "", None, []),
+            ("acme/shop", "web", None, []),
+        ]
+        assert library.teams().rows() == [("A", 2, 3)]
+
+
+def test_queries_take_parameters_and_frames_of_ones_own(library: Library) -> None:
+    sizes = pl.DataFrame({"deployment_node_id": ["1", "3"], "lines": [10, 200]})
+    query = "select lines from deployments join sizes using (deployment_node_id) where lines > $least order by lines"
+    with library:
+        assert library.sql(query, {"least": 5}, sizes=sizes)["lines"].to_list() == [10, 200]
+        assert library.sql(query, {"least": 50}, sizes=sizes.to_arrow())["lines"].to_list() == [200]
+        assert library.sql("select ?::integer as n", [3])["n"].to_list() == [3]
+        # A frame stands before the view of its name.
+        assert library.sql("select count(*) as n from teams", teams=sizes)["n"].to_list() == [2]
+        # A view that is not named costs nothing, whatever else the query says.
+        assert library.sql("SELECT count(*) AS n FROM Deployments")["n"].to_list() == [3]
 
 
 def test_it_follows_what_is_recorded_meanwhile(library: Library, book: Book) -> None:
