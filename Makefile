@@ -42,6 +42,7 @@ check: $(VENV)/.develop ## lint, spelling, SQL, types, architecture
 	@$(BIN)/lint-imports
 	@echo "All checks passed."
 
+# BENCH_SIZES=10000,100000,1000000,10000000 for the long ones, BENCH_JSON=FILE for all tables as JSON too.
 bench: $(VENV)/.develop ## how fast it records and answers
 	@$(BIN)/python -m benchmarks
 

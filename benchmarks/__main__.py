@@ -6,6 +6,7 @@ figures of different machines.
 
 import gzip
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,19 +17,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks import growth, history, pages
-from benchmarks.load import Load, post_for
+from benchmarks import growth, history, pages, workers
+from benchmarks.load import CONNECTIONS, SECONDS, Load, post_for
+from benchmarks.results import Results
 from tests.server import Server
 from tests.subscriber import Heard, Subscriber
 
 # The limits count, and are never reached.
 UNLIMITED = {f"TRACKER_{whose}_REQUESTS_PER_MINUTE": "1000000000" for whose in ("TOKEN", "ORGANIZATION")}
 REAL_RECORDS = Path(__file__).parents[2] / "shared" / "data" / "govuk-deployments.ndjson.gz"
-CONNECTIONS = 64
-SECONDS = 5.0
 BATCH_LINES = 50_000
 REPEATS = 20
 
@@ -46,18 +44,19 @@ BODY = json.dumps(
 
 
 def main() -> None:
-    table = Table("what", "measured", "beside", title="Benchmarks", title_justify="left")
+    table = Results("Benchmarks", ("what", "measured", "beside"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bare").mkdir()
         with _baseline(folder / "bare") as url:
             bare = post_for(f"{url}/", BODY, {}, CONNECTIONS, SECONDS)
-        table.add_row("a handler that parses and does nothing", _load(bare), "1")
+        table.add_row("a handler that parses and does nothing", str(bare), "1")
         with Server(folder, **UNLIMITED) as server:
-            headers = {"Authorization": f"Bearer {server.token()}"}
-            url = f"{server.url}/api/v1/deployments"
-            one = post_for(url, BODY, headers, CONNECTIONS, SECONDS)
-            table.add_row("single POST, 64 connections", _load(one), f"{one.rate / bare.rate:.2f} of it")
+            one = workers.posting(server, BODY)
+            table.add_row(
+                "single POST, SQLite, 64 connections", str(one), f"{one.rate / bare.rate:.2f} of it"
+            )
+            table.add_row(*workers.beside_questions(server, BODY, one))
             with server.client(server.token("admin", "batch")) as client:
                 content = _batch()
                 seconds = _timed(lambda: _send(client, content))
@@ -72,21 +71,23 @@ def main() -> None:
         for what, pause in (("that takes events", 0.0), ("that does not answer", 3_600.0)):
             loaded, told = _measure_with_subscriber(folder / what, pause)
             beside = f"{loaded.rate / one.rate:.2f} of it without; {told:,.0f} events/s go out"
-            table.add_row(f"single POST, a subscriber {what}", _load(loaded), beside)
+            table.add_row(f"single POST, a subscriber {what}", str(loaded), beside)
+    for row in workers.measure(BODY, bare, **UNLIMITED):
+        table.add_row(*row)
     for row in history.measure():
         table.add_row(*row)
-    Console().print(table)
+    table.show()
     growth.main()
-
-
-def _load(load: Load) -> str:
-    return f"{load.rate:,.0f}/s, median {load.median_ms:.1f} ms, p99 {load.p99_ms:.1f} ms"
 
 
 def _timed(act: Callable[[], object]) -> float:
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
+
+
+def _median(act: Callable[[], object]) -> float:
+    return statistics.median(_timed(act) for _ in range(REPEATS))
 
 
 def _batch() -> bytes:
@@ -122,12 +123,11 @@ def _measure_with_subscriber(folder: Path, pause: float) -> tuple[Load, float]:
     with Subscriber(answer) as subscriber, Server(folder, **networks, **UNLIMITED) as server:
         with server.client(server.token()) as client:
             client.post("/api/v1/webhooks", json={"url": subscriber.url}).raise_for_status()
-        headers = {"Authorization": f"Bearer {server.token()}"}
-        load = post_for(f"{server.url}/api/v1/deployments", BODY, headers, CONNECTIONS, SECONDS)
+        load = workers.posting(server, BODY)
         return load, len(subscriber.heard) / SECONDS
 
 
-def _measure_metrics(server: Server, table: Table) -> None:
+def _measure_metrics(server: Server, table: Results) -> None:
     """The real records: each metric over half a year, once the store has followed."""
     with server.client(server.token("admin", "govuk")) as client:
         client.post(
@@ -147,6 +147,14 @@ def _measure_metrics(server: Server, table: Table) -> None:
             )
         times = sorted(_timed(lambda: client.get(summary).raise_for_status()) for _ in range(REPEATS))
         table.add_row("summary of all five", f"median {times[REPEATS // 2] * 1e3:.1f} ms", "")
+        tag = {"If-None-Match": client.get(summary).headers["ETag"]}
+        unchanged = _median(lambda: client.get(summary, headers=tag))
+        alive = _median(lambda: client.get("/healthz"))
+        table.add_row(
+            "the same, not changed since",
+            f"median {unchanged * 1e3:.1f} ms",
+            f"{unchanged / alive:.1f} x /healthz",
+        )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """How an organization's answers grow with what all have stored: the first, after a change, each metric."""
 
 import itertools
+import os
 import random
 import resource
 import statistics
@@ -14,9 +15,8 @@ from pathlib import Path
 
 import duckdb
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.results import Results
 from metrics.definitions.base import MetricName
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.incidents import NewIncident
@@ -33,7 +33,7 @@ from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = tuple(map(int, os.environ.get("BENCH_SIZES", "10000,100000,1000000").split(",")))
 ORGANIZATIONS, REPOSITORIES = 20, 10
 DAYS = 3 * 365
 CHUNK = 10_000
@@ -52,9 +52,7 @@ order by week
 
 
 def main() -> None:
-    table = Table(
-        "what", *(f"{size:,} stored" for size in SIZES), title="Growth, SQLite", title_justify="left"
-    )
+    table = Results("Growth, SQLite", ("what", *(f"{size:,} stored" for size in SIZES)))
     columns: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory() as name:
         grown = _Grown(Path(name))
@@ -64,7 +62,7 @@ def main() -> None:
         grown.stores.close()
     for what in columns[0]:
         table.add_row(what, *(column[what] for column in columns))
-    Console().print(table)
+    table.show()
 
 
 class _Grown:

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+CONNECTIONS = 64
+SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -20,6 +23,9 @@ class Load:
     rate: float
     median_ms: float
     p99_ms: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:,.0f}/s, median {self.median_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
 
 
 def post_for(url: str, body: bytes, headers: dict[str, str], connections: int, seconds: float) -> Load:

@@ -7,10 +7,8 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.load import post_all
+from benchmarks.results import Results
 from tests.server import Server
 
 STEP = 20_000
@@ -22,7 +20,7 @@ UNLIMITED = {f"TRACKER_{whose}_REQUESTS_PER_MINUTE": "0" for whose in ("TOKEN", 
 
 
 def main(records: int) -> None:
-    table = Table("records", "memory", "posts", "a summary", title="Memory, SQLite", title_justify="left")
+    table = Results("Memory, SQLite", ("records", "memory", "posts", "a summary"))
     with tempfile.TemporaryDirectory() as name, Server(Path(name), **UNLIMITED) as server:
         table.add_row("0", _memory(server.process.pid), "", "")
         for posted in range(STEP, records + 1, STEP):
@@ -34,7 +32,7 @@ def main(records: int) -> None:
             row = (f"{posted:,}", _memory(server.process.pid), f"{rate:,.0f}/s", f"{seconds:.1f} s")
             table.add_row(*row)
             print(*row, file=sys.stderr, flush=True)
-    Console().print(table)
+    table.show()
 
 
 def _post(server: Server, step: int) -> float:

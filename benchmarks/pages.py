@@ -10,8 +10,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
-from rich.table import Table
 
+from benchmarks.results import Results
 from tests.server import Server, deployment
 
 REPEATS = 20
@@ -19,7 +19,7 @@ AFTER_A_RECORD = 8
 ORGANIZATION = "pages"
 
 
-def measure(server: Server, records: Path, table: Table) -> None:
+def measure(server: Server, records: Path, table: Results) -> None:
     """Add the rows of the overview over the records' last thirteen weeks."""
     content = gzip.decompress(records.read_bytes())
     last = max(json.loads(line)["finished_at"] for line in content.splitlines())[:10]

@@ -18,6 +18,7 @@ import pytest
 
 from metrics.api.charts import ChartParameters
 from metrics.api.endpoints import AnswerParameters, ExplainParameters, ProfilesParameters
+from metrics.api.facts import FactsParameters
 from metrics.definitions.base import Definition, MetricName, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.profiles import difference
@@ -178,7 +179,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters, BaselineParameters,
     DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, IncidentReportParameters, ChangesParameters,
-    QualityParameters, DeliveryListParameters, EventParameters, ChartParameters, ReportParameters,
+    QualityParameters, DeliveryListParameters, EventParameters, ChartParameters, FactsParameters, ReportParameters,
 )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from typing import Any, TypeGuard
 
 from litestar import Controller, Litestar, Router
 from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
 from litestar.datastructures.headers import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.enums import HttpMethod
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Operation
@@ -23,6 +24,7 @@ from pydantic import BaseModel
 
 from metrics.api.charts import charts_router
 from metrics.api.endpoints import metrics_router
+from metrics.api.facts import facts_router
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
 from metrics.engine.organizations import OrganizationStores
@@ -214,7 +216,15 @@ def _metrics(service: Service) -> Sequence[Router]:
 
     guards = [requires(Scope.METRICS_READ)]
     dependencies = {"session": Provide(session, sync_to_thread=False)}
-    return [metrics_router(guards, dependencies), charts_router(guards, dependencies)]
+
+    async def sees_all(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        connection.scope["user"].require_unlimited("facts are of all of them")
+
+    return [
+        metrics_router(guards, dependencies),
+        charts_router(guards, dependencies),
+        facts_router([*guards, sees_all], dependencies),
+    ]
 
 
 class RawBodies(PydanticInitPlugin):

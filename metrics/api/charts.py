@@ -1,7 +1,7 @@
-"""`/api/v1/charts/{metric}.svg` and `.png`: the chart of a metric, as a picture."""
+"""`/api/v1/charts/{metric}.svg`, `.png` and `.json`: the chart of a metric, as a picture or as Vega-Lite."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
@@ -20,8 +20,8 @@ from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 
 PATH = "/api/v1/charts"
-_FILES = [f"{name}.{ending}" for name in MetricName for ending in ("svg", "png")]
-_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+_FILES = [f"{name}.{ending}" for name in MetricName for ending in ("svg", "png", "json")]
+_TYPES = {"svg": "image/svg+xml", "png": "image/png", "json": "application/vnd.vegalite.v6+json"}
 
 
 class ChartParameters(MetricParameters):
@@ -38,10 +38,11 @@ class ChartParameters(MetricParameters):
 )
 @conditional
 def chart(chart_file: FromPath[str], request: AnyRequest, session: Session) -> Response[bytes]:
-    """The chart of a metric's series, by week unless told otherwise; with `group_by` one for each group."""
+    """The chart of a metric's series, by week unless told otherwise; with `group_by` one for each group.
+
+    `.json` is its Vega-Lite specification, with the data."""
     # Altair and the renderer, for charts alone.
     from metrics.output.charts import metric_chart
-    from metrics.output.drawing import png_picture, svg_picture
 
     name, _, ending = chart_file.rpartition(".")
     if name not in set(MetricName) or ending not in _TYPES:
@@ -54,9 +55,15 @@ def chart(chart_file: FromPath[str], request: AnyRequest, session: Session) -> R
         drawn = metric_chart(answer, PALETTES[parameters.theme])
     except ValueError as error:
         raise ParameterError([("group_by", str(error))]) from None
-    content = png_picture(drawn) if ending == "png" else svg_picture(drawn).encode()
+    content = drawn.to_json().encode() if ending == "json" else _picture(drawn, ending)
     headers = {"Content-Disposition": f'inline; filename="{chart_file}"', **_SAFE}
     return Response(content, media_type=_TYPES[ending], headers=headers)
+
+
+def _picture(drawn: Any, ending: str) -> bytes:
+    from metrics.output.drawing import png_picture, svg_picture
+
+    return png_picture(drawn) if ending == "png" else svg_picture(drawn).encode()
 
 
 # A picture that is opened by itself runs nothing and loads nothing.

@@ -1,94 +1,23 @@
-"""The metrics as a library: an organization's records and figures as Polars frames, without a server."""
+"""The metrics as a library: an organization's records and figures as Polars frames."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import VIEWS
-from metrics.domain.errors import ParameterError, RecordsUnavailable
-from metrics.domain.instants import InstantError, read_zone
-from metrics.domain.vocabulary import meant_instead
-from metrics.engine.pulled_tables import RecordDatabase
-from metrics.engine.record_databases import SqliteRecords, follow
-from metrics.engine.store import Store
-from metrics.library.files import FILES, Rows, read_records
-from metrics.output.tables import answer_table, profiles_table
-from metrics.queries.parameters import MetricParameters
-from metrics.queries.question import Answer
-from metrics.queries.session import Session
 
 if TYPE_CHECKING:
     from metrics.output.charts import Chart
 
-Source = Any
-"""A URL, a path, or a frame: of Polars, pandas, pyarrow, or whatever gives its rows as an Arrow stream."""
 
-
-def open_library(
-    source: Source, organization: str | None, incidents: Source | None, zone: str | None
-) -> "Library":
-    """A library over a record database, a file or a frame: see `metrics.open`."""
-    rows = _rows_of(source)
-    if rows is not None:
-        more = None if incidents is None else _require_rows(incidents)
-        records = read_records(organization, rows, more, _zone(zone))
-        return Library(Store(records), organization or "")
-    if organization is None or incidents is not None or zone is not None:
-        raise TypeError("a record database needs an organization, and has its incidents and zones itself")
-    database = _database(str(source))
-    with database.snapshot() as snapshot:
-        known = snapshot.organizations()
-    if known and organization not in known:
-        nearest = meant_instead(organization, known)
-        hint = f": is {nearest} meant?" if nearest else ""
-        database.close()
-        raise RecordsUnavailable(f"nothing is recorded of the organization {organization}{hint}")
-    return Library(Store(database.of(organization)), organization)
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    try:
-        return None if name is None else read_zone(name)
-    except InstantError as error:
-        raise ParameterError([("tz", str(error))]) from None
-
-
-def _rows_of(source: Source) -> Rows | None:
-    """The file or the frame that a source is; None for a record database."""
-    if isinstance(source, pl.DataFrame | pl.LazyFrame):
-        return source
-    if hasattr(source, "__arrow_c_stream__"):
-        return pl.DataFrame(source)
-    if not isinstance(source, str | Path):
-        raise TypeError(
-            "source must be a URL, a path or a frame: of Polars, pandas, pyarrow, what gives an Arrow stream"
-        )
-    return Path(source) if str(source).lower().endswith(FILES) else None
-
-
-def _require_rows(source: Source) -> Rows:
-    rows = _rows_of(source)
-    if rows is None:
-        raise RecordsUnavailable(f"{source} is no file that can be read: {', '.join(FILES)}")
-    return rows
-
-
-def _database(url: str) -> RecordDatabase:
-    """Raises `RecordsUnavailable` where a SQLite file is not there: opening would make an empty one."""
-    database = follow(url)
-    if isinstance(database, SqliteRecords) and not database.file.is_file():
-        raise RecordsUnavailable(f"there is no SQLite file {database.file}")
-    return database
-
-
-class Library(AbstractContextManager["Library"]):
+class Library(AbstractContextManager["Library"], ABC):
     """An organization's figures. Every call answers from all that is recorded at that moment.
 
     The metric methods take the parameters of the HTTP interface by name, `from_` for `from`: `to`, `tz`,
@@ -98,9 +27,6 @@ class Library(AbstractContextManager["Library"]):
     counts and intervals, levels, with `compare` the window before and the comparison, and the notes.
     A wrong parameter raises `metrics.domain.errors.ParameterError`.
     """
-
-    def __init__(self, store: Store, organization: str) -> None:
-        self._store, self._session = store, Session(store, organization)
 
     def deployment_frequency(self, **parameters: Any) -> pl.DataFrame:
         """Successful deployments per day."""
@@ -127,22 +53,18 @@ class Library(AbstractContextManager["Library"]):
 
         The parameters are the metric's own; `interval` is `week` where it is not given.
         """
-        from metrics.output.charts import metric_chart  # Altair: for charts alone
-
-        return metric_chart(self._answer(MetricName(metric), {"interval": "week", **parameters}))
+        return self._chart(MetricName(metric), {"interval": "week", **parameters})
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.
 
         The columns are those of `metrics/definitions/<metric>.explain.sql`, the parameters the metric's own.
         """
-        explained = self._session.explanation(_parameters(parameters), MetricName(metric))
-        return pl.DataFrame(explained.rows)
+        return self._explanation(MetricName(metric), parameters)
 
     def profiles(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """A metric by the rules of each profile, `profile` first. The parameters are the metric's own."""
-        answers = self._session.profiles(_parameters(parameters), MetricName(metric))
-        return pl.DataFrame(profiles_table(answers))
+        return self._profiles(MetricName(metric), parameters)
 
     def deployments(self) -> pl.DataFrame:
         """Every finished deployment with its place in its stream: the view `deployments`."""
@@ -187,7 +109,7 @@ class Library(AbstractContextManager["Library"]):
         """
         # What is not named need not be worked out. More than is meant does no harm.
         words = set(re.findall(r"\w+", query.casefold()))
-        views = self._session.views([view for view in VIEWS if view in words and view not in frames])
+        views = self._views([view for view in VIEWS if view in words and view not in frames])
         # A database of the query's own: whatever it does, the store's stays as it is.
         with duckdb.connect(":memory:") as connection:
             connection.execute("set timezone = 'UTC'")
@@ -199,10 +121,11 @@ class Library(AbstractContextManager["Library"]):
             return pl.DataFrame(result.to_arrow_table())
 
     def _view(self, name: str) -> pl.DataFrame:
-        return pl.DataFrame(self._session.views([name])[name])
+        return pl.DataFrame(self._views([name])[name])
 
+    @abstractmethod
     def close(self) -> None:
-        self._store.close()
+        """Let go what it holds."""
 
     def __enter__(self) -> Self:
         return self
@@ -210,21 +133,18 @@ class Library(AbstractContextManager["Library"]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
-        return pl.DataFrame(answer_table(self._answer(metric, given)))
+    @abstractmethod
+    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame: ...
 
-    def _answer(self, metric: MetricName, given: Mapping[str, Any]) -> Answer:
-        (answer,) = self._session.answers(_parameters(given), [metric])
-        return answer
+    @abstractmethod
+    def _chart(self, metric: MetricName, given: Mapping[str, Any]) -> "Chart": ...
 
+    @abstractmethod
+    def _explanation(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame: ...
 
-def _parameters(given: Mapping[str, Any]) -> MetricParameters:
-    named = {key.removesuffix("_"): value for key, value in given.items()}
-    return MetricParameters.of({name: _value(name, value) for name, value in named.items()})
+    @abstractmethod
+    def _profiles(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame: ...
 
-
-def _value(name: str, value: Any) -> Any:
-    """Dates, instants and lists as the text that parameters are written in."""
-    if name == "failure_signals" and isinstance(value, list | tuple):
-        return ",".join(value)
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    @abstractmethod
+    def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
+        """Views of one moment."""

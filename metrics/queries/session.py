@@ -65,6 +65,11 @@ class Snapshot:
             table: (count[0], int(count[1])) for table, count in zip(tables, counts, strict=True) if count
         }
 
+    def revision(self) -> int:
+        """The last revision of the records that is in it; 0 where nothing was recorded."""
+        found = self.cursor.execute("select coalesce(max(revision), 0) from replication").fetchall()
+        return int(found[0][0])
+
     def view(self, name: str, organization: str) -> pa.Table:
         """The rows of `metrics/sql/views/<name>.sql`."""
         relation = self.cursor.sql(read_sql("views", name), params={"organization": organization})
@@ -150,6 +155,14 @@ def open_snapshot(store: Store) -> Iterator[Snapshot]:
     """One state of the records, with every one that was acknowledged before the call."""
     with store.snapshot() as cursor:
         yield Snapshot(cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Views by their names, and the last revision of the records that they show."""
+
+    revision: int
+    tables: Mapping[str, pa.Table]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +330,17 @@ class Session:
             lambda snapshot: incident_marks(snapshot.cursor, self._question(snapshot, plain), incident_ids),
         )
 
-    def views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
-        """The rows of each `metrics/sql/views/<name>.sql`, of one moment. Raises `RecordsUnavailable`."""
-        return self._read(
-            MetricParameters(),
-            lambda snapshot: {name: snapshot.view(name, self.organization) for name in names},
-        )
+    def views(self, names: Sequence[str]) -> "Views":
+        """The rows of each `metrics/sql/views/<name>.sql`, of one moment: of every repository.
+
+        Raises `RecordsUnavailable`.
+        """
+
+        def act(snapshot: Snapshot) -> Views:
+            tables = {name: snapshot.view(name, self.organization) for name in names}
+            return Views(snapshot.revision(), tables)
+
+        return self._read(MetricParameters(), act)
 
     def _read(self, parameters: MetricParameters, act: Callable[[Snapshot], T]) -> T:
         """Run the act on the records as they are, or were at the instant that the parameters name."""

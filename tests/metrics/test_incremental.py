@@ -105,7 +105,7 @@ COUNTS = {
 
 def links(book: Book, kind: str) -> list[dict[str, Any]]:
     """What incidents or remediations are linked to, as whoever explores the records sees it."""
-    found: list[dict[str, Any]] = Session(book.store, "acme").views(["links"])["links"].to_pylist()
+    found: list[dict[str, Any]] = Session(book.store, "acme").views(["links"]).tables["links"].to_pylist()
     return [link for link in found if link["kind"] == kind]
 
 

@@ -39,6 +39,7 @@ NAMED = {
     "version": "v9",
     "sleuth_organization": "acme",
     "slug": "shop",
+    "view": "deployments",
 }
 OF_NO_ORGANIZATION = {
     "/healthz", "/readyz", "/metrics", "/schema", "/schema/openapi.json", "/schema/{path}", "/static/{name}", "/docs",
@@ -240,6 +241,8 @@ TABLE = [
     Route("GET", "/api/v1/badges", 200, 200),
     Route("POST", "/api/v1/badges", 201, 201, body={"metric": "deployment_frequency", "parameters": {"last": "13w"}}),
     Route("DELETE", "/api/v1/badges/{badge_id}", 404, 404),
+    # `test_remote_library.py` has every view.
+    Route("GET", "/api/v1/facts/{view}", 200, 403),
     Route("GET", "/api/v1/charts/{chart_file}", 200, 200, f"?{MARCH}"),
     Route("GET", "/api/v1/charts/{chart_file}", 200, 200, f"?{MARCH}&repository=acme/shop"),
     Route("GET", "/api/v1/webhooks", 200, 403),

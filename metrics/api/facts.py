@@ -1,0 +1,62 @@
+"""`/api/v1/facts`: the rows that figures are made of, for analysts: the views of the library, over HTTP."""
+
+from collections.abc import Sequence
+
+from litestar import Response, Router, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.types import Dependencies, Guard
+from pydantic import Field
+
+from metrics.api.answers import FormatName, asked_format, table_response
+from metrics.api.conditional import conditional
+from metrics.api.documents import documents
+from metrics.api.endpoints import AnyRequest, AnyResponse
+from metrics.definitions.catalog import VIEWS
+from metrics.queries.session import Session
+from metrics.wire.query_parameters import QueryParameters
+
+PATH = "/api/v1/facts"
+
+
+class FactsParameters(QueryParameters):
+    """What the endpoint takes."""
+
+    format: FormatName | None = Field(
+        None, description="json, csv, parquet or arrow; default by Accept, JSON."
+    )
+
+
+@get(
+    "/{view:str}",
+    operation_class=documents(FactsParameters, view=VIEWS),
+    sync_to_thread=True,
+    opt={"tables": True},
+)
+@conditional
+def facts(view: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
+    """A view of the facts, whole, and at which revision of the records it is."""
+    if view not in VIEWS:
+        raise NotFoundException
+    parameters = FactsParameters.read(request.query_params.multi_items())
+    seen = session.views([view])
+    wanted = asked_format(request, parameters.format)
+    response: AnyResponse = (
+        Response({"revision": seen.revision, "items": seen.tables[view].to_pylist(maps_as_pydicts="strict")})
+        if wanted is None
+        else table_response(seen.tables[view], view, wanted)
+    )
+    response.headers["Tracker-Revision"] = str(seen.revision)
+    return response
+
+
+def facts_router(guards: Sequence[Guard], dependencies: Dependencies) -> Router:
+    """The endpoints under `/api/v1/facts`: for whoever may see every repository."""
+    return Router(
+        PATH,
+        route_handlers=[facts],
+        guards=list(guards),
+        dependencies=dependencies,
+        signature_types=[Session],
+        tags=["metrics"],
+    )

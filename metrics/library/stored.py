@@ -1,0 +1,54 @@
+"""A library over records that are at hand: a record database, a file, a frame."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from metrics.definitions.base import MetricName
+from metrics.engine.store import Store
+from metrics.library.frames import Library
+from metrics.library.parameters import named_parameters
+from metrics.output.tables import answer_table, profiles_table
+from metrics.queries.parameters import MetricParameters
+from metrics.queries.question import Answer
+from metrics.queries.session import Session
+
+if TYPE_CHECKING:
+    from metrics.output.charts import Chart
+
+
+class StoredLibrary(Library):
+    """Answers from a store of its own, which follows the records or holds those of a file."""
+
+    def __init__(self, store: Store, organization: str) -> None:
+        self._store, self._session = store, Session(store, organization)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+        return pl.DataFrame(answer_table(self._answer(metric, given)))
+
+    def _chart(self, metric: MetricName, given: Mapping[str, Any]) -> "Chart":
+        from metrics.output.charts import metric_chart  # Altair: for charts alone
+
+        return metric_chart(self._answer(metric, given))
+
+    def _explanation(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+        return pl.DataFrame(self._session.explanation(_parameters(given), metric).rows)
+
+    def _profiles(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+        return pl.DataFrame(profiles_table(self._session.profiles(_parameters(given), metric)))
+
+    def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
+        return self._session.views(names).tables
+
+    def _answer(self, metric: MetricName, given: Mapping[str, Any]) -> Answer:
+        (answer,) = self._session.answers(_parameters(given), [metric])
+        return answer
+
+
+def _parameters(given: Mapping[str, Any]) -> MetricParameters:
+    return MetricParameters.of(named_parameters(given))
