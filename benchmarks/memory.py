@@ -1,4 +1,4 @@
-"""`make memory`: the memory of a service that is posted many records, and asked for figures in between."""
+"""`make memory`: the memory of a service that is posted many records, and then asked in between."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from benchmarks.results import Results
 from tests.server import Server
 
 STEP = 20_000
+ASKED_STEPS = 5
 CONNECTIONS = 16
 REPOSITORIES = 10
 # All are over by now, and within what may be recorded.
@@ -20,19 +21,29 @@ UNLIMITED = {f"TRACKER_{whose}_REQUESTS_PER_MINUTE": "0" for whose in ("TOKEN", 
 
 
 def main(records: int) -> None:
+    """Post so many without a question, then once more a step at a time with one after each."""
     table = Results("Memory, SQLite", ("records", "memory", "posts", "a summary"))
+    steps = records // STEP
     with tempfile.TemporaryDirectory() as name, Server(Path(name), **UNLIMITED) as server:
-        table.add_row("0", _memory(server.process.pid), "", "")
-        for posted in range(STEP, records + 1, STEP):
-            rate = _post(server, posted // STEP)
-            with server.client(server.token()) as client:
-                asked = client.get("/api/v1/metrics", timeout=300)
-                asked.raise_for_status()
-            seconds = asked.elapsed.total_seconds()
-            row = (f"{posted:,}", _memory(server.process.pid), f"{rate:,.0f}/s", f"{seconds:.1f} s")
-            table.add_row(*row)
-            print(*row, file=sys.stderr, flush=True)
+        table.add_row("0", _memory(server), "", "")
+        for step in range(1, steps + 1):
+            _add(table, server, step, "")
+        for step in range(steps + 1, steps + ASKED_STEPS + 1):
+            _add(table, server, step, f"{_ask(server):.1f} s")
     table.show()
+
+
+def _add(table: Results, server: Server, step: int, asked: str) -> None:
+    rate = _post(server, step)
+    row = (f"{step * STEP:,}", _memory(server), f"{rate:,.0f}/s", asked)
+    table.add_row(*row)
+    print(*row, file=sys.stderr, flush=True)
+
+
+def _ask(server: Server) -> float:
+    """The seconds that a summary takes, with whatever has come since the last one."""
+    with server.client(server.token()) as client:
+        return client.get("/api/v1/metrics", timeout=300).raise_for_status().elapsed.total_seconds()
 
 
 def _post(server: Server, step: int) -> float:
@@ -55,9 +66,9 @@ def _body(number: int) -> bytes:
     return json.dumps(record).encode()
 
 
-def _memory(process: int) -> str:
-    """What is resident of a process, as Linux says it."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+def _memory(server: Server) -> str:
+    """What is resident of the service, as Linux says it."""
+    pages = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
     return f"{pages * os.sysconf('SC_PAGE_SIZE') / 1e6:,.0f} MB"
 
 
