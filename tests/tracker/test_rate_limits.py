@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from tests.server import Server, deployment
+from tests.waiting import wait_until
+from tracker.web.rate_limits import _Counters
 
 PATH = "/api/v1/deployments"
 LIMITS = {
@@ -101,3 +103,17 @@ def test_an_organization_has_so_many_webhooks_and_no_more(limited: Server) -> No
 def test_a_limit_of_zero_is_none(server: Server) -> None:
     with server.client("nonsense") as client:
         assert {client.get(PATH).status_code for _ in range(150)} == {401}
+
+
+def test_counts_that_are_over_are_dropped_and_others_go_on() -> None:
+    counters = _Counters()
+    for number in range(100):
+        counters.incr(f"address-{number}", 0.05)
+
+    def only_one_is_left() -> bool:
+        counters.incr("token", 60)
+        return set(counters.storage) == {"token"}
+
+    wait_until(only_one_is_left)
+    counted = counters.get("token")
+    assert counters.incr("token", 60) == counted + 1
