@@ -1,10 +1,13 @@
 """The service's own figures, for Prometheus at `/metrics`, and its log. No label names an organization."""
 
+import asyncio
+import atexit
 import logging
 import math
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -25,6 +28,7 @@ from tracker.settings import LogFormat, Settings
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
+_TOGETHER_SECONDS = 0.01
 REGISTRY = CollectorRegistry()
 for _collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
     REGISTRY.register(_collector)
@@ -120,7 +124,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Together(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     # What libraries write, in the same form; only what an operator has to know.
@@ -132,6 +136,42 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+
+
+class _Together:
+    """A stream that is written to once for the events of some milliseconds.
+
+    Each write lets other threads go first, and waits for them. Off the event loop, and when the process
+    ends, what is there is written at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._lock = stream, threading.Lock()
+        self._events: list[str] = []
+        self._is_due = False
+        atexit.register(self._write_out)
+
+    def write(self, event: str) -> None:
+        with self._lock:
+            self._events.append(event)
+
+    def flush(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write_out()
+            return
+        if not self._is_due:
+            self._is_due = True
+            loop.call_later(_TOGETHER_SECONDS, self._write_out)
+
+    def _write_out(self) -> None:
+        with self._lock:
+            self._is_due = False
+            events, self._events = self._events, []
+            if events:
+                self._stream.write("".join(events))
+                self._stream.flush()
 
 
 def _render_json(_: Any, __: str, event: "EventDict") -> str:

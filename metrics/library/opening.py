@@ -38,7 +38,10 @@ def open_library(
         records = read_records(organization, rows, more, _zone(zone))
         return StoredLibrary(Store(records), organization or "")
     if organization is None or incidents is not None or zone is not None:
-        raise TypeError("a record database needs an organization, and has its incidents and zones itself")
+        raise TypeError(
+            "this would be a record database, which needs an organization, and has its incidents and "
+            f"zones itself; a file of records ends in {', '.join(FILES)}"
+        )
     database = _database(str(source))
     with database.snapshot() as snapshot:
         known = snapshot.organizations()
