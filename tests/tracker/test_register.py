@@ -132,6 +132,7 @@ def test_before_a_token_dies_the_figures_and_the_log_say_so(tmp_path: Path) -> N
         ]
         left = float(line.split()[1]) - datetime.now(UTC).timestamp()
         assert timedelta(days=4) < timedelta(seconds=left) < timedelta(days=5)
+        wait_until(lambda: any("a token expires soon" in line for line in server.output))
         events = [json.loads(line) for line in server.output if "a token expires soon" in line]
     assert [(event["organization"], event["subject"], event["token_id"]) for event in events] == [
         ("acme", "ci-shop", dying)

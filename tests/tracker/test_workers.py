@@ -126,10 +126,14 @@ def test_what_was_handed_over_is_answered_as_where_it_was_asked(postgres: Postgr
         assert len({answer.headers["link"] for answer in answers}) == 1
         assert "https://tracker.example/" in answers[0].headers["link"]
         assert len({answer.text for answer in answers}) == 1
+
         # One event in the log for each, and one id: what is handed over is not written down twice.
-        asked = [line for line in server.output if '"path":"/repos/acme/shop/deployments"' in line]
-        wait_until(lambda: len(asked) >= 12)
-        assert len({re.search(r'"request_id":"([^"]+)"', line)[1] for line in asked}) == len(asked) == 12  # type: ignore[index]
+        def asked() -> list[str]:
+            return [line for line in server.output if '"path":"/repos/acme/shop/deployments"' in line]
+
+        wait_until(lambda: len(asked()) >= 12)
+        ids = {re.search(r'"request_id":"([^"]+)"', line)[1] for line in asked()}  # type: ignore[index]
+        assert len(ids) == len(asked()) == 12
 
 
 def test_figures_of_the_service_are_those_of_all_workers(workers: Server) -> None:
