@@ -1,7 +1,7 @@
 """The OpenAPI document beyond what the framework reads off the handlers: who may ask, and every refusal.
 
 What a handler refuses of its own, it says itself in its `opt`: `refusals` by status, `keyed` where it takes
-an `Idempotency-Key`, `tables` where it answers in other formats too, `media_types` where never in JSON,
+an `Idempotency-Key`, `tables` where it answers in other formats too, `media_types` where in none of these,
 `answers` where it has other statuses.
 """
 
@@ -96,7 +96,7 @@ def _complete(path: str, method: str, operation: Operation, options: Mapping[str
     if media_types := options.get("media_types"):
         answer = responses["200"]
         assert isinstance(answer, OpenAPIResponse)
-        answer.content = {media_type: _file() for media_type in media_types}
+        answer.content = {one: _object() if one.endswith("json") else _file() for one in media_types}
     if options.get("keyed"):
         responses["409"] = _problem("A repeat differs from the record, or the first request is under way.")
         responses["422"] = _problem("The Idempotency-Key came with another body first.")
@@ -108,8 +108,11 @@ def _complete(path: str, method: str, operation: Operation, options: Mapping[str
 def _add_tables(response: OpenAPIResponse | Reference) -> None:
     """The formats that an answer can have beside JSON."""
     assert isinstance(response, OpenAPIResponse)
-    json = {"application/json": OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))}
-    response.content = json | {one.media_type: _file() for one in TableFormat}
+    response.content = {"application/json": _object()} | {one.media_type: _file() for one in TableFormat}
+
+
+def _object() -> OpenAPIMediaType:
+    return OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))
 
 
 def _file() -> OpenAPIMediaType:
