@@ -1,7 +1,7 @@
 """What the translators of other systems' calls share: bodies, times, and records found by a key."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
@@ -11,7 +11,7 @@ import msgspec
 from litestar import Response
 from pydantic import BeforeValidator, ConfigDict, PlainValidator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.errors import FieldError, InvalidInput
@@ -31,6 +31,7 @@ from tracker.web.problems import Failure
 from tracker.web.state import author_of
 
 T = TypeVar("T", NewDeployment, NewIncident)
+R = TypeVar("R", RecordedDeployment, RecordedIncident)
 UNKNOWN_RELEASE = "latest"
 """The version of what names neither commit nor version: to the metrics it is a release that is not known."""
 _UTC = ZoneInfo("UTC")
@@ -122,30 +123,35 @@ def find_deployment(
     connection: Connection, caller: Caller, *conditions: ColumnElement[bool]
 ) -> RecordedDeployment | None:
     """The latest deployment of the caller's that the conditions hold for."""
-    columns = DEPLOYMENTS.c
-    statement = (
-        select(DEPLOYMENTS)
-        .where(current(columns, caller.organization), *conditions)
-        .order_by(columns.listed_at.desc(), columns.id.desc())
-    )
-    rows = connection.execute(_enough(statement, caller))
-    found = (RecordedDeployment.from_row(row) for row in rows)
-    return next((one for one in found if caller.may_use(one.facts.repository)), None)
+    rows = _latest_first(connection, caller, DEPLOYMENTS, DEPLOYMENTS.c.listed_at, conditions)
+    return _first_visible(caller, map(RecordedDeployment.from_row, rows))
 
 
 def find_incident(
     connection: Connection, caller: Caller, *conditions: ColumnElement[bool]
 ) -> RecordedIncident | None:
     """The latest incident of the caller's that the conditions hold for."""
-    columns = INCIDENTS.c
+    rows = _latest_first(connection, caller, INCIDENTS, INCIDENTS.c.started_at, conditions)
+    return _first_visible(caller, map(RecordedIncident.from_row, rows))
+
+
+def _latest_first(
+    connection: Connection,
+    caller: Caller,
+    table: Table,
+    at: ColumnElement[int],
+    conditions: Iterable[ColumnElement[bool]],
+) -> Iterable[Row[Any]]:
     statement = (
-        select(INCIDENTS)
-        .where(current(columns, caller.organization), *conditions)
-        .order_by(columns.started_at.desc(), columns.id.desc())
+        select(table)
+        .where(current(table.c, caller.organization), *conditions)
+        .order_by(at.desc(), table.c.id.desc())
     )
-    rows = connection.execute(_enough(statement, caller))
-    found = (RecordedIncident.from_row(row) for row in rows)
-    return next((one for one in found if caller.may_use(one.facts.repository)), None)
+    return connection.execute(_enough(statement, caller))
+
+
+def _first_visible(caller: Caller, records: Iterable[R]) -> R | None:
+    return next((one for one in records if caller.may_use(one.facts.repository)), None)
 
 
 def _enough(statement: Select[Any], caller: Caller) -> Select[Any]:

@@ -213,10 +213,7 @@ def _source(options: Mapping[str, str]) -> str:
 
 
 def _repository(event: Fields) -> str:
-    url = event.object("repository").url("html_url")
-    if url is None:
-        raise UnreadableEvent("repository.html_url is missing")
-    return url
+    return event.object("repository").need_url("html_url")
 
 
 SOURCE = EventSource(

@@ -277,10 +277,7 @@ def _source(options: Mapping[str, str]) -> str:
 
 
 def _project(event: Fields) -> str:
-    url = event.object("project").url("web_url")
-    if url is None:
-        raise UnreadableEvent("project.web_url is missing")
-    return url
+    return event.object("project").need_url("web_url")
 
 
 SOURCE = EventSource(

@@ -108,6 +108,13 @@ class Fields:
         except ValueError:
             return None
 
+    def need_url(self, name: str) -> str:
+        """An http or https address. Raises `UnreadableEvent` where there is none."""
+        found = self.url(name)
+        if found is None:
+            raise UnreadableEvent(f"{self._path(name)} is missing")
+        return found
+
     def names(self, name: str, key: str = "name") -> list[str]:
         """The names of the objects, or the texts, of a list within: labels, say."""
         found = self.values.get(name)
