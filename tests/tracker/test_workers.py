@@ -66,8 +66,14 @@ def nginx(folder: Path, url: str) -> Iterator[str]:
 
 def processes(server: Server) -> set[int]:
     """The ids of the workers."""
-    children = psutil.Process(server.process.pid).children()
-    return {child.pid for child in children if "tracker.cli.workers" in child.cmdline()}
+    return {child.pid for child in psutil.Process(server.process.pid).children() if _is_worker(child)}
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "tracker.cli.workers" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def replaced(server: Server) -> int:
@@ -200,6 +206,18 @@ def test_several_workers_need_a_database_of_many_writers(tmp_path: Path) -> None
     refused = run_tracker(tmp_path, "serve", "--port", "0", "--workers", "2")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "PostgreSQL" in refused.stderr
+
+
+def test_a_worker_that_does_not_start_ends_the_service_with_a_line(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "stores").write_text("no folder")
+    environment = {"TRACKER_DATABASE_URL": postgres.database()}
+    refused = run_tracker(tmp_path, "serve", "--port", "0", "--workers", "2", **environment)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    last = refused.stderr.splitlines()[-1]
+    assert re.fullmatch(r"tracker: worker [01] did not start; what it said is above", last)
 
 
 def test_a_port_that_is_taken_is_said(postgres: Postgres, tmp_path: Path) -> None:

@@ -10,12 +10,15 @@ from metrics.domain.errors import RecordsUnavailable, Refusal, wording
 from tracker.auth.keys import KeyRingError
 from tracker.records.engine import DatabaseUrlError
 from tracker.records.migrations import SchemaError
+from tracker.web.workers import WorkersFailed
 
 
 def message_of(failure: Exception) -> str | None:
     """Return the line to print for a failure; None for an unexpected one, which is a fault."""
     match failure:
         case Refusal() | KeyRingError() | DatabaseUrlError() | SchemaError() | RecordsUnavailable():
+            return str(failure)
+        case WorkersFailed():
             return str(failure)
         case duckdb.Error():
             # Its next lines are of DuckDB's own insides.

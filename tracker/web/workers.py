@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import signal
 import socket
 import time
@@ -107,19 +106,21 @@ class Workers:
             _log.error("worker ended", worker=number, exit_status=status)
             if time.monotonic() - began < _PAUSE_SECONDS:
                 await asyncio.sleep(_PAUSE_SECONDS)
-            await self._start_again(number)
+            while not await self._start_in_place_of(process, number):
+                _log.error("worker does not start", worker=number)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _start_again(self, number: int) -> None:
-        for attempt in itertools.count(1):
-            if self._is_stopping:
-                return
+    async def _start_in_place_of(self, ended: asyncio.subprocess.Process, number: int) -> bool:
+        """Whether there is a process in its place by now, or none is wanted."""
+        # One that ends while all are replaced has a successor already, or is about to.
+        async with self._rolling:
+            if self._is_stopping or self._running[number] is not ended:
+                return True
             try:
                 await self._start(number)
             except WorkersFailed:
-                _log.error("worker does not start", worker=number, attempt=attempt)
-                await asyncio.sleep(_PAUSE_SECONDS)
-            else:
-                return
+                return False
+            return True
 
     async def _replace_all(self) -> None:
         async with self._rolling:
