@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+from sqlalchemy import Connection, func, select, text
 
 from benchmarks.results import Results
 from metrics.definitions.base import MetricName
@@ -32,9 +33,10 @@ from tracker.records.engine import connect
 from tracker.records.ledger import Author
 from tracker.records.migrations import migrate
 from tracker.records.recorder import Recorder
+from tracker.records.tables import DEPLOYMENTS, NUMBERED, REPOSITORIES
 
 SIZES = tuple(map(int, os.environ.get("BENCH_SIZES", "10000,100000,1000000").split(",")))
-ORGANIZATIONS, REPOSITORIES = 20, 10
+ORGANIZATIONS, REPOSITORIES_EACH = 20, 10
 DAYS = 3 * 365
 CHUNK = 10_000
 REPEATS = 7
@@ -71,21 +73,26 @@ class _Grown:
     def __init__(self, folder: Path) -> None:
         self._folder, self._dice = folder, random.Random(1)
         self._url = f"sqlite:///{folder / 'tracker.db'}"
-        engine = connect(self._url)
-        migrate(engine)
-        self._recorder = Recorder(engine)
+        self._engine = connect(self._url)
+        migrate(self._engine)
+        self._recorder = Recorder(self._engine)
         self._stored = 0
         self.stores = OrganizationStores(follow(self._url), folder / "stores")
 
     def grow_to(self, size: int) -> None:
-        while self._stored < size:
-            count = min(CHUNK, size - self._stored)
-            author = Author(f"org-{self._stored // CHUNK % ORGANIZATIONS}", "benchmark")
-            sent = [self._sent(self._some_time()) for _ in range(count)]
+        """Record what the organization asked has of so much, and give the others the like."""
+        own = range(self._stored // ORGANIZATIONS, size // ORGANIZATIONS, CHUNK)
+        for start in own:
+            sent = [self._sent(self._some_time()) for _ in range(min(CHUNK, own.stop - start))]
             self._recorder.record_now(
-                lambda ledger, a=author, s=sent: record_deployments(ledger, a, s)  # type: ignore[misc]
+                lambda ledger, s=sent: record_deployments(ledger, Author(ASKED, "benchmark"), s)  # type: ignore[misc]
             )
-            self._stored += count
+        with self._engine.begin() as connection:
+            for number in range(1, ORGANIZATIONS):
+                _give_the_like(connection, f"org-{number}")
+        # A ledger that was there before does not know of their revisions.
+        self._recorder = Recorder(self._engine)
+        self._stored = size
 
     def measure(self) -> dict[str, str]:
         arguments = [sys.executable, "-m", "benchmarks.growth", self._url]
@@ -164,7 +171,7 @@ class _Grown:
         )
 
     def _repository(self) -> str:
-        return f"https://github.com/acme/repository-{self._dice.randrange(REPOSITORIES)}"
+        return f"https://github.com/acme/repository-{self._dice.randrange(REPOSITORIES_EACH)}"
 
     def _some_time(self) -> datetime:
         return LAST - timedelta(seconds=self._dice.randrange(DAYS * 86_400))
@@ -178,6 +185,34 @@ def _timed(act: Callable[[], object]) -> float:
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
+
+
+def _give_the_like(connection: Connection, organization: str) -> None:
+    """Copy to an organization what it lacks of the deployments and repositories of the one asked: a service
+    takes some thousand a second.
+    """
+    for table in (REPOSITORIES, DEPLOYMENTS):
+        last = max(
+            connection.scalar(select(func.coalesce(func.max(numbered.c.revision), 0))) or 0
+            for numbered in NUMBERED
+        )
+        number = f"{last} + row_number() over (order by revision)"
+        other = {
+            "organization": ":organization",
+            "id": "id || :organization",
+            "revision": number,
+            "first_revision": number,
+        }
+        names = [column.name for column in table.columns]
+        connection.execute(
+            text(
+                f"insert into {table.name} ({', '.join(names)}) "
+                f"select {', '.join(other.get(name, name) for name in names)} from {table.name} as own "
+                f"where organization = :asked and not exists "
+                f"(select 1 from {table.name} as copied where copied.id = own.id || :organization)"
+            ),
+            {"asked": ASKED, "organization": organization},
+        )
 
 
 _numbers = itertools.count(1)

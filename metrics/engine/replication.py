@@ -93,11 +93,13 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     # Of several versions of one record the newest counts.
     store.execute(
         "create or replace temp table incoming as "
-        "select * from arrived qualify row_number() over (partition by id order by revision desc) = 1"
+        "select * from arrived where revision in (select max(revision) from arrived group by id)"
     )
     store.unregister("arrived")
-    store.execute(read_sql("changes", "organizations"))
-    if store.execute("select 1 from incoming where revision <> first_revision limit 1").fetchone():
+    store.execute(read_sql("changes", "organizations"), {"in_any_case": table == "organization_settings"})
+    if "environment_key" in PULLED[table]:
+        store.execute(read_sql("changes", f"environments_of_{table}"))
+    if _any(store, "incoming where revision <> first_revision"):
         if table == "deployments":
             _note_deployments(store, "id in (select id from incoming)")
         store.execute(f"delete from {table} where id in (select id from incoming)")
@@ -126,7 +128,7 @@ def _note_deployments(store: duckdb.DuckDBPyConnection, condition: str) -> None:
 def _follow_aliases(store: duckdb.DuckDBPyConnection) -> None:
     """Let every record belong to the repository that it is said to be of, as repositories now stand."""
     store.execute(read_sql("changes", "aliases"))
-    if not store.execute("select 1 from deployments_moved limit 1").fetchone():
+    if not _any(store, "deployments_moved"):
         return
     moved = "id in (select id from deployments_moved)"
     _note_deployments(store, moved)
@@ -136,31 +138,41 @@ def _follow_aliases(store: duckdb.DuckDBPyConnection) -> None:
 
 def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
     """Work out the facts again of what changed, and of nothing else; each step builds on those before."""
-    changed = "organization in (select organization from changed_organizations)"
-    _work_out(store, "environments", changed)
-    store.execute(f"create or replace temp table settings_before as select * from settings where {changed}")
-    _work_out(store, "settings", changed, bound_for_links(DEFAULT_SETTINGS))
-    store.execute(read_sql("changes", "settings"))
+    if _any(store, "changed_organizations"):
+        changed = "organization in (select organization from changed_organizations)"
+        _work_out(store, "environments", changed)
+        store.execute(
+            f"create or replace temp table settings_before as select * from settings where {changed}"
+        )
+        _work_out(store, "settings", changed, bound_for_links(DEFAULT_SETTINGS))
+        store.execute(read_sql("changes", "settings"))
     store.execute(read_sql("changes", "short_commits"))
-    _work_out(
-        store,
-        "commit_names",
-        "(organization, repository_key, short) in "
-        "(select organization, repository_key, short from changed_shorts)",
-    )
+    if _any(store, "changed_shorts"):
+        _work_out(
+            store,
+            "commit_names",
+            "(organization, repository_key, short) in "
+            "(select organization, repository_key, short from changed_shorts)",
+        )
     _work_out(store, "finished_deployments", _OF_CHANGED)
     # Most organizations tell what their deployments carry.
-    if store.execute("select 1 from pushes limit 1").fetchone():
+    if _any(store, "pushes"):
         _work_out(store, "derived_commits", _OF_CHANGED)
         store.execute(read_sql("changes", "derived_commits"))
     _work_out(store, "carried_commits", _OF_CHANGED)
-    store.execute(read_sql("changes", "incidents"))
-    if store.execute("select 1 from changed_incidents limit 1").fetchone():
+    if _any(store, "incidents"):
+        store.execute(read_sql("changes", "incidents"))
+    if _any(store, "changed_incidents"):
         _work_out(store, "incident_links", "incident_id in (select incident_id from changed_incidents)")
     store.execute(read_sql("changes", "remediations"))
     _work_out(store, "remediations", _OF_CHANGED)
     for table in _CHANGES:
         store.execute(f"delete from {table}")
+
+
+def _any(store: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    """Whether there are any: to look costs a tenth of planning what would be done with them."""
+    return bool(store.execute(f"select 1 from {rows} limit 1").fetchall())
 
 
 def _work_out(

@@ -6,7 +6,7 @@ select distinct
     coalesce(aliases.repository_key, repositories.recorded_key) as repository_key
 from repositories
 left join aliases using (organization, recorded_key)
-where repositories.organization in (select organization from changed_organizations);
+where repositories.organization in (select organization from incoming);
 
 update repositories set repository_key = moved.repository_key
 from repositories_moved as moved
@@ -38,7 +38,7 @@ select
 from pushes
 left join aliases using (organization, recorded_key)
 where
-    pushes.organization in (select organization from changed_organizations)
+    pushes.organization in (select organization from incoming)
     and pushes.repository_key <> coalesce(aliases.repository_key, pushes.recorded_key);
 
 insert into changed_deployables
