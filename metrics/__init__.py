@@ -3,13 +3,15 @@
 Without a server: `metrics.open("sqlite:///data/tracker.db", organization="acme")`.
 """
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from metrics.definitions.base import Select
     from metrics.library.frames import Library
     from metrics.library.opening import Source
 
-__all__ = ["open"]
+__all__ = ["open", "register"]
 
 
 def open(
@@ -39,3 +41,30 @@ def open(
     )
 
     return open_library(source, organization, incidents, tz, token)
+
+
+def register(
+    name: str,
+    rows: "str | Path | Select",
+    kind: Literal["share", "time", "frequency"],
+    *,
+    title: str,
+    means: str = "",
+    more_is_better: bool = False,
+) -> None:
+    """Let a metric of one's own be asked for, as the five are.
+
+    `rows` choose the deployments that it is about: a DuckDB query over the views of `Library.sql`, a file of
+    one, or a function that is given the views by name as Polars frames and gives a frame. They have the
+    column `id`, a deployment once at most, and by `kind` another: `in_numerator` for the share of them that
+    have it, `seconds` for the median of these (null is left out), `is_counted` for how many are, per day.
+    Window, environment and what else is asked for limit them as they limit the five. `title` is its name for
+    people, `means` its definition in plain words.
+
+    A package registers its metrics in a module that an entry point of the group `shiptally.metrics` names.
+    Raises `ValueError` where the name is no plain word, or one of the five.
+    """
+    from metrics.definitions.catalog import register as add  # What a client of the service needs none of.
+    from metrics.definitions.own import Kind, own_metric
+
+    add(own_metric(name, rows, Kind(kind), title, means, more_is_better=more_is_better))

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from metrics.api.charts import charts_router
 from metrics.api.endpoints import metrics_router
 from metrics.api.facts import facts_router
+from metrics.definitions.catalog import load_registered
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
 from metrics.engine.organizations import OrganizationStores
@@ -109,6 +110,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> Litestar:
 
     Raises `SchemaError` where the schema is not at head.
     """
+    load_registered()
     engine = connect(settings.record_database_url)
     require_workable(engine)
     issuer_keys, trusts = IssuerKeys(settings.webhook_networks), load_trusts(engine)

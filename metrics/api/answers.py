@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from litestar import Request, Response
 
-from metrics.definitions.base import MetricName, MetricRow, Profile
+from metrics.definitions.base import MetricRow, Profile
 from metrics.definitions.dora import attribution, level_of, overall_score, score_of
 from metrics.definitions.profiles import difference
 from metrics.domain.instants import midnight
@@ -123,7 +123,7 @@ def summary_body(answers: Sequence[Answer]) -> Body:
     }
 
 
-def _judgement(name: MetricName, row: MetricRow, question: Question) -> Body:
+def _judgement(name: str, row: MetricRow, question: Question) -> Body:
     return {
         "level": asdict(level_of(name, row, question.benchmark)),
         "score": asdict(score_of(name, row)),

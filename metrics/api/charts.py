@@ -13,6 +13,7 @@ from metrics.api.conditional import conditional
 from metrics.api.documents import documents
 from metrics.api.endpoints import AnyRequest
 from metrics.definitions.base import MetricName
+from metrics.definitions.catalog import CATALOG
 from metrics.domain.errors import ParameterError
 from metrics.output.chart_theme import PALETTES
 from metrics.queries.calendar import Interval
@@ -45,12 +46,12 @@ def chart(chart_file: FromPath[str], request: AnyRequest, session: Session) -> R
     from metrics.output.charts import metric_chart
 
     name, _, ending = chart_file.rpartition(".")
-    if name not in set(MetricName) or ending not in _TYPES:
+    if name not in CATALOG or ending not in _TYPES:
         raise NotFoundException
     parameters = ChartParameters.read(request.query_params.multi_items())
     if parameters.interval is None and parameters.group_by is None:
         parameters = parameters.model_copy(update={"interval": Interval.WEEK})
-    (answer,) = session.answers(parameters, [MetricName(name)])
+    (answer,) = session.answers(parameters, [name])
     try:
         drawn = metric_chart(answer, PALETTES[parameters.theme])
     except ValueError as error:

@@ -24,6 +24,7 @@ from metrics.api.answers import (
 from metrics.api.conditional import conditional
 from metrics.api.documents import documents
 from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.catalog import CATALOG
 from metrics.output.tables import answer_table, profiles_table, summary_table
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
@@ -136,10 +137,10 @@ def profiles(name: FromPath[str], request: AnyRequest, session: Session) -> AnyR
     return table_response(profiles_table(answers), f"{known}-profiles", wanted)
 
 
-def _known(name: str) -> MetricName:
-    if name not in set(MetricName):
+def _known(name: str) -> str:
+    if name not in CATALOG:
         raise NotFoundException
-    return MetricName(name)
+    return name
 
 
 def metrics_router(guards: Sequence[Guard], dependencies: Dependencies) -> Router:

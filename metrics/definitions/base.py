@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from metrics.definitions.statistics import WeekCounts, Weeks
@@ -96,15 +97,30 @@ class Shown:
     count: str
 
 
+Select = Callable[[Mapping[str, Any]], Any]
+"""What gives rows out of the library's views, which it is given by name as Polars frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which deployments a metric is about, and the column that says what it wants to know of each."""
+
+    rows: str | Select
+    """A DuckDB query over the library's views, or a function of them: `id` and the column, once for each."""
+    column: str
+    kind: str
+    """The column's type, as DuckDB calls it."""
+
+
 @dataclass(frozen=True)
 class Definition(Generic[Row]):
-    """A metric. Its SQL stands beside the module: `<name>.sql` counts, `<name>.explain.sql` shows the rows.
+    """A metric. Of the SQL files of its package `<name>.sql` counts, and `<name>.explain.sql` shows the rows.
 
     `read` makes a row of one line of the SQL, given the signals that count. `typical` is the value that a
     change or a level goes by; `differ` is None where there is too little to tell.
     """
 
-    name: MetricName
+    name: str
     title: str
     short_title: str
     means: str
@@ -122,12 +138,18 @@ class Definition(Generic[Row]):
     shown: Callable[[Row], Shown]
     size: Callable[[Row], int]
     """How much a row rests on: of many groups the largest are shown."""
-    score: Callable[[float], float]
-    """The Quick Check's score, 0 to 10, of what `judged` gives."""
-    differences: Mapping[Profile, str]
-    """What differs by another profile's rules, a sentence each."""
     parts: Mapping[Part, str]
     """The parts of its explanation that are worth a look, with their titles, the first one first."""
+    score: Callable[[float], float] | None = None
+    """The Quick Check's score, 0 to 10, of what `judged` gives; None where the check does not ask for it."""
+    differences: Mapping[Profile, str] = field(default_factory=dict)
+    """What differs by another profile's rules, a sentence each."""
+    package: str = "metrics.definitions"
+    """The package that its SQL files are in."""
+    files: str = ""
+    """What they are called, where that is not the name."""
+    selection: "Selection | None" = None
+    """What chooses the rows of `selected_rows`, where its statements read such a table."""
     seconds_title: str = ""
     """What `seconds` are in its explanation, where it has any."""
     week: Callable[[Row], WeekCounts] | None = None
@@ -167,21 +189,21 @@ class Definition(Generic[Row]):
     @cached_property
     def sql(self) -> str:
         """The statement that counts, for each cell: a window of a group."""
-        return self._read_file("sql")
+        return self._file("sql").read_text(encoding="utf-8")
 
     @cached_property
     def weeks_sql(self) -> str | None:
         """The statement that says what each whole week has counted, where the rows of weeks do not."""
-        file = files("metrics.definitions").joinpath(f"{self.name}.weeks.sql")
+        file = self._file("weeks.sql")
         return file.read_text(encoding="utf-8") if file.is_file() else None
 
     @cached_property
     def explain_sql(self) -> str:
         """The statement that gives the rows behind the count."""
-        return self._read_file("explain.sql")
+        return self._file("explain.sql").read_text(encoding="utf-8")
 
-    def _read_file(self, ending: str) -> str:
-        return files("metrics.definitions").joinpath(f"{self.name}.{ending}").read_text(encoding="utf-8")
+    def _file(self, ending: str) -> Traversable:
+        return files(self.package).joinpath(f"{self.files or self.name}.{ending}")
 
 
 def bounds_of(found: list[float] | None) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.definitions.base import Definition, MetricName, MetricRow
+from metrics.definitions.base import Definition, MetricRow
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.benchmarks import figures
 
@@ -40,7 +40,7 @@ class Score:
 
     version: int
     score: float | None
-    benchmark: float
+    benchmark: float | None
     reason: str | None
     interval95: tuple[float, float] | None = None
 
@@ -51,7 +51,7 @@ def attribution() -> str:
     return text
 
 
-def level_of(name: MetricName, row: MetricRow, year: int) -> Level:
+def level_of(name: str, row: MetricRow, year: int) -> Level:
     """The best tier of the year whose bound is not exceeded.
 
     The reason for none: the value's own, `window_too_short` (a frequency without a whole week or month),
@@ -96,14 +96,15 @@ def _possible(
     return {_tier(definition, tiers, value) for value in tried}
 
 
-def score_of(name: MetricName, row: MetricRow) -> Score:
-    """The score of one metric, by the Quick Check's own rules."""
-    quick_check = figures()["quick_check"]
-    version, benchmark = quick_check["version"], quick_check["benchmark"][name]
-    judged = CATALOG[name].judge(row)
+def score_of(name: str, row: MetricRow) -> Score:
+    """The score of one metric, by the Quick Check's own rules; `not_published` where it has none."""
+    quick_check, definition = figures()["quick_check"], CATALOG[name]
+    version, benchmark = quick_check["version"], quick_check["benchmark"].get(name)
+    if definition.score is None:
+        return Score(version, None, None, "not_published")
+    judged = definition.judge(row)
     if judged is None:
         return Score(version, None, benchmark, row.reason or _TOO_SHORT)
-    definition = CATALOG[name]
     interval, found = definition.bounds(row), None
     if interval is not None:
         scores = sorted(definition.score(bound) for bound in interval)

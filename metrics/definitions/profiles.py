@@ -7,7 +7,7 @@ place of those of the same name in `metrics/sql/asked/`. What differs for a metr
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from metrics.definitions.base import MetricName, Profile
+from metrics.definitions.base import Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.statistics import Z95
 from metrics.domain.vocabulary import FailureSignal
@@ -35,7 +35,7 @@ RULES: Mapping[Profile, Rules] = {
 }
 
 
-def difference(profile: Profile, metric: MetricName) -> str:
+def difference(profile: Profile, metric: str) -> str:
     """What differs from this service's own rules, in a sentence."""
     return CATALOG[metric].differences.get(profile, "This service's own rules: docs/metrics.md.")
 

@@ -8,28 +8,33 @@ from metrics.definitions.statistics import WeekCounts, Weeks, rates_differ
 from metrics.definitions.words import count, percent
 
 
-class Rate(Protocol):
+class Counted(Protocol):
+    """So many of so many."""
+
+    @property
+    def numerator(self) -> int: ...
+    @property
+    def denominator(self) -> int: ...
+
+
+class Rate(Counted, Protocol):
     """A share of something, with its counts."""
 
     @property
     def value(self) -> float | None: ...
     @property
-    def numerator(self) -> int: ...
-    @property
-    def denominator(self) -> int: ...
-    @property
     def by_signal(self) -> Mapping[str, int]: ...
 
 
 def differ_by_more_than_chance(
-    before: Rate, after: Rate, weeks_before: Weeks, weeks_after: Weeks
+    before: Counted, after: Counted, weeks_before: Weeks, weeks_after: Weeks
 ) -> bool | None:
     """Whether two rates differ by more than chance would bring about; None where one is of nothing."""
     counts = [(rate.numerator, rate.denominator) for rate in (before, after)]
     return rates_differ(counts[0], counts[1], weeks_before, weeks_after)
 
 
-def week_of_rate(row: Rate) -> WeekCounts:
+def week_of_rate(row: Counted) -> WeekCounts:
     """What a week counted."""
     return WeekCounts(row.numerator, row.denominator)
 

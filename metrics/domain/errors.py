@@ -76,6 +76,13 @@ class ParameterError(ValueError):
         super().__init__("; ".join(f"{name}: {detail}" for name, detail in self.errors))
 
 
+class DefinitionError(ValueError):
+    """A metric of one's own cannot be worked out: its rows are not what they must be."""
+
+    def __init__(self, metric: str, detail: str) -> None:
+        super().__init__(f"{metric}: its rows {detail}")
+
+
 class RecordsUnavailable(Exception):
     """The record database cannot be read just now."""
 

@@ -6,6 +6,7 @@ from functools import cache
 import duckdb
 
 from metrics.definitions import profiles
+from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.settings import DEFAULT_SETTINGS
 from metrics.engine.replication import FACTS
@@ -43,6 +44,6 @@ def fingerprint() -> str:
         *(read_sql("records", file) for file in sql_files("records")),
         *(read_sql("changes", file) for file in sql_files("changes")),
         *(read_sql("facts", fact) for fact in FACTS),
-        *(definition.sql for definition in CATALOG.values()),
+        *(CATALOG[name].sql for name in MetricName),
     ]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()

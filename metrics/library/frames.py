@@ -1,17 +1,15 @@
 """The metrics as a library: an organization's records and figures as Polars frames."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 
 from metrics.definitions.base import MetricName
-from metrics.definitions.catalog import VIEWS
+from metrics.queries.views import query_views
 
 if TYPE_CHECKING:
     from metrics.output.charts import Chart
@@ -48,23 +46,27 @@ class Library(AbstractContextManager["Library"], ABC):
         """Remediations over successful deployments."""
         return self._metric(MetricName.DEPLOYMENT_REWORK_RATE, parameters)
 
+    def metric(self, name: str, **parameters: Any) -> pl.DataFrame:
+        """A metric by its name: one of the five, or one that is registered, here or with the service."""
+        return self._metric(name, parameters)
+
     def chart(self, metric: str, **parameters: Any) -> "Chart":
         """The chart of a metric's series, the same that the page shows.
 
         The parameters are the metric's own; `interval` is `week` where it is not given.
         """
-        return self._chart(MetricName(metric), {"interval": "week", **parameters})
+        return self._chart(metric, {"interval": "week", **parameters})
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.
 
         The columns are those of `metrics/definitions/<metric>.explain.sql`, the parameters the metric's own.
         """
-        return self._explanation(MetricName(metric), parameters)
+        return self._explanation(metric, parameters)
 
     def profiles(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """A metric by the rules of each profile, `profile` first. The parameters are the metric's own."""
-        return self._profiles(MetricName(metric), parameters)
+        return self._profiles(metric, parameters)
 
     def deployments(self) -> pl.DataFrame:
         """Every finished deployment with its place in its stream: the view `deployments`."""
@@ -107,18 +109,7 @@ class Library(AbstractContextManager["Library"], ABC):
         Polars, pandas, pyarrow, or whatever gives an Arrow stream; one with a view's name stands before it.
         `metrics/sql/views/` says what the columns of the views are.
         """
-        # What is not named need not be worked out. More than is meant does no harm.
-        words = set(re.findall(r"\w+", query.casefold()))
-        views = self._views([view for view in VIEWS if view in words and view not in frames])
-        # A database of the query's own: whatever it does, the store's stays as it is.
-        with duckdb.connect(":memory:") as connection:
-            connection.execute("set timezone = 'UTC'")
-            for name, table in {**views, **frames}.items():
-                connection.register(name, table)
-            result = connection.sql(query, params=parameters)
-            if result is None:
-                raise ValueError("the query gives no rows: it must be a select")
-            return pl.DataFrame(result.to_arrow_table())
+        return pl.DataFrame(query_views(self._views, query, parameters, frames))
 
     def _view(self, name: str) -> pl.DataFrame:
         return pl.DataFrame(self._views([name])[name])
@@ -134,16 +125,16 @@ class Library(AbstractContextManager["Library"], ABC):
         self.close()
 
     @abstractmethod
-    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame: ...
+    def _metric(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame: ...
 
     @abstractmethod
-    def _chart(self, metric: MetricName, given: Mapping[str, Any]) -> "Chart": ...
+    def _chart(self, metric: str, given: Mapping[str, Any]) -> "Chart": ...
 
     @abstractmethod
-    def _explanation(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame: ...
+    def _explanation(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame: ...
 
     @abstractmethod
-    def _profiles(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame: ...
+    def _profiles(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame: ...
 
     @abstractmethod
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:

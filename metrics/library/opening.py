@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from metrics.definitions.catalog import load_registered
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.instants import InstantError, read_zone
 from metrics.domain.vocabulary import meant_instead
@@ -24,6 +25,7 @@ def open_library(
     source: Source, organization: str | None, incidents: Source | None, zone: str | None, token: str | None
 ) -> Library:
     """A library over a service, a record database, a file or a frame: see `metrics.open`."""
+    load_registered()
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         if organization is not None or incidents is not None or zone is not None:
             raise TypeError(

@@ -9,7 +9,6 @@ import httpx
 import polars as pl
 import pyarrow as pa
 
-from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.library.frames import Library
 from metrics.library.parameters import named_parameters
@@ -53,15 +52,15 @@ class RemoteLibrary(Library):
     def close(self) -> None:
         self._client.close()
 
-    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+    def _metric(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
         return self._frame(f"metrics/{metric}", given)
 
-    def _chart(self, metric: MetricName, given: Mapping[str, Any]) -> "Chart":
+    def _chart(self, metric: str, given: Mapping[str, Any]) -> "Chart":
         import altair  # For charts alone.
 
         return altair.Chart.from_dict(self._get(f"charts/{metric}.json", _texts(given)).json())
 
-    def _explanation(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+    def _explanation(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
         page = {**_texts(given), "limit": _ROWS_A_PAGE}
         frames = []
         while True:
@@ -71,7 +70,7 @@ class RemoteLibrary(Library):
                 return pl.concat(frames)
             page["cursor"] = response.headers["Next-Cursor"]
 
-    def _profiles(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+    def _profiles(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
         return self._frame(f"metrics/{metric}/profiles", given)
 
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from metrics.definitions.base import MetricName
+from metrics.definitions.catalog import CATALOG
+from metrics.domain.errors import ParameterError
 from metrics.engine.store import Store
 from metrics.library.frames import Library
 from metrics.library.parameters import named_parameters
@@ -28,26 +29,33 @@ class StoredLibrary(Library):
     def close(self) -> None:
         self._store.close()
 
-    def _metric(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
+    def _metric(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
         return pl.DataFrame(answer_table(self._answer(metric, given)))
 
-    def _chart(self, metric: MetricName, given: Mapping[str, Any]) -> "Chart":
+    def _chart(self, metric: str, given: Mapping[str, Any]) -> "Chart":
         from metrics.output.charts import metric_chart  # Altair: for charts alone
 
         return metric_chart(self._answer(metric, given))
 
-    def _explanation(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
-        return pl.DataFrame(self._session.explanation(_parameters(given), metric).rows)
+    def _explanation(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
+        return pl.DataFrame(self._session.explanation(_parameters(given), _known(metric)).rows)
 
-    def _profiles(self, metric: MetricName, given: Mapping[str, Any]) -> pl.DataFrame:
-        return pl.DataFrame(profiles_table(self._session.profiles(_parameters(given), metric)))
+    def _profiles(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
+        return pl.DataFrame(profiles_table(self._session.profiles(_parameters(given), _known(metric))))
 
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
         return self._session.views(names).tables
 
-    def _answer(self, metric: MetricName, given: Mapping[str, Any]) -> Answer:
-        (answer,) = self._session.answers(_parameters(given), [metric])
+    def _answer(self, metric: str, given: Mapping[str, Any]) -> Answer:
+        (answer,) = self._session.answers(_parameters(given), [_known(metric)])
         return answer
+
+
+def _known(name: str) -> str:
+    """The name of a metric that there is. Raises `ParameterError`."""
+    if name not in CATALOG:
+        raise ParameterError([("metric", f"must be one of {', '.join(CATALOG)}: {name!r} is not registered")])
+    return name
 
 
 def _parameters(given: Mapping[str, Any]) -> MetricParameters:

@@ -29,6 +29,7 @@ from metrics.queries.notes import (
     recorded_span,
 )
 from metrics.queries.question import Answer, Dimension, Group, Point, Previous, Question
+from metrics.queries.views import keep_selection
 from metrics.queries.worked_out import WorkedOut
 from metrics.sql import read_sql
 
@@ -85,6 +86,7 @@ class QueryExecution:
     def answer(self, definition: Definition[Any]) -> Answer:
         """The metric's value, with the series, groups and comparison that are asked for."""
         question = self.question
+        self.prepare(definition)
         (whole,) = self._parts(definition, [None], None)
         return Answer(
             metric=definition.name,
@@ -110,6 +112,11 @@ class QueryExecution:
             recorded_from=None if (span := self.recorded_span()) is None else span.first_at,
             previous=whole.previous,
         )
+
+    def prepare(self, definition: Definition[Any]) -> None:
+        """Work out what a metric's statements are about, where that is chosen. Raises `DefinitionError`."""
+        if definition.selection is not None:
+            keep_selection(self._cursor, definition, definition.selection, self.question.organization)
 
     def rows_of(self, statement: str, bound: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every row of a statement about the question, by the names of its columns."""
@@ -304,9 +311,9 @@ class QueryExecution:
     def _resolved_environments(self) -> tuple[Sequence[str], Sequence[str]]:
         """The production environments, and those that are asked for, whatever patterns they are named by."""
         question, about = self.question, {"organization": self.question.organization}
-        in_force = self._cursor.execute(read_sql("queries", "production_environments"), about).fetchone()
+        in_force = self._cursor.execute(read_sql("queries", "production_environments"), about).fetchall()
         # Of an organization without records nothing is in force.
-        production = in_force[0] if in_force else None
+        production = in_force[0][0] if in_force else None
         production = production or [
             name for name in question.settings.production_environments if "*" not in name
         ]

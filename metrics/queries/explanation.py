@@ -1,16 +1,16 @@
 """What made a number: the rows counted, with their links; the rows left out, with the reason; the SQL."""
 
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from metrics.definitions.base import MetricName, Part, Profile
+from metrics.definitions.base import Definition, Part, Profile, Select
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.profiles import macros
 from metrics.domain.errors import ParameterError
@@ -65,18 +65,37 @@ class Explanation:
     moved_by: Sequence[SettingImpact] = ()
 
 
-@cache
-def definition_version(name: MetricName, profile: Profile = Profile.DEFAULT) -> str:
+def _source(rows: str | Select) -> str:
+    """The text of a selection; of a function that has none, the module and its name."""
+    if isinstance(rows, str):
+        return rows
+    try:
+        return inspect.getsource(rows)
+    except (OSError, TypeError):
+        return f"{rows.__module__}.{getattr(rows, '__qualname__', repr(rows))}"
+
+
+def _with_selection(definition: Definition[Any]) -> str:
+    """The statement that counts, and before it what `selected_rows` are."""
+    if definition.selection is None:
+        return definition.sql
+    chosen = "\n".join(f"-- {line}" for line in _source(definition.selection.rows).strip().splitlines())
+    return f"-- selected_rows:\n{chosen}\n{definition.sql}"
+
+
+def definition_version(name: str, profile: Profile = Profile.DEFAULT) -> str:
     """Twelve hexadecimal digits that change when the metric's definition does, its facts' included."""
     facts = (read_sql("facts", file) for file in sql_files("facts"))
-    texts = [CATALOG[name].sql, *facts, *macros(profile).values()]
+    selection = CATALOG[name].selection
+    chosen = "" if selection is None else _source(selection.rows)
+    texts = [CATALOG[name].sql, chosen, *facts, *macros(profile).values()]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
 def explain(
     cursor: duckdb.DuckDBPyConnection,
     execution: QueryExecution,
-    name: MetricName,
+    name: str,
     *,
     limit: int | None = None,
     after: str | None = None,
@@ -104,7 +123,7 @@ def explain(
         next_cursor=next_cursor,
         statements=Statements(
             version=definition_version(name, execution.question.profile),
-            answer=CATALOG[name].sql,
+            answer=_with_selection(CATALOG[name]),
             answer_parameters=execution.bound_to(CATALOG[name]),
             rows=statement,
             rows_parameters=parameters,
@@ -134,7 +153,7 @@ class NewestRows:
 def newest_rows(
     cursor: duckdb.DuckDBPyConnection,
     execution: QueryExecution,
-    name: MetricName,
+    name: str,
     part: Part,
     *,
     limit: int,
@@ -150,9 +169,10 @@ def newest_rows(
 
 
 def rows_about(
-    cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: MetricName, deployment_id: str
+    cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: str, deployment_id: str
 ) -> list[dict[str, Any]]:
     """The rows of the explanation that are about one deployment, as columns by name."""
+    execution.prepare(CATALOG[name])
     about_it = f"select * from ({_ordered(name)}) where deployment_id = $deployment_id"
     bound = {**execution.bound(), "deployment_id": deployment_id}
     statement, left = execution.worked_out.statement(about_it, bound)
@@ -161,13 +181,14 @@ def rows_about(
     return rows
 
 
-def _keep_explained(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: MetricName) -> None:
+def _keep_explained(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: str) -> None:
     """Put all rows into a table of their own."""
+    execution.prepare(CATALOG[name])
     statement, bound = execution.worked_out.statement(_ordered(name), execution.bound())
     cursor.execute(f"create temp table explained as {statement}", bound)
 
 
-def _ordered(name: MetricName) -> str:
+def _ordered(name: str) -> str:
     """The statement of all rows, with what they are ordered by."""
     return read_sql("queries", "explained").replace(
         "from rows_behind_the_metric", f"from ({CATALOG[name].explain_sql})"
@@ -178,7 +199,7 @@ def _window(question: Question) -> tuple[int, int]:
     return to_microseconds(question.from_at), to_microseconds(question.to_at)
 
 
-def _position(cursor: str, question: Question, name: MetricName) -> Sequence[int | str]:
+def _position(cursor: str, question: Question, name: str) -> Sequence[int | str]:
     """Where the page begins. Raises `ParameterError` where the cursor is of another window or metric."""
     position = _read(cursor)
     if tuple(position[:3]) != (*_window(question), name):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from metrics.definitions.base import MetricName, MetricRow, Note, Profile, Unit
+from metrics.definitions.base import MetricRow, Note, Profile, Unit
 from metrics.definitions.statistics import Weeks
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings
 from metrics.domain.vocabulary import FailureSignal
@@ -107,7 +107,7 @@ class Previous(Point):
 class Answer:
     """A metric's value for a question, with everything that goes with it."""
 
-    metric: MetricName
+    metric: str
     unit: Unit
     question: Question
     row: MetricRow

@@ -21,7 +21,7 @@ from metrics.sql import read_sql
 class Entry:
     """Whether a metric counts the record; `in_numerator` for rates; the reason where it does not."""
 
-    metric: MetricName
+    metric: str
     counted: bool
     in_numerator: bool | None
     reason: str | None
@@ -107,7 +107,7 @@ def incident_marks(
     }
 
 
-def _entry(name: MetricName, rows: Sequence[Mapping[str, Any]]) -> Entry:
+def _entry(name: str, rows: Sequence[Mapping[str, Any]]) -> Entry:
     """Return the entry of a metric; of several commits one that is counted is enough."""
     if not rows:
         return Entry(name, counted=False, in_numerator=None, reason="not_failed")

@@ -33,6 +33,7 @@ from metrics.queries.receipts import (
     incident_receipt,
 )
 from metrics.queries.settings_impact import SettingChange, SettingImpact, last_changes
+from metrics.queries.views import view
 from metrics.sql import read_sql
 
 T = TypeVar("T")
@@ -72,13 +73,12 @@ class Snapshot:
 
     def view(self, name: str, organization: str) -> pa.Table:
         """The rows of `metrics/sql/views/<name>.sql`."""
-        relation = self.cursor.sql(read_sql("views", name), params={"organization": organization})
-        return relation.to_arrow_table()
+        return view(self.cursor, name, organization)
 
     def ask(
         self,
         question: Question,
-        metrics: Iterable[MetricName] = tuple(MetricName),
+        metrics: Iterable[str] = tuple(MetricName),
         *,
         supposing: bool = False,
     ) -> list[Answer]:
@@ -107,7 +107,7 @@ class Snapshot:
     def explain(
         self,
         question: Question,
-        name: MetricName,
+        name: str,
         *,
         limit: int | None = None,
         after: str | None = None,
@@ -121,7 +121,7 @@ class Snapshot:
             return explain(self.cursor, asked, name, limit=limit, after=after, only_left_out=only_left_out)
 
     def newest_rows(
-        self, question: Question, name: MetricName, part: Part, *, limit: int, passed_over: int = 0
+        self, question: Question, name: str, part: Part, *, limit: int, passed_over: int = 0
     ) -> NewestRows:
         """The latest rows of a part of an explanation, after so many of them."""
         with executing(self.cursor, question) as asked:
@@ -183,7 +183,7 @@ class Session:
         """
         return self.organization, self.visible, self.store.head()
 
-    def answers(self, parameters: MetricParameters, metrics: Sequence[MetricName]) -> Sequence[Answer]:
+    def answers(self, parameters: MetricParameters, metrics: Sequence[str]) -> Sequence[Answer]:
         """What the parameters are answered now, or as of the instant that they name.
 
         Raises `ParameterError`, `RecordsUnavailable`.
@@ -195,7 +195,7 @@ class Session:
     def explanation(
         self,
         parameters: MetricParameters,
-        metric: MetricName,
+        metric: str,
         *,
         limit: int | None = None,
         cursor: str | None = None,
@@ -223,7 +223,7 @@ class Session:
 
         return self._read(parameters, act)
 
-    def profiles(self, parameters: MetricParameters, metric: MetricName) -> Sequence[Answer]:
+    def profiles(self, parameters: MetricParameters, metric: str) -> Sequence[Answer]:
         """One metric under the rules of each profile, in their order, from one state of the records.
 
         Raises `ParameterError`, `RecordsUnavailable`.
@@ -242,7 +242,7 @@ class Session:
     def newest_rows(
         self,
         parameters: MetricParameters,
-        metric: MetricName,
+        metric: str,
         part: Part,
         *,
         limit: int,

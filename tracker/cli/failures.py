@@ -6,7 +6,7 @@ import duckdb
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from metrics.domain.errors import RecordsUnavailable, Refusal, wording
+from metrics.domain.errors import DefinitionError, RecordsUnavailable, Refusal, wording
 from tracker.auth.keys import KeyRingError
 from tracker.records.engine import DatabaseUrlError
 from tracker.records.migrations import SchemaError
@@ -18,7 +18,7 @@ def message_of(failure: Exception) -> str | None:
     match failure:
         case Refusal() | KeyRingError() | DatabaseUrlError() | SchemaError() | RecordsUnavailable():
             return str(failure)
-        case WorkersFailed():
+        case WorkersFailed() | DefinitionError():
             return str(failure)
         case duckdb.Error():
             # Its next lines are of DuckDB's own insides.

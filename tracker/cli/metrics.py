@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from metrics.api.answers import explanation_body, profiles_body, summary_body
 from metrics.definitions.base import MetricName
+from metrics.definitions.catalog import CATALOG, load_registered
 from metrics.domain.errors import ParameterError
 from metrics.domain.settings import OrganizationSettings
 from metrics.engine.organizations import OrganizationStores
@@ -40,7 +41,21 @@ _QUESTION_OPTIONS = (
     *(_option(name, field) for name, field in MetricParameters.model_fields.items()),
     click.option("--json", "as_json", is_flag=True, help="Print what the HTTP endpoint answers."),
 )
-_METRIC = click.Choice([name.value for name in MetricName])
+
+
+class _Metric(click.ParamType[str]):
+    """The name of a metric: one of the five, or of those that are registered."""
+
+    name = "metric"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        load_registered()
+        if value not in CATALOG:
+            self.fail(f"{value!r} is not one of {', '.join(CATALOG)}.", param, ctx)
+        return value
+
+
+_METRIC = _Metric()
 
 
 def _question_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -79,7 +94,7 @@ def metrics() -> None:
 @_question_options
 def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -> None:
     """Show the metrics: all five, or those that are named."""
-    wanted = [MetricName(name) for name in names] or list(MetricName)
+    wanted = names or list(MetricName)
     with _session(organization, given) as (parameters, session):
         answers = session.answers(parameters, wanted)
     if as_json:
@@ -96,7 +111,7 @@ def show(names: Sequence[str], organization: str, as_json: bool, **given: Any) -
 def explain(name: str, organization: str, as_json: bool, limit: int, left_out: bool, **given: Any) -> None:
     """Show what made a metric: the rows counted, with their links, and the rows left out, with the reason."""
     with _session(organization, given) as (parameters, session):
-        explained = session.explanation(parameters, MetricName(name), limit=limit, only_left_out=left_out)
+        explained = session.explanation(parameters, name, limit=limit, only_left_out=left_out)
     if as_json:
         _print_json(explanation_body(explained))
     else:
@@ -115,7 +130,7 @@ def profiles(name: str, organization: str, as_json: bool, **given: Any) -> None:
             hint = f"--{name_of_more.replace('_', '-')}"
             raise click.BadParameter("is shown with --json alone", param_hint=hint)
     with _session(organization, given) as (parameters, session):
-        answers = session.profiles(parameters, MetricName(name))
+        answers = session.profiles(parameters, name)
     if as_json:
         _print_json(profiles_body(answers))
     else:
@@ -145,7 +160,7 @@ def chart(name: str, organization: str, as_json: bool, output: Path, theme: "The
     if given["interval"] is None and given["group_by"] is None:
         given["interval"] = "week"
     with _session(organization, given) as (parameters, session):
-        (answer,) = session.answers(parameters, [MetricName(name)])
+        (answer,) = session.answers(parameters, [name])
     try:
         drawn = metric_chart(answer, PALETTES[theme])
     except ValueError as error:

@@ -142,7 +142,7 @@ def _deployment(asked: Asked, deployment_id: str, steps: Sequence[Step]) -> Depl
             for step in steps
             if (total := one.duration_seconds or sum(other.duration_sec for other in steps))
         ],
-        counted=[(entry.metric.value, _entry_words(entry)) for entry in receipt.metrics],
+        counted=[(entry.metric, _entry_words(entry)) for entry in receipt.metrics],
         history=history,
     )
 

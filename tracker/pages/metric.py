@@ -8,7 +8,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from metrics.definitions.base import Definition, MetricName, Note, Part, Profile
+from metrics.definitions.base import Definition, Note, Part, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.profiles import difference
@@ -113,13 +113,12 @@ class MetricPage:
 )
 def metric_page(name: FromPath[str], request: CallerRequest, service: Service) -> Response[bytes] | Redirect:
     """One metric, and why it is what it is."""
-    if name not in set(MetricName):
+    if name not in CATALOG:
         raise NotFound(f"There is no metric {name}.")
-    metric = MetricName(name)
-    return live_page(request, service, "metric", lambda asked: _metric(asked, metric))
+    return live_page(request, service, "metric", lambda asked: _metric(asked, name))
 
 
-def _metric(asked: Asked, name: MetricName) -> MetricPage:
+def _metric(asked: Asked, name: str) -> MetricPage:
     definition = CATALOG[name]
     part = _part(asked.address, name)
     page = page_number(asked.address)
@@ -170,13 +169,13 @@ def _metric(asked: Asked, name: MetricName) -> MetricPage:
     )
 
 
-def _part(address: Address, name: MetricName) -> Part:
+def _part(address: Address, name: str) -> Part:
     """Which rows are asked for; at first those that a person looks for."""
     named, known = address.first("rows"), list(CATALOG[name].parts)
     return Part(named) if named in known else known[0]
 
 
-def _tabs(name: MetricName, newest: NewestRows) -> Sequence[Tab]:
+def _tabs(name: str, newest: NewestRows) -> Sequence[Tab]:
     counts = dict.fromkeys(Part, 0)
     for total in newest.totals:
         if total.reason is None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from litestar import Response, get
 from litestar.response import Redirect
 
-from metrics.definitions.base import MetricName, Note
+from metrics.definitions.base import Definition, MetricName, Note
+from metrics.definitions.catalog import own_metrics
 from metrics.output.notes import notes_on
 from metrics.queries.question import Answer, Dimension
 from tracker.audit.quality import QualityAnswer, RejectedPost, quality_of
@@ -36,6 +38,8 @@ class Overview:
     controls: Controls
     answers: Sequence[Answer]
     cards: Sequence[Card]
+    own: Sequence[Definition[Any]]
+    """The metrics that are registered beside the five."""
     chosen: Card
     trend: Trend | None
     items: Sequence[Item]
@@ -130,6 +134,7 @@ def _assembled(
         controls=controls_of(asked, "metric", "sort", "groups"),
         answers=answers,
         cards=cards,
+        own=own_metrics(),
         chosen=next(card for card in cards if card.name is chosen),
         trend=trend_of(by_name[chosen], asked.clock),
         items=attention(asked, answers, groups if len(groups.rows) > 1 else None, quality),

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError
 
 from metrics.domain.errors import (
     Contradiction,
+    DefinitionError,
     FieldError,
     InvalidInput,
     ParameterError,
@@ -172,6 +173,12 @@ def answer_stopped(request: AnyRequest, stopped: QuestionStopped) -> Response[An
     return _respond(request, failure)
 
 
+def answer_definition_error(request: AnyRequest, error: DefinitionError) -> Response[Any]:
+    """A registered metric does not give what it must: a fault of whoever wrote it."""
+    _log.error("a registered metric cannot be worked out", path=request.url.path, why=str(error))
+    return _respond(request, Failure(500, "metric-definition", "The metric cannot be worked out", str(error)))
+
+
 def answer_data_error(request: AnyRequest, _: DataError) -> Response[Any]:
     """What a database cannot even compare: a NUL in a path, say. No record is named so."""
     return answer_refusal(request, NotFound(f"There is nothing at {request.url.path!r}."))
@@ -216,6 +223,7 @@ EXCEPTION_HANDLERS: Mapping[int | type[Exception], Callable[..., Response[Any]]]
     **dict.fromkeys(UNAVAILABLE, answer_database_failure),
     RecordsUnavailable: answer_database_failure,
     QuestionStopped: answer_stopped,
+    DefinitionError: answer_definition_error,
     HTTPException: answer_framework_refusal,
     500: answer_fault,
 }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.words import say_interval
@@ -19,7 +18,7 @@ from tracker.pages.parts.drawing import sparkline
 class Card:
     """A metric's figure for the window."""
 
-    name: MetricName
+    name: str
     title: str
     short_title: str
     figure: str

@@ -22,7 +22,7 @@ MOST_OF_ALL = 500
 class Cell:
     """A figure of a group."""
 
-    metric: MetricName
+    metric: str
     title: str
     figure: str
     basis: str
@@ -48,11 +48,11 @@ class GroupTable:
     dimension: Dimension
     rows: Sequence[GroupRow]
     total: int
-    chosen: MetricName
+    chosen: str
     sort: str
 
 
-def group_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Sequence[Answer]:
+def group_answers(asked: Asked, dimension: Dimension, chosen: str) -> Sequence[Answer]:
     """The five metrics by group with comparison, the chosen one with a series.
 
     Of very many groups over very long windows without either.
@@ -63,7 +63,7 @@ def group_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Seq
     return asked.session.answers(asked.parameters(group_by=dimension.value), list(MetricName))
 
 
-def grouped_answer(asked: Asked, dimension: Dimension, metric: MetricName) -> Answer:
+def grouped_answer(asked: Asked, dimension: Dimension, metric: str) -> Answer:
     """One metric by group with comparison; without it where the groups are very many."""
     (compared,) = asked.session.answers(asked.parameters(group_by=dimension.value, compare="true"), [metric])
     if not compared.groups_left:
@@ -72,7 +72,7 @@ def grouped_answer(asked: Asked, dimension: Dimension, metric: MetricName) -> An
     return plain
 
 
-def _compared_answers(asked: Asked, dimension: Dimension, chosen: MetricName) -> Sequence[Answer]:
+def _compared_answers(asked: Asked, dimension: Dimension, chosen: str) -> Sequence[Answer]:
     shared = {"group_by": dimension.value, "compare": "true"}
     others = [name for name in MetricName if name is not chosen]
     plain = asked.session.answers(asked.parameters(**shared), others)
@@ -85,7 +85,7 @@ def group_table(
     asked: Asked,
     dimension: Dimension,
     answers: Sequence[Answer],
-    chosen: MetricName,
+    chosen: str,
     *,
     sort: str = "",
     everything: bool = False,
@@ -107,7 +107,7 @@ def group_table(
     total = len(rows) + max(answer.groups_left for answer in answers)
     if not everything and len(rows) > MOST_ROWS:
         rows = [*rows[:MOST_ROWS], *[row for row in rows[MOST_ROWS:] if row.moved][:MOST_ROWS]]
-    return GroupTable(dimension, rows[:MOST_OF_ALL], total, chosen, sort or chosen.value)
+    return GroupTable(dimension, rows[:MOST_OF_ALL], total, chosen, sort or chosen)
 
 
 def _most(answer: Answer) -> float | None:
@@ -123,9 +123,9 @@ def _row(
     asked: Asked,
     dimension: Dimension,
     name: str | None,
-    groups: Mapping[MetricName, Group],
+    groups: Mapping[str, Group],
     answers: Sequence[Answer],
-    chosen: MetricName,
+    chosen: str,
     most: float | None,
 ) -> GroupRow:
     cells, moved = [], []
@@ -151,8 +151,8 @@ def _row(
 
 def _order(
     row: GroupRow,
-    by_metric: Mapping[MetricName, Mapping[str | None, Group]],
-    chosen: MetricName,
+    by_metric: Mapping[str, Mapping[str | None, Group]],
+    chosen: str,
     sort: str,
 ) -> tuple[bool, float, str]:
     """What rows are sorted by: no name last, then the worst value, those without one after the others."""

@@ -1,0 +1,26 @@
+-- A time of one's own, row by row: the deployments chosen, each with its seconds.
+-- no_time: the selection knows no seconds of it.
+-- not_chosen: the selection has no row of it.
+with
+asked as (
+    select deployments.*, selected_rows.* exclude (id), selected_rows.id is not null as is_chosen
+    from asked_deployments($question::question) as deployments
+    left join selected_rows on selected_rows.id = deployments.id
+)
+select
+    seconds is not null as counted,
+    case when not is_chosen then 'not_chosen' when seconds is null then 'no_time' end as reason,
+    'deployment' as kind,
+    id,
+    id as deployment_id,
+    repository_key,
+    service_key,
+    environment_key,
+    group_name,
+    seconds,
+    finished_at as happened_at
+from asked
+union all by name
+select false as counted, 'deployment' as kind, *
+from deployments_left_out($question::question)
+where reason <> 'did_not_reach_production'
