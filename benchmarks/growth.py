@@ -116,7 +116,7 @@ class _Grown:
 
     def _changes(self) -> dict[str, Callable[[], object]]:
         return {
-            "a new deployment": lambda: self._record(LAST + timedelta(seconds=next(_numbers))),
+            "a new deployment": lambda: self._record(LAST + timedelta(milliseconds=next(_numbers))),
             "a late deployment": lambda: self._record(self._some_time()),
             "an incident": self._report,
         }

@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.engine import replication
 from metrics.engine.pulled_tables import PULLED
 from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
@@ -19,16 +21,19 @@ from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes
 @given(
     made=st.lists(changes, min_size=6, max_size=30),
     follow_each=st.one_of(st.just([True] * 30), st.lists(st.booleans(), min_size=30, max_size=30)),
+    many_rows=st.sampled_from([0, 20_000]),
 )
 def test_a_store_that_followed_every_change_equals_a_rebuild(
-    book: Book, made: list[tuple[str, Any]], follow_each: list[bool]
+    book: Book, made: list[tuple[str, Any]], follow_each: list[bool], many_rows: int
 ) -> None:
+    """Whether it writes all rows of a fact again or those that are others."""
     organization = Changes(book)
-    for (kind, what), follows in zip(made, follow_each, strict=False):
-        organization.make(kind, what)
-        if follows:
-            with open_snapshot(book.store):
-                pass
+    with patch.object(replication, "_MANY_ROWS", many_rows):
+        for (kind, what), follows in zip(made, follow_each, strict=False):
+            organization.make(kind, what)
+            if follows:
+                with open_snapshot(book.store):
+                    pass
     tables = (*PULLED, *FACTS)
     with (
         open_snapshot(book.store) as followed,
