@@ -50,12 +50,26 @@ class Library(AbstractContextManager["Library"], ABC):
         """A metric by its name: one of the five, or one that is registered, here or with the service."""
         return self._metric(name, parameters)
 
-    def chart(self, metric: str, **parameters: Any) -> "Chart":
-        """The chart of a metric's series, the same that the page shows.
+    def chart(self, metric: str, kind: str = "trend", **parameters: Any) -> "Chart":
+        """A chart of a metric: an Altair chart, which notebooks show, and which saves itself as PNG or SVG.
 
-        The parameters are the metric's own; `interval` is `week` where it is not given.
+        `trend` is the series that the page shows, by week where no `interval` is given. `distribution` shows
+        which share of the times is below which, `calendar` and `heatmap` when the counted rows happened, by
+        day, and by weekday and hour, `slope` each group in this window and the one before, `funnel` how many
+        incidents and repairs made a failed deployment, for the change failure rate. The parameters are the
+        metric's own. Raises `ValueError` where the metric has not what the kind shows.
         """
-        return self._chart(metric, {"interval": "week", **parameters})
+        if kind == "trend":
+            return self._chart(metric, {"interval": "week", **parameters})
+        # Altair: for charts alone.
+        from metrics.output.analyst import Kind, analyst_chart
+        from metrics.output.analyst.facts import Facts
+
+        wanted = Kind(kind)
+        compared = {"compare": True} if wanted is Kind.SLOPE else {}
+        parameters.pop("interval", None)
+        answer = self._metric(metric, {**parameters, **compared})
+        return analyst_chart(wanted, Facts(metric, answer, self._explanation(metric, parameters)))
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.

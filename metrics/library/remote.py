@@ -104,6 +104,10 @@ class RemoteLibrary(Library):
             raise RecordsUnavailable(f"{self._client.base_url} cannot be asked: {error}") from error
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
+        kind, _, name = path.partition("/")
+        if response.status_code == httpx.codes.NOT_FOUND and kind in ("metrics", "charts"):
+            name = name.partition("/")[0].partition(".")[0]
+            raise ParameterError([("metric", f"must be one that the service knows: it has no {name!r}")])
         problem = _problem(response)
         if response.status_code == httpx.codes.BAD_REQUEST and problem.get("errors"):
             raise ParameterError((one["pointer"].lstrip("/"), one["detail"]) for one in problem["errors"])

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 import metrics
-from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.errors import ParameterError
 from tests.server import Server, clean_environment, deployment
 
 MODULE = """
@@ -133,5 +133,5 @@ def test_it_is_asked_for_in_a_terminal_and_from_afar(running: Server, plugins: P
     assert '"numerator":2' in asked.stdout.replace(" ", "")
     with metrics.open(running.url, token=running.token("metrics:read")) as library:
         assert library.metric("hotfixes", from_="2026-03-01", to="2026-04-01")["numerator"].to_list() == [2]
-        with pytest.raises(RecordsUnavailable, match="404"):
+        with pytest.raises(ParameterError, match="it has no 'unknown'"):
             library.metric("unknown")

@@ -81,6 +81,14 @@ def test_it_answers_what_the_database_answers(
         assert by_rows[0] == by_rows[1]
         charts = [library.chart(name, **MARCH).to_dict() for library in (asked, stored)]
         assert charts[0] == charts[1]
+    for kind, name in (
+        ("calendar", "deployment_rework_rate"),
+        ("funnel", "change_failure_rate"),
+        ("slope", "deployment_frequency"),
+    ):
+        grouped = {"group_by": "repository"} if kind == "slope" else {}
+        charts = [library.chart(name, kind, **MARCH, **grouped).to_dict() for library in (asked, stored)]
+        assert charts[0] == charts[1], kind
 
 
 def test_its_views_are_those_of_the_database(stored: Library, asked: Library) -> None:
