@@ -121,7 +121,11 @@ Rows = Sequence[Sequence[Any]]
 
 def pulled_table(table: str, rows: Rows) -> pa.Table:
     """Rows with the columns that are pulled of a table, in their order, as Arrow."""
-    columns = PULLED[table]
+    return arrow_table(PULLED[table], rows)
+
+
+def arrow_table(columns: Mapping[str, Kind], rows: Rows) -> pa.Table:
+    """Rows with these columns, in their order, as Arrow."""
     by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
     return pa.table(
         [kind.array(values) for kind, values in zip(columns.values(), by_column, strict=True)],

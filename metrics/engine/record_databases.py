@@ -26,13 +26,13 @@ from metrics.engine.pulled_tables import (
     HeldRecords,
     Kind,
     Position,
-    RecordDatabase,
     Rows,
+    arrow_table,
     pulled_table,
 )
 
 
-def follow(url: str) -> RecordDatabase:
+def follow(url: str) -> "SqliteRecords | PostgresRecords":
     """The record database at `postgresql://user:password@host/name`, `sqlite:///file`, or in a file."""
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -74,6 +74,12 @@ class DatabaseSnapshot:
         named = " union ".join(f"select organization from {table}" for table in tables)
         return [name for (name,) in self._run(f"{named} order by organization", ())]
 
+    def organizations_since(self, revision: int) -> Sequence[str]:
+        """The organizations of which anything is recorded after a revision, in order."""
+        since = " union ".join(f"select organization from {table} where revision > ?" for table in PULLED)
+        found = self._run(f"{since} order by organization", (revision,) * len(PULLED))
+        return [name for (name,) in found]
+
     def holds(self, position: Position) -> bool:
         """Whether this history has passed through the position: false for another or a restored database."""
         return position == START or any(
@@ -88,6 +94,11 @@ class DatabaseSnapshot:
         """The versions of a table with a revision after the one given, as Arrow, some at a time."""
         return self._pull(table, f"{self._of_it}revision > ?", (*self._given, after))
 
+    def versions(self, table: str, columns: Mapping[str, Kind], after: int, until: int) -> Iterator[pa.Table]:
+        """Some columns of the versions with a revision after one and up to another, some at a time."""
+        condition = f"{self._of_it}revision > ? and revision <= ?"
+        return self._pull(table, condition, (*self._given, after, until), columns)
+
     def rows_until(self, table: str, revision: int, organization: str) -> pa.Table:
         """The versions of an organization up to a revision, as Arrow."""
         pieces = [*self._pull(table, "organization = ? and revision <= ?", (organization, revision))]
@@ -98,12 +109,14 @@ class DatabaseSnapshot:
         last = "select revision, id from {} where recorded_at <= ? order by revision desc limit 1"
         return _latest(self._run(last.format(table), (instant,)) for table in PULLED)
 
-    def _pull(self, table: str, condition: str, given: Sequence[object]) -> Iterator[pa.Table]:
-        columns = PULLED[table]
+    def _pull(
+        self, table: str, condition: str, given: Sequence[object], columns: Mapping[str, Kind] | None = None
+    ) -> Iterator[pa.Table]:
+        columns = columns or PULLED[table]
         selected = ", ".join(self._select[kind].format(name) for name, kind in columns.items())
         statement = f"select {selected} from {table} where {condition} order by revision"
         # Python's objects for a million rows at once would be gigabytes.
-        return (pulled_table(table, rows) for rows in self._stream(statement, given))
+        return (arrow_table(columns, rows) for rows in self._stream(statement, given))
 
 
 class _Cursor(Protocol):

@@ -13,10 +13,13 @@ from metrics.domain.vocabulary import meant_instead
 from metrics.engine.pulled_tables import RecordDatabase
 from metrics.engine.record_databases import SqliteRecords, follow
 from metrics.engine.store import Store
+from metrics.lake.layout import Lake
+from metrics.lake.reading import LakeRecords
 from metrics.library.files import FILES, Rows, read_records
 from metrics.library.frames import Library
 from metrics.library.stored import StoredLibrary
 
+_OBJECT_STORES = ("s3://", "gs://", "abfs://", "abfss://", "hdfs://", "file://")
 Source = Any
 """A URL, a path, or a frame: of Polars, pandas, pyarrow, or whatever gives its rows as an Arrow stream."""
 
@@ -41,10 +44,10 @@ def open_library(
         return StoredLibrary(Store(records), organization or "")
     if organization is None or incidents is not None or zone is not None:
         raise TypeError(
-            "this would be a record database, which needs an organization, and has its incidents and "
-            f"zones itself; a file of records ends in {', '.join(FILES)}"
+            "this would be a record database or a lake, which needs an organization, and has its incidents "
+            f"and zones itself; a file of records ends in {', '.join(FILES)}"
         )
-    database = _database(str(source))
+    database = _lake(str(source)) or _database(str(source))
     with database.snapshot() as snapshot:
         known = snapshot.organizations()
     if known and organization not in known:
@@ -80,6 +83,13 @@ def _require_rows(source: Source) -> Rows:
     if rows is None:
         raise RecordsUnavailable(f"{source} is no file that can be read: {', '.join(FILES)}")
     return rows
+
+
+def _lake(target: str) -> RecordDatabase | None:
+    """The lake that a folder or a URL of an object store is; None where it is something else."""
+    if Path(target).is_dir() or target.lower().startswith(_OBJECT_STORES):
+        return LakeRecords(Lake.at(target))
+    return None
 
 
 def _database(url: str) -> RecordDatabase:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "report": "tracker.cli.report:report",
     "workspace": "tracker.cli.workspaces:workspace",
     "runner": "tracker.cli.runner:runner",
+    "lake": "tracker.cli.lake:lake",
     "verify": "tracker.cli.operations:verify",
     "backup": "tracker.cli.operations:backup",
     "restore": "tracker.cli.operations:restore",

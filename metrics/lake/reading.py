@@ -1,0 +1,123 @@
+"""Reads an organization's records out of the lake, as they would be read out of the record database."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.instants import to_microseconds
+from metrics.engine.pulled_tables import PULLED, START, HeldRecords, Position
+from metrics.lake.layout import SCHEMAS, SELECTED, Lake, Manifest
+
+_ROWS_AT_ONCE = 50_000
+
+
+class LakeSnapshot:
+    """The lake as it was when its manifest was read. Positions are of the history that it follows."""
+
+    def __init__(self, lake: Lake, manifest: Manifest, organization: str | None) -> None:
+        self._lake, self._manifest, self._organization = lake, manifest, organization
+
+    def head(self) -> Position:
+        return Position(self._manifest.revision, self._manifest.history)
+
+    def holds(self, position: Position) -> bool:
+        same = position.record_id == self._manifest.history
+        return position == START or (same and position.revision <= self._manifest.revision)
+
+    def organizations(self) -> Sequence[str]:
+        return self._lake.organizations()
+
+    def rows(self, table: str, after: int) -> Iterator[pa.Table]:
+        return (self.pulled(table, versions) for versions in self.versions(table, after))
+
+    def versions(self, table: str, after: int, until: int | None = None) -> Iterator[pa.Table]:
+        """The versions with a revision after one and up to another, as they are stored, in their order."""
+        assert self._organization is not None, "records are read of one organization"
+        folder = self._lake.folder(table, self._organization)
+        for file in self._lake.valid_files(folder, self._manifest.revision):
+            if file.last <= after:
+                continue
+            with pq.ParquetFile(file.path, filesystem=self._lake.files) as content:
+                for batch in content.iter_batches(_ROWS_AT_ONCE):
+                    found = pa.table(batch)
+                    kept = pc.greater(found["revision"], after)
+                    if until is not None:
+                        kept = pc.and_(kept, pc.less_equal(found["revision"], until))
+                    yield found.filter(kept)
+
+    def pulled(self, table: str, versions: pa.Table) -> pa.Table:
+        """Versions with the columns that a record database gives."""
+        count, columns = versions.num_rows, []
+        for name, kind in PULLED[table].items():
+            if name == "organization":
+                column = pa.array([self._organization] * count, pa.string())
+            elif name == "superseded_revision":
+                column = pc.if_else(versions["deleted"], versions["revision"], pa.scalar(None, pa.int64()))
+            else:
+                column = versions[name].cast(kind.array([]).type)
+            columns.append(column)
+        return pa.table(columns, names=list(PULLED[table]))
+
+
+class LakeRecords:
+    """The records of a lake: of all organizations, or of one."""
+
+    def __init__(self, lake: Lake, organization: str | None = None) -> None:
+        self._lake, self._organization = lake, organization
+
+    def of(self, organization: str) -> "LakeRecords":
+        return LakeRecords(self._lake, organization)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[LakeSnapshot]:
+        try:
+            yield self._snapshot()
+        except (OSError, pa.ArrowException) as error:
+            raise RecordsUnavailable(f"the lake cannot be read: {error}") from error
+
+    def position_at(self, as_of: datetime) -> Position:
+        """The last revision of the organization that was recorded by an instant."""
+        with self.snapshot() as snapshot:
+            revisions = [
+                revision
+                for table in SELECTED
+                for versions in snapshot.versions(table, START.revision)
+                if (revision := _last_by(versions, as_of)) is not None
+            ]
+            return Position(max(revisions), snapshot.head().record_id) if revisions else START
+
+    def past(self, organization: str, position: Position) -> HeldRecords:
+        with self.of(organization).snapshot() as snapshot:
+            tables = {
+                table: pa.concat_tables(
+                    [
+                        snapshot.pulled(table, SCHEMAS[table].empty_table()),
+                        *(
+                            snapshot.pulled(table, versions)
+                            for versions in snapshot.versions(table, START.revision, position.revision)
+                        ),
+                    ]
+                )
+                for table in PULLED
+            }
+        return HeldRecords(tables, position)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _snapshot(self) -> LakeSnapshot:
+        manifest = self._lake.manifest()
+        if manifest is None:
+            raise RecordsUnavailable(f"there is no lake at {self._lake.root}: it has no manifest.json")
+        return LakeSnapshot(self._lake, manifest, self._organization)
+
+
+def _last_by(versions: pa.Table, as_of: datetime) -> int | None:
+    known = versions.filter(pc.less_equal(versions["recorded_at"].cast(pa.int64()), to_microseconds(as_of)))
+    last: int | None = pc.max(known["revision"]).as_py()
+    return last

@@ -1,0 +1,255 @@
+"""The lake holds every version once, whatever a sync is cut off by, and answers what its database answers."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import metrics
+from metrics.definitions.base import MetricName
+from metrics.definitions.catalog import VIEWS
+from metrics.domain.errors import RecordsUnavailable
+from metrics.engine.pulled_tables import PULLED
+from metrics.engine.record_databases import follow
+from metrics.engine.store import Store
+from metrics.lake import writing
+from metrics.lake.layout import Lake
+from metrics.lake.reading import LakeRecords
+from metrics.lake.writing import Synced, sync
+from tests.conftest import Book
+from tests.metrics.changes import ROUNDS, Changes, changes
+
+MARCH: dict[str, Any] = {"from_": "2026-03-01", "to": "2026-04-01"}
+
+
+class Shore:
+    """A database and its lake, new for each example of a property."""
+
+    def __init__(self, book: Book, folder: Path) -> None:
+        self.book, self.folder = book, folder
+        self.lake = Lake.at(str(folder))
+
+    def sync(self) -> Synced:
+        return sync(follow(self.book.url), self.lake)
+
+    def sync_cut_off_after(self, files: int) -> None:
+        """Let the disk be full after so many files."""
+        left = iter([False] * files)
+        finish = Lake.finish
+
+        def full(lake: Lake, path: str) -> None:
+            if path.endswith(".parquet") and next(left, True):
+                raise OSError("No space left on device")
+            finish(lake, path)
+
+        with patch.object(Lake, "finish", full):
+            try:
+                self.sync()
+            except OSError:
+                return
+
+    def revisions(self, table: str) -> list[int]:
+        """The revisions of a table as any engine sees them, without the manifest."""
+        files = sorted(self.folder.glob(f"{table}/*/*/[0-9]*.parquet"))
+        return sorted(pl.concat([pl.read_parquet(file) for file in files])["revision"]) if files else []
+
+    def recorded(self, table: str) -> list[int]:
+        return sorted(revision for (revision,) in self.book.rows(f"select revision from {table}"))
+
+
+@pytest.fixture
+def shore(book: Book, tmp_path: Path) -> Shore:
+    return Shore(book, tmp_path / "lake")
+
+
+@pytest.fixture
+def filled(shore: Shore) -> Shore:
+    book = shore.book
+    for org in ("acme", "other"):
+        for day in range(1, 11):
+            book.deploy(
+                org=org,
+                version=f"v{day}",
+                deployment_node_id=f"run-{day}",
+                finished_at=f"2026-03-{day:02}T10:00:00Z",
+                title=f"Release {day}",
+                is_hotfix=day == 4,
+                commits=[{"sha": f"{day:02x}" * 20, "committed_at": f"2026-03-{day:02}T08:00:00Z"}],
+                labels={"size": "s"},
+            )
+    book.report(
+        started_at="2026-03-07T11:00:00Z", repository_url="https://github.com/acme/shop", title="Down"
+    )
+    book.set(timezone="Europe/Berlin")
+    shore.sync()
+    return shore
+
+
+@ROUNDS
+@given(
+    made=st.lists(changes, min_size=4, max_size=24),
+    syncs=st.lists(st.sampled_from([None, None, "whole", 0, 1, 2, 3]), min_size=24, max_size=24),
+)
+def test_a_lake_that_was_cut_off_holds_every_version_once(
+    book: Book, tmp_path: Path, made: list[tuple[str, Any]], syncs: list[Any]
+) -> None:
+    shutil.rmtree(tmp_path / "lake", ignore_errors=True)
+    shore, organization = Shore(book, tmp_path / "lake"), Changes(book)
+    for (kind, what), how in zip(made, syncs, strict=False):
+        organization.make(kind, what)
+        if how == "whole":
+            shore.sync()
+        elif how is not None:
+            shore.sync_cut_off_after(how)
+    shore.sync()
+    for table in PULLED:
+        assert shore.revisions(table) == shore.recorded(table), table
+    name = organization.org
+    with (
+        Store(LakeRecords(shore.lake, name)) as lake,
+        Store(follow(book.url).of(name)) as database,
+        lake.snapshot() as of_lake,
+        database.snapshot() as of_database,
+    ):
+        for table in ("deployments", "incidents", "finished_deployments", "incident_links", "remediations"):
+            rows = [
+                cursor.execute(f"select hash(t) from {table} t order by 1").fetchall()
+                for cursor in (of_lake, of_database)
+            ]
+            assert rows[0] == rows[1], table
+
+
+def test_it_answers_what_the_database_answers(filled: Shore) -> None:
+    with (
+        metrics.open(str(filled.folder), organization="acme") as lake,
+        metrics.open(filled.book.url, organization="acme") as database,
+    ):
+        for name in MetricName:
+            for given_ in (
+                {},
+                {"interval": "week", "group_by": "repository"},
+                {"compare": True, "profile": "devlake"},
+            ):
+                mine, theirs = (library.metric(name, **MARCH, **given_) for library in (lake, database))
+                assert mine.equals(theirs, null_equal=True), (name, given_)
+            assert lake.explain(name, **MARCH).equals(database.explain(name, **MARCH), null_equal=True)
+        for view in VIEWS:
+            assert getattr(lake, view)().equals(getattr(database, view)(), null_equal=True), view
+
+
+def test_an_open_library_follows_what_is_synced(filled: Shore) -> None:
+    with metrics.open(str(filled.folder), organization="acme") as lake:
+        assert lake.deployments().height == 10
+        filled.book.deploy(version="v11", finished_at="2026-03-11T10:00:00Z")
+        assert lake.deployments().height == 10
+        filled.sync()
+        assert lake.deployments().height == 11
+
+
+def test_corrections_and_deletions_are_versions(filled: Shore) -> None:
+    ids = [
+        row[0]
+        for row in filled.book.rows("select id from deployments where organization = 'acme' order by 1")
+    ]
+    filled.book.correct(ids[0], is_hotfix=True)
+    filled.book.delete(ids[1])
+    done = filled.sync()
+    assert (done.versions, done.organizations) == (2, 1)
+    with metrics.open(str(filled.folder), organization="acme") as lake:
+        known = lake.deployments().select("id", "is_hotfix").rows()
+    assert (len(known), dict(known)[ids[0]]) == (9, True)
+    assert ids[1] not in dict(known)
+
+
+def test_every_engine_reads_it(filled: Shore) -> None:
+    """The records as they are now: of each id the last version, where that does not end it."""
+    ((gone, *_), *_) = filled.book.rows("select id from deployments where organization = 'other'")
+    filled.book.delete(gone, org="other")
+    filled.sync()
+    files = f"{filled.folder}/deployments/*/*/*.parquet"
+    last = "qualify row_number() over (partition by id order by revision desc) = 1"
+    query = (
+        f"select organization, count(*) filter (where not deleted) as n, min(title) as title, max(epoch_us(finished_at)) as at"
+        f" from (select * from read_parquet('{files}', hive_partitioning = true) {last}) group by all order by all"
+    )
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        rows = connection.execute(query).fetchall()
+    day = datetime(2026, 3, 10, 10, tzinfo=UTC)
+    assert [(org, n, title, at.astimezone(UTC)) for org, n, title, at in rows] == [
+        ("acme", 10, "Release 1", day),
+        ("other", 9, "Release 1", day),
+    ]
+    polars = (
+        pl.scan_parquet(files, hive_partitioning=True).group_by("organization").len().sort("organization")
+    )
+    assert polars.collect().rows() == [("acme", 10), ("other", 11)]
+
+
+def test_many_small_files_become_one(filled: Shore) -> None:
+    for number in range(9):
+        filled.book.deploy(version=f"n{number}", finished_at="2026-03-12T10:00:00Z")
+        filled.sync()
+    folders = list(filled.folder.glob("deployments/organization=acme/*"))
+    assert all(len(list(folder.iterdir())) <= 2 for folder in folders)
+    assert filled.revisions("deployments") == filled.recorded("deployments")
+
+
+def test_what_compaction_has_not_removed_is_read_once(filled: Shore) -> None:
+    """It was cut off when the wide file was there and the others were not gone yet."""
+    for number in range(7):
+        filled.book.deploy(version=f"n{number}", finished_at="2026-03-12T10:00:00Z")
+        filled.sync()
+    filled.book.deploy(version="last", finished_at="2026-03-12T10:00:00Z")
+    with patch.object(writing, "_is_superseded", return_value=False):
+        filled.sync()
+    assert len(filled.revisions("deployments")) > len(filled.recorded("deployments"))
+    with metrics.open(str(filled.folder), organization="acme") as lake:
+        assert lake.deployments().height == 18
+    filled.book.deploy(version="next", finished_at="2026-03-12T10:00:00Z")
+    filled.sync()
+    assert filled.revisions("deployments") == filled.recorded("deployments")
+
+
+def test_a_database_of_another_history_begins_it_anew(filled: Shore, tmp_path: Path) -> None:
+    other = Book(f"sqlite:///{tmp_path / 'other.db'}", tmp_path / "other")
+    for day in (1, 2):
+        other.deploy(version=f"w{day}", finished_at=f"2026-03-{day:02}T10:00:00Z")
+    done = sync(follow(other.url), filled.lake)
+    assert done.began_anew
+    assert filled.lake.organizations() == ["acme"]
+    with metrics.open(str(filled.folder), organization="acme") as lake:
+        assert lake.deployments()["release"].to_list() == ["w1", "w2"]
+    other.close()
+
+
+def test_the_past_is_asked_of_it(filled: Shore) -> None:
+    (now,) = filled.book.rows("select max(recorded_at) from deployments")[0]
+    before = datetime.fromtimestamp(now / 1e6, UTC).isoformat()
+    filled.book.deploy(version="v11", finished_at="2026-03-11T10:00:00Z")
+    filled.sync()
+    with (
+        metrics.open(str(filled.folder), organization="acme") as lake,
+        metrics.open(filled.book.url, organization="acme") as database,
+    ):
+        for asked in ({}, {"as_of": before}):
+            mine, theirs = (one.deployment_frequency(**MARCH, **asked) for one in (lake, database))
+            assert mine.equals(theirs, null_equal=True)
+        assert lake.deployment_frequency(**MARCH, as_of=before)["deployments"].to_list() == [10]
+
+
+def test_what_is_no_lake_is_said(filled: Shore, tmp_path: Path) -> None:
+    with pytest.raises(RecordsUnavailable, match=r"has no manifest\.json"):
+        metrics.open(str(tmp_path), organization="acme")
+    with pytest.raises(RecordsUnavailable, match=r"organization acmee: is acme meant\?"):
+        metrics.open(str(filled.folder), organization="acmee")
+    (filled.folder / "manifest.json").write_text("{}")
+    with pytest.raises(RecordsUnavailable, match=r"manifest\.json cannot be read"):
+        metrics.open(str(filled.folder), organization="acme")
