@@ -120,7 +120,8 @@ class Lake:
     def at(cls, target: str) -> Self:
         """The lake at a path, or at a URL: `s3://bucket/lake`. Raises `RecordsUnavailable`."""
         try:
-            files, root = pyarrow.fs.FileSystem.from_uri(target)
+            # As Spark calls it.
+            files, root = pyarrow.fs.FileSystem.from_uri(target.replace("s3a://", "s3://", 1))
         except (OSError, ValueError):
             if "://" in target:
                 raise RecordsUnavailable(f"{target} is no place for a lake: a path, s3:// or gs://") from None
@@ -168,10 +169,13 @@ class Lake:
 
     def organizations(self) -> Sequence[str]:
         """The organizations of which it holds anything, in order."""
-        selector = pyarrow.fs.FileSelector(f"{self.root}/repositories", allow_not_found=True)
-        return sorted(
-            one.base_name.removeprefix("organization=") for one in self.files.get_file_info(selector)
-        )
+        found = set[str]()
+        for table in SELECTED:
+            selector = pyarrow.fs.FileSelector(f"{self.root}/{table}", allow_not_found=True)
+            found |= {
+                one.base_name.removeprefix("organization=") for one in self.files.get_file_info(selector)
+            }
+        return sorted(found)
 
     def all_files(self, folder: str) -> list[File]:
         """The files below a folder, in the order of their revisions."""

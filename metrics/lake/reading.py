@@ -33,12 +33,11 @@ class LakeSnapshot:
         return self._lake.organizations()
 
     def rows(self, table: str, after: int) -> Iterator[pa.Table]:
-        return (self.pulled(table, versions) for versions in self.versions(table, after))
+        return (as_pulled(table, self._name(), versions) for versions in self.versions(table, after))
 
     def versions(self, table: str, after: int, until: int | None = None) -> Iterator[pa.Table]:
         """The versions with a revision after one and up to another, as they are stored, in their order."""
-        assert self._organization is not None, "records are read of one organization"
-        folder = self._lake.folder(table, self._organization)
+        folder = self._lake.folder(table, self._name())
         for file in self._lake.valid_files(folder, self._manifest.revision):
             if file.last <= after:
                 continue
@@ -50,18 +49,9 @@ class LakeSnapshot:
                         kept = pc.and_(kept, pc.less_equal(found["revision"], until))
                     yield found.filter(kept)
 
-    def pulled(self, table: str, versions: pa.Table) -> pa.Table:
-        """Versions with the columns that a record database gives."""
-        count, columns = versions.num_rows, []
-        for name, kind in PULLED[table].items():
-            if name == "organization":
-                column = pa.array([self._organization] * count, pa.string())
-            elif name == "superseded_revision":
-                column = pc.if_else(versions["deleted"], versions["revision"], pa.scalar(None, pa.int64()))
-            else:
-                column = versions[name].cast(kind.array([]).type)
-            columns.append(column)
-        return pa.table(columns, names=list(PULLED[table]))
+    def _name(self) -> str:
+        assert self._organization is not None, "records are read of one organization"
+        return self._organization
 
 
 class LakeRecords:
@@ -96,9 +86,9 @@ class LakeRecords:
             tables = {
                 table: pa.concat_tables(
                     [
-                        snapshot.pulled(table, SCHEMAS[table].empty_table()),
+                        as_pulled(table, organization, SCHEMAS[table].empty_table()),
                         *(
-                            snapshot.pulled(table, versions)
+                            as_pulled(table, organization, versions)
                             for versions in snapshot.versions(table, START.revision, position.revision)
                         ),
                     ]
@@ -121,3 +111,17 @@ def _last_by(versions: pa.Table, as_of: datetime) -> int | None:
     known = versions.filter(pc.less_equal(versions["recorded_at"].cast(pa.int64()), to_microseconds(as_of)))
     last: int | None = pc.max(known["revision"]).as_py()
     return last
+
+
+def as_pulled(table: str, organization: str, versions: pa.Table) -> pa.Table:
+    """Versions of an organization as they are stored, with the columns that a record database gives."""
+    count, columns = versions.num_rows, []
+    for name, kind in PULLED[table].items():
+        if name == "organization":
+            column = pa.array([organization] * count, pa.string())
+        elif name == "superseded_revision":
+            column = pc.if_else(versions["deleted"], versions["revision"], pa.scalar(None, pa.int64()))
+        else:
+            column = versions[name].cast(kind.array([]).type)
+        columns.append(column)
+    return pa.table(columns, names=list(PULLED[table]))

@@ -19,7 +19,7 @@ from metrics.library.files import FILES, Rows, read_records
 from metrics.library.frames import Library
 from metrics.library.stored import StoredLibrary
 
-_OBJECT_STORES = ("s3://", "gs://", "abfs://", "abfss://", "hdfs://", "file://")
+_OBJECT_STORES = ("s3://", "s3a://", "gs://", "abfs://", "abfss://", "hdfs://", "file://")
 Source = Any
 """A URL, a path, or a frame: of Polars, pandas, pyarrow, or whatever gives its rows as an Arrow stream."""
 

@@ -1,6 +1,7 @@
 """A library over records that are at hand: a record database, a file, a frame."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class StoredLibrary(Library):
     """Answers from a store of its own, which follows the records or holds those of a file."""
 
-    def __init__(self, store: Store, organization: str) -> None:
-        self._store, self._session = store, Session(store, organization)
+    def __init__(self, store: Store, organization: str, *, asked_at: datetime | None = None) -> None:
+        """`asked_at` is when it is asked, for answers that are to be the same at any time; None is now."""
+        self._store, self._session = store, Session(store, organization, asked_at=asked_at)
 
     def close(self) -> None:
         self._store.close()

@@ -170,11 +170,13 @@ class Session:
     """An organization's figures, alike over HTTP, in a terminal and in a notebook.
 
     `visible` are the repository patterns that the one who asks is limited to; None where that is nothing.
+    `asked_at` is the instant at which all is asked; None is now.
     """
 
     store: Readable
     organization: str
     visible: Sequence[str] | None = None
+    asked_at: datetime | None = None
 
     def state(self) -> tuple[object, ...]:
         """What an answer depends on beside its question: equal where nothing was recorded in between.
@@ -206,7 +208,7 @@ class Session:
         Raises `ParameterError`, `RecordsUnavailable`.
         """
         # A window that ends now goes on being the first page's.
-        now = datetime.now(UTC) if cursor is None else window_end(cursor)
+        now = self._now() if cursor is None else window_end(cursor)
 
         def act(snapshot: Snapshot) -> Explanation:
             question = self._question(snapshot, parameters, now)
@@ -288,7 +290,7 @@ class Session:
 
         Raises `RecordsUnavailable`.
         """
-        plain, at = MetricParameters(), happened_at or datetime.now(UTC)
+        plain, at = MetricParameters(), happened_at or self._now()
         return self._read(
             plain,
             lambda snapshot: snapshot.deployment_receipt(self._question(snapshot, plain), deployment_id, at),
@@ -350,10 +352,13 @@ class Session:
             return self.store.read(read)
         return self.store.read_as_of(self.organization, known_at, read)
 
+    def _now(self) -> datetime:
+        return self.asked_at or datetime.now(UTC)
+
     def _question(
         self, snapshot: Snapshot, parameters: MetricParameters, now: datetime | None = None
     ) -> Question:
-        settings, now = snapshot.settings(self.organization), now or datetime.now(UTC)
+        settings, now = snapshot.settings(self.organization), now or self._now()
         question = parameters.question(self.organization, settings, now=now, visible=self.visible)
         return snapshot.begun_with_records(question) if parameters.begins_by_default else question
 
