@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from metrics.definitions import catalog
 from metrics.definitions.base import MetricName
 from metrics.domain.corrections import DeploymentChange, IncidentChange
 from metrics.domain.deployments import NewDeployment
@@ -230,3 +231,12 @@ def book(database_url: str, tmp_path: Path) -> Iterator[Book]:
     opened = Book(database_url, tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def forgetting() -> Iterator[None]:
+    """Metrics that a test registers are forgotten after it."""
+    before = dict(catalog._known)
+    yield
+    catalog._known.clear()
+    catalog._known.update(before)
