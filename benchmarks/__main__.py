@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import growth, history, pages, workers
+from benchmarks import growth, history, library, pages, workers
 from benchmarks.load import CONNECTIONS, SECONDS, Load, post_for
 from benchmarks.results import Results
 from tests.server import Server
@@ -74,7 +74,7 @@ def main() -> None:
             table.add_row(f"single POST, a subscriber {what}", str(loaded), beside)
     for row in workers.measure(BODY, bare, **UNLIMITED):
         table.add_row(*row)
-    for row in history.measure():
+    for row in (*history.measure(), *library.measure()):
         table.add_row(*row)
     table.show()
     growth.main()

@@ -35,9 +35,10 @@ def figures(session: "SparkSession", lake: str, metric: str, **parameters: Any) 
     """
     from pyspark.sql.pandas.types import from_arrow_schema
 
+    load_registered()
     manifest = Lake.at(lake).manifest()
-    if manifest is None:
-        raise RecordsUnavailable(f"there is no lake at {lake}: it has no manifest.json")
+    if manifest is None or not manifest.revision:
+        raise RecordsUnavailable(f"there is no lake at {lake}, or nothing in it")
     asked_at = datetime.now(UTC)
     # What is wrong with the parameters is said here, and not by an executor.
     schema = _answer("", _no_records(), metric, parameters, asked_at).schema
@@ -50,13 +51,18 @@ def figures(session: "SparkSession", lake: str, metric: str, **parameters: Any) 
 def _records(session: "SparkSession", lake: str, manifest: Manifest) -> "DataFrame":
     """The versions of all tables as one frame: an organization's go to one executor together."""
     from pyspark.sql import functions as F  # noqa: N812 - everybody calls it so
+    from pyspark.sql.pandas.types import from_arrow_schema
 
-    root = lake.rstrip("/")
+    place, root = Lake.at(lake), lake.rstrip("/")
     frames = []
     for table, schema in SCHEMAS.items():
-        if Lake.at(lake).all_files(f"{Lake.at(lake).root}/{table}"):
+        if place.all_files(f"{place.root}/{table}"):
             needed = [name for name in schema.names if name in PULLED[table] or name == "deleted"]
-            versions = session.read.parquet(f"{root}/{table}")
+            # What a folder is called is a text, whatever it looks like.
+            whole = schema.append(pa.field("organization", pa.string())).append(
+                pa.field("month", pa.string())
+            )
+            versions = session.read.schema(from_arrow_schema(whole)).parquet(f"{root}/{table}")
             kept = versions.where(F.col("revision") <= manifest.revision)
             frames.append(kept.select(F.lit(table).alias(_TABLE), "organization", *needed))
     return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames)

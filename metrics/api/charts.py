@@ -12,7 +12,6 @@ from pydantic import Field
 from metrics.api.conditional import conditional
 from metrics.api.documents import documents
 from metrics.api.endpoints import AnyRequest
-from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.errors import ParameterError
 from metrics.output.chart_theme import PALETTES
@@ -21,7 +20,12 @@ from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 
 PATH = "/api/v1/charts"
-_FILES = [f"{name}.{ending}" for name in MetricName for ending in ("svg", "png", "json")]
+
+
+def _files() -> list[str]:
+    return [f"{name}.{ending}" for name in CATALOG for ending in ("svg", "png", "json")]
+
+
 _TYPES = {"svg": "image/svg+xml", "png": "image/png", "json": "application/vnd.vegalite.v6+json"}
 
 
@@ -33,7 +37,7 @@ class ChartParameters(MetricParameters):
 
 @get(
     "/{chart_file:str}",
-    operation_class=documents(ChartParameters, chart_file=_FILES),
+    operation_class=documents(ChartParameters, chart_file=_files),
     sync_to_thread=True,
     opt={"media_types": list(_TYPES.values())},
 )

@@ -1,6 +1,6 @@
 """Query parameters in the OpenAPI document, out of the models that read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ from pydantic.fields import FieldInfo
 from metrics.wire.query_parameters import QueryParameters
 
 
-def documents(model: type[QueryParameters], **choices: Sequence[str]) -> type[Operation]:
+def documents(model: type[QueryParameters], **choices: Callable[[], Sequence[str]]) -> type[Operation]:
     """The OpenAPI operation of a route that reads its query with this model.
 
-    `choices` are what a parameter of the path can be.
+    `choices` say what a parameter of the path can be, when the document is made.
     """
     described = model.model_json_schema(by_alias=False)["properties"]
     parameters = [_document(name, field, described[name]) for name, field in model.model_fields.items()]
@@ -23,7 +23,7 @@ def documents(model: type[QueryParameters], **choices: Sequence[str]) -> type[Op
         def __post_init__(self) -> None:
             for parameter in self.parameters or []:
                 if isinstance(parameter, Parameter) and parameter.name in choices:
-                    parameter.schema = Schema(type=OpenAPIType.STRING, enum=list(choices[parameter.name]))
+                    parameter.schema = Schema(type=OpenAPIType.STRING, enum=list(choices[parameter.name]()))
             self.parameters = [*(self.parameters or []), *parameters]
 
     return DocumentedOperation

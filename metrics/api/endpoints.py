@@ -33,7 +33,7 @@ AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
 PATH = "/api/v1/metrics"
 LARGEST_PAGE = 10_000
-_NAMES = {"name": list(MetricName)}
+_NAMES = {"name": lambda: list(CATALOG)}
 # The answer can also be a table, by `format` or `Accept`: for the OpenAPI document.
 _TABLES = {"tables": True}
 

@@ -29,7 +29,7 @@ class FactsParameters(QueryParameters):
 
 @get(
     "/{view:str}",
-    operation_class=documents(FactsParameters, view=VIEWS),
+    operation_class=documents(FactsParameters, view=lambda: VIEWS),
     sync_to_thread=True,
     opt={"tables": True},
 )

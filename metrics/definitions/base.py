@@ -146,7 +146,7 @@ class Definition(Generic[Row]):
     """What differs by another profile's rules, a sentence each."""
     package: str = "metrics.definitions"
     """The package that its SQL files are in."""
-    files: str = ""
+    sql_name: str = ""
     """What they are called, where that is not the name."""
     selection: "Selection | None" = None
     """What chooses the rows of `selected_rows`, where its statements read such a table."""
@@ -203,7 +203,7 @@ class Definition(Generic[Row]):
         return self._file("explain.sql").read_text(encoding="utf-8")
 
     def _file(self, ending: str) -> Traversable:
-        return files(self.package).joinpath(f"{self.files or self.name}.{ending}")
+        return files(self.package).joinpath(f"{self.sql_name or self.name}.{ending}")
 
 
 def bounds_of(found: list[float] | None) -> tuple[float, float] | None:

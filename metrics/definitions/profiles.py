@@ -37,7 +37,10 @@ RULES: Mapping[Profile, Rules] = {
 
 def difference(profile: Profile, metric: str) -> str:
     """What differs from this service's own rules, in a sentence."""
-    return CATALOG[metric].differences.get(profile, "This service's own rules: docs/metrics.md.")
+    definition = CATALOG[metric]
+    if definition.selection is not None and profile is not Profile.DEFAULT:
+        return "The same selection, of the deployments that are asked about by these rules."
+    return definition.differences.get(profile, "This service's own rules: docs/metrics.md.")
 
 
 def search_path(profile: Profile) -> str:

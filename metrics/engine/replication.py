@@ -160,7 +160,8 @@ def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
         _work_out(store, "derived_commits", _OF_CHANGED)
         store.execute(read_sql("changes", "derived_commits"))
     _work_out(store, "carried_commits", _OF_CHANGED)
-    if _any(store, "incidents"):
+    # The last of them may have gone just now.
+    if _any(store, "incidents") or _any(store, "changed_incidents"):
         store.execute(read_sql("changes", "incidents"))
     if _any(store, "changed_incidents"):
         _work_out(store, "incident_links", "incident_id in (select incident_id from changed_incidents)")
@@ -197,6 +198,7 @@ def _work_out(
         "(select place from before where digest not in (select hash(now) from now))"
     )
     store.execute(f"insert into {fact} select * from now where hash(now) not in (select digest from before)")
+    store.execute("drop table now; drop table before")
 
 
 # From here on it takes longer to write rows than to find those that are others.

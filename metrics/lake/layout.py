@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
@@ -13,6 +14,8 @@ from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.pulled_tables import PULLED, Kind
 
 T = TypeVar("T")
+_UNFINISHED = "_"
+_ORGANIZATION = re.compile(r"/organization=([^/]+)/")
 MANIFEST, PENDING = "manifest.json", "_pending.json"
 _NAME = re.compile(r"(\d+)-(\d+)\.parquet")
 # Beside what the metrics need, what people look for.
@@ -76,7 +79,6 @@ class Manifest:
     `history` changes when the lake begins anew, `record_id` is the record that has the revision.
     """
 
-    format: int
     history: str
     revision: int
     record_id: str
@@ -99,14 +101,19 @@ class File:
     last: int
     path: str
 
+    @property
+    def folder(self) -> str:
+        return self.path.rpartition("/")[0]
+
     def is_within(self, other: "File") -> bool:
-        return other.path != self.path and other.first <= self.first and self.last <= other.last
+        """Whether the other, of the same month, holds all that this one does."""
+        wider = other.path != self.path and other.first <= self.first and self.last <= other.last
+        return wider and other.folder == self.folder
 
     def as_wide_as(self, others: Sequence["File"]) -> "File":
         """Where a file of all of these belongs."""
         first, last = min(one.first for one in others), max(one.last for one in others)
-        folder = self.path.rpartition("/")[0]
-        return File(first, last, f"{folder}/{first:019d}-{last:019d}.parquet")
+        return File(first, last, f"{self.folder}/{first:019d}-{last:019d}.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,27 +144,28 @@ class Lake:
 
     def write(self, name: str, said: Manifest | Pending) -> None:
         """Put it in the place of what was said before, whole or not at all."""
-        if self.is_local:
-            self.files.create_dir(self.root, recursive=True)
+        self.make_folder(self.root)
         self.write_whole(f"{self.root}/{name}", msgspec.json.encode(asdict(said)))
 
     def write_whole(self, path: str, content: bytes) -> None:
-        with self.files.open_output_stream(self.written_to(path)) as stream:
+        with self.files.open_output_stream(self.unfinished(path)) as stream:
             stream.write(content)
         self.finish(path)
 
-    @property
-    def is_local(self) -> bool:
-        return isinstance(self.files, pyarrow.fs.LocalFileSystem)
+    def make_folder(self, folder: str) -> None:
+        """Make a folder, where there are folders: an object store has none."""
+        if isinstance(self.files, pyarrow.fs.LocalFileSystem):
+            self.files.create_dir(folder, recursive=True)
 
-    def written_to(self, path: str) -> str:
-        """Where a file is written until it is whole; an object is there when it is, and not before."""
+    @staticmethod
+    def unfinished(path: str) -> str:
+        """Where a file is written until it is whole: by a name that no engine takes for one of the lake."""
         folder, _, name = path.rpartition("/")
-        return f"{folder}/_{name}" if self.is_local else path
+        return f"{folder}/{_UNFINISHED}{name}.part"
 
     def finish(self, path: str) -> None:
-        if self.is_local:
-            self.files.move(self.written_to(path), path)
+        """Let a file be seen that is whole."""
+        self.files.move(self.unfinished(path), path)
 
     def forget(self, name: str) -> None:
         if self.files.get_file_info(f"{self.root}/{name}").type is not pyarrow.fs.FileType.NotFound:
@@ -169,13 +177,14 @@ class Lake:
 
     def organizations(self) -> Sequence[str]:
         """The organizations of which it holds anything, in order."""
-        found = set[str]()
-        for table in SELECTED:
-            selector = pyarrow.fs.FileSelector(f"{self.root}/{table}", allow_not_found=True)
-            found |= {
-                one.base_name.removeprefix("organization=") for one in self.files.get_file_info(selector)
-            }
-        return sorted(found)
+        files = (file for table in SELECTED for file in self.all_files(f"{self.root}/{table}"))
+        return sorted({match[1] for file in files if (match := _ORGANIZATION.search(file.path))})
+
+    @property
+    def key(self) -> str:
+        """What it is called, whichever way it was named."""
+        is_local = isinstance(self.files, pyarrow.fs.LocalFileSystem)
+        return f"{self.files.type_name}:{Path(self.root).resolve() if is_local else self.root}"
 
     def all_files(self, folder: str) -> list[File]:
         """The files below a folder, in the order of their revisions."""
@@ -183,9 +192,20 @@ class Lake:
         named = ((one.path, _NAME.fullmatch(one.base_name)) for one in self.files.get_file_info(selector))
         return sorted(File(int(name[1]), int(name[2]), path) for path, name in named if name)
 
+    def remove_after(self, folder: str, revision: int) -> None:
+        """Remove what a sync that was cut off has left: later revisions, and what is not whole."""
+        selector = pyarrow.fs.FileSelector(folder, recursive=True, allow_not_found=True)
+        for one in self.files.get_file_info(selector):
+            name = _NAME.fullmatch(one.base_name.removeprefix(_UNFINISHED).removesuffix(".part"))
+            if name and (int(name[2]) > revision or one.base_name.startswith(_UNFINISHED)):
+                self.files.delete_file(one.path)
+
     def valid_files(self, folder: str, revision: int) -> list[File]:
-        """Those that belong to the lake at a revision: none of a sync that was cut off, and none twice."""
-        return _widest(file for file in self.all_files(folder) if file.last <= revision)
+        """Those that hold what the lake has at a revision, each version once.
+
+        One may hold more: who has read the manifest before it moved on leaves the rest out.
+        """
+        return _widest(file for file in self.all_files(folder) if file.first <= revision)
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:
@@ -204,7 +224,7 @@ def _widest(files: Iterable[File]) -> list[File]:
 
 
 def at_start(history: str) -> Manifest:
-    return Manifest(1, history, 0, "")
+    return Manifest(history, 0, "")
 
 
 def at(manifest: Manifest, pending: Pending) -> Manifest:

@@ -14,6 +14,7 @@ from metrics.engine.pulled_tables import PULLED, START, HeldRecords, Position
 from metrics.lake.layout import SCHEMAS, SELECTED, Lake, Manifest
 
 _ROWS_AT_ONCE = 50_000
+_MOST_LISTINGS = 5
 
 
 class LakeSnapshot:
@@ -37,17 +38,28 @@ class LakeSnapshot:
 
     def versions(self, table: str, after: int, until: int | None = None) -> Iterator[pa.Table]:
         """The versions with a revision after one and up to another, as they are stored, in their order."""
+        until = self._manifest.revision if until is None else min(until, self._manifest.revision)
+        for attempt in range(_MOST_LISTINGS):
+            try:
+                for piece in self._listed(table, after, until):
+                    yield piece
+                    after = max(after, piece["revision"][-1].as_py() if piece.num_rows else 0)
+                return
+            except FileNotFoundError:
+                # A sync has made one of several files, and another has removed them: that one has all.
+                if attempt == _MOST_LISTINGS - 1:
+                    raise
+
+    def _listed(self, table: str, after: int, until: int) -> Iterator[pa.Table]:
         folder = self._lake.folder(table, self._name())
-        for file in self._lake.valid_files(folder, self._manifest.revision):
+        for file in self._lake.valid_files(folder, until):
             if file.last <= after:
                 continue
             with pq.ParquetFile(file.path, filesystem=self._lake.files) as content:
                 for batch in content.iter_batches(_ROWS_AT_ONCE):
                     found = pa.table(batch)
-                    kept = pc.greater(found["revision"], after)
-                    if until is not None:
-                        kept = pc.and_(kept, pc.less_equal(found["revision"], until))
-                    yield found.filter(kept)
+                    is_after = pc.greater(found["revision"], after)
+                    yield found.filter(pc.and_(is_after, pc.less_equal(found["revision"], until)))
 
     def _name(self) -> str:
         assert self._organization is not None, "records are read of one organization"

@@ -15,7 +15,6 @@ from metrics.lake.layout import (
     PENDING,
     SCHEMAS,
     SELECTED,
-    File,
     Lake,
     Manifest,
     Pending,
@@ -38,7 +37,6 @@ class Synced:
     organizations: int = 0
     versions: int = 0
     files: int = 0
-    compacted: int = 0
     began_anew: bool = False
     touched: set[str] = field(default_factory=set)
 
@@ -53,13 +51,18 @@ def sync(records: Followed, lake: Lake, go_on: Callable[[], None] = lambda: None
     """
     done, manifest = Synced(go_on), _begun(records, lake)
     done.began_anew = manifest.revision == 0
-    while (pending := _next(records, lake, manifest)) is not None:
+    # One that was cut off, and one to where the records end by then: what comes meanwhile is the next one's.
+    for _ in range(2):
+        pending = _next(records, lake, manifest)
+        if pending is None:
+            break
         _write_until(records, lake, manifest, pending, done)
         manifest = at(manifest, pending)
         lake.write(MANIFEST, manifest)
         lake.forget(PENDING)
     for folder in sorted(done.touched):
-        done.compacted += _compact(lake, folder, manifest.revision)
+        done.go_on()
+        _compact(lake, folder)
     done.revision = manifest.revision
     return done
 
@@ -67,36 +70,43 @@ def sync(records: Followed, lake: Lake, go_on: Callable[[], None] = lambda: None
 def _begun(records: Followed, lake: Lake) -> Manifest:
     """The lake's manifest; an empty one, of a lake that is empty, where this is none of its history."""
     manifest = lake.manifest()
-    if manifest is not None:
-        with records.snapshot() as snapshot:
-            if snapshot.holds(Position(manifest.revision, manifest.record_id)):
-                return manifest
-    manifest = at_start(uuid.uuid4().hex)
-    lake.write(MANIFEST, manifest)
-    lake.forget(PENDING)
-    for table in SELECTED:
-        lake.files.delete_dir_contents(f"{lake.root}/{table}", missing_dir_ok=True)
+    if manifest is None or not _holds(records, manifest):
+        manifest = at_start(uuid.uuid4().hex)
+        lake.forget(PENDING)
+        lake.write(MANIFEST, manifest)
+    pending = lake.pending()
+    is_new = pending is None and manifest.revision == 0
+    is_of_lost_history = pending is not None and not _holds(records, pending)
+    if is_new or is_of_lost_history:
+        for table in SELECTED:
+            lake.remove_after(f"{lake.root}/{table}", manifest.revision)
+        lake.forget(PENDING)
     return manifest
+
+
+def _holds(records: Followed, said: Manifest | Pending) -> bool:
+    with records.snapshot() as snapshot:
+        return snapshot.holds(Position(said.revision, said.record_id))
 
 
 def _next(records: Followed, lake: Lake, manifest: Manifest) -> Pending | None:
     """The sync that was cut off, else one to where the records end now; None where the lake is there."""
     pending = lake.pending()
+    if pending is not None and pending.revision > manifest.revision:
+        return pending
     with records.snapshot() as snapshot:
         head = snapshot.head()
-        if pending is not None and pending.revision > manifest.revision:
-            if snapshot.holds(Position(pending.revision, pending.record_id)):
-                return pending
-            # Of a history that is no more.
-            lake.forget(PENDING)
     if head == START or head.revision <= manifest.revision:
         return None
     return Pending(head.revision, head.record_id, "")
 
 
 def _write_until(records: Followed, lake: Lake, manifest: Manifest, pending: Pending, done: Synced) -> None:
+    # From here on there may be something to remove.
+    lake.write(PENDING, pending)
     with records.snapshot() as snapshot:
-        organizations = snapshot.organizations_since(manifest.revision)
+        # In an order of its own: a database's may be another, and a sync that is gone on with skips by it.
+        organizations = sorted(snapshot.organizations_since(manifest.revision))
     for organization in organizations:
         if organization <= pending.done:
             continue
@@ -112,14 +122,15 @@ def _write(
     lake: Lake, table: str, organization: str, after: int, until: int, rows: Iterator[pa.Table], done: Synced
 ) -> None:
     """Write versions of an organization, a file a month: they come in the order of their recording."""
-    for file in lake.all_files(lake.folder(table, organization)):
-        if file.last > after:
-            # Of a sync that was cut off before all of them were there.
-            lake.files.delete_file(file.path)
+    lake.remove_after(lake.folder(table, organization), after)
     writing: _Writing | None = None
+    latest = 0
     for piece in rows:
         done.go_on()
-        months = pc.strftime(_instants(piece["recorded_at"]), "%Y-%m")
+        # What was taken over from elsewhere may run backwards: a month does not begin again.
+        reached = pc.cumulative_max(piece["recorded_at"], start=latest)
+        latest = reached[-1].as_py()
+        months = pc.strftime(_instants(reached), "%Y-%m")
         for month in pc.unique(months).to_pylist():
             part = piece.filter(pc.equal(months, month))
             if writing is None or writing.month != month:
@@ -141,8 +152,7 @@ class _Writing:
         self.month, self._lake, self._schema = month, lake, SCHEMAS[table]
         folder = lake.folder(table, organization, month)
         self._path = f"{folder}/{first:019d}-{until:019d}.parquet"
-        if lake.is_local:
-            lake.files.create_dir(folder, recursive=True)
+        lake.make_folder(folder)
         self._writer = _writer(lake, self._path, self._schema)
 
     def add(self, rows: pa.Table) -> None:
@@ -154,7 +164,7 @@ class _Writing:
 
 
 def _writer(lake: Lake, path: str, schema: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(lake.written_to(path), schema, filesystem=lake.files, compression=_COMPRESSION)
+    return pq.ParquetWriter(lake.unfinished(path), schema, filesystem=lake.files, compression=_COMPRESSION)
 
 
 def _as_stored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -170,21 +180,19 @@ def _instants(microseconds: pa.ChunkedArray) -> pa.ChunkedArray:
     return microseconds.cast(pa.timestamp("us", "UTC"))
 
 
-def _compact(lake: Lake, folder: str, revision: int) -> int:
-    """Make one file of many, and remove what is in a wider one; the number of files that went."""
-    files = lake.valid_files(folder, revision)
-    if len(files) > _MOST_FILES:
-        whole = files[0].as_wide_as(files)
-        with _writer(lake, whole.path, pq.read_schema(files[0].path, filesystem=lake.files)) as writer:
-            for file in files:
+def _compact(lake: Lake, folder: str) -> None:
+    """Remove what an earlier sync has made one file of, and make one of many.
+
+    Those stay until the next time, for whoever has listed them and reads them just now.
+    """
+    files = lake.all_files(folder)
+    kept = [file for file in files if not any(file.is_within(other) for other in files)]
+    for file in files:
+        if file not in kept:
+            lake.files.delete_file(file.path)
+    if len(kept) > _MOST_FILES:
+        whole = kept[0].as_wide_as(kept)
+        with _writer(lake, whole.path, pq.read_schema(kept[0].path, filesystem=lake.files)) as writer:
+            for file in kept:
                 writer.write_table(pq.read_table(file.path, filesystem=lake.files, partitioning=None))
         lake.finish(whole.path)
-    kept = lake.valid_files(folder, revision)
-    gone = [file for file in lake.all_files(folder) if _is_superseded(file, kept)]
-    for file in gone:
-        lake.files.delete_file(file.path)
-    return len(gone)
-
-
-def _is_superseded(file: File, kept: list[File]) -> bool:
-    return any(file.is_within(other) for other in kept)

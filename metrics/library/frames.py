@@ -69,6 +69,8 @@ class Library(AbstractContextManager["Library"], ABC):
         compared = {"compare": True} if wanted is Kind.SLOPE else {}
         parameters.pop("interval", None)
         answer = self._metric(metric, {**parameters, **compared})
+        if answer.is_empty():
+            raise ValueError("a chart needs rows: no group has any in the window")
         return analyst_chart(wanted, Facts(metric, answer, self._explanation(metric, parameters)))
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:

@@ -71,6 +71,7 @@ class QueryExecution:
         self._production_groups: list[str] = []
         self._estimates: Sequence[Note] | None = None
         self._groups_left = 0
+        self._selected: Definition[Any] | None = None
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -115,8 +116,9 @@ class QueryExecution:
 
     def prepare(self, definition: Definition[Any]) -> None:
         """Work out what a metric's statements are about, where that is chosen. Raises `DefinitionError`."""
-        if definition.selection is not None:
+        if definition.selection is not None and self._selected is not definition:
             keep_selection(self._cursor, definition, definition.selection, self.question.organization)
+            self._selected = definition
 
     def rows_of(self, statement: str, bound: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every row of a statement about the question, by the names of its columns."""

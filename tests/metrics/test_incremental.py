@@ -15,6 +15,8 @@ from metrics.engine.store import Store
 from metrics.queries.session import Session, open_snapshot
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents
+from tracker.incidents.service import delete_incident
+from tracker.records.ledger import Author
 
 
 @ROUNDS
@@ -161,3 +163,20 @@ def test_an_alias_with_incidents_alone_takes_them_along(book: Book) -> None:
     assert linked() == [("nearest", deployed.deployment.version.id)]
     Changes(book, "acme").make("alias", False)
     assert linked() == [(None, None)]
+
+
+def test_the_last_incident_that_is_deleted_leaves_no_trace(book: Book) -> None:
+    """A hotfix repairs what the incident names, and without it the deployment before."""
+    first = book.deploy(version="v1", finished_at="2026-03-01T10:00:00Z").deployment.version.id
+    book.deploy(version="v2", finished_at="2026-03-02T10:00:00Z")
+    incident = book.report(started_at="2026-03-02T11:00:00Z", deployment=first).version.id
+    book.deploy(version="v3", finished_at="2026-03-03T10:00:00Z", is_hotfix=True)
+    with open_snapshot(book.store):
+        pass
+    book.recorder.record_now(lambda ledger: delete_incident(ledger, Author("acme", "test"), incident))
+    with (
+        open_snapshot(book.store) as followed,
+        Store(follow(book.url)) as anew,
+        open_snapshot(anew) as rebuilt,
+    ):
+        assert followed.digests(FACTS) == rebuilt.digests(FACTS)

@@ -1,6 +1,7 @@
 """The lake holds every version once, whatever a sync is cut off by, and answers what its database answers."""
 
 import shutil
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from unittest.mock import patch
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +18,10 @@ import metrics
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import VIEWS
 from metrics.domain.errors import RecordsUnavailable
+from metrics.engine import record_databases
 from metrics.engine.pulled_tables import PULLED
 from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
-from metrics.lake import writing
 from metrics.lake.layout import Lake
 from metrics.lake.reading import LakeRecords
 from metrics.lake.writing import Synced, sync
@@ -111,6 +113,7 @@ def test_a_lake_that_was_cut_off_holds_every_version_once(
     shore.sync()
     for table in PULLED:
         assert shore.revisions(table) == shore.recorded(table), table
+    assert not [file for file in shore.folder.rglob("_*") if file.name != "_pending.json"]
     name = organization.org
     with (
         Store(LakeRecords(shore.lake, name)) as lake,
@@ -198,20 +201,49 @@ def test_many_small_files_become_one(filled: Shore) -> None:
     assert filled.revisions("deployments") == filled.recorded("deployments")
 
 
-def test_what_compaction_has_not_removed_is_read_once(filled: Shore) -> None:
-    """It was cut off when the wide file was there and the others were not gone yet."""
-    for number in range(7):
-        filled.book.deploy(version=f"n{number}", finished_at="2026-03-12T10:00:00Z")
-        filled.sync()
-    filled.book.deploy(version="last", finished_at="2026-03-12T10:00:00Z")
-    with patch.object(writing, "_is_superseded", return_value=False):
-        filled.sync()
-    assert len(filled.revisions("deployments")) > len(filled.recorded("deployments"))
+def test_who_reads_while_it_is_synced_sees_one_revision(filled: Shore) -> None:
+    """Whether files were made one since the manifest was read, or have gone."""
+    with LakeRecords(filled.lake, "acme").snapshot() as snapshot:
+        for number in range(20):
+            filled.book.deploy(version=f"n{number}", finished_at="2026-03-12T10:00:00Z")
+            filled.sync()
+        found = pl.DataFrame(pa.concat_tables(snapshot.rows("deployments", 0)))
+    assert found.height == 10
     with metrics.open(str(filled.folder), organization="acme") as lake:
-        assert lake.deployments().height == 18
-    filled.book.deploy(version="next", finished_at="2026-03-12T10:00:00Z")
-    filled.sync()
-    assert filled.revisions("deployments") == filled.recorded("deployments")
+        assert lake.deployments().height == 30
+
+
+def test_a_sync_that_is_lost_with_its_history_leaves_nothing(filled: Shore, tmp_path: Path) -> None:
+    """Cut off, and then the database was restored to a time before."""
+    database = filled.book.url.removeprefix("sqlite:///")
+    if not database.startswith("/"):
+        pytest.skip("a file is put back more simply than a server's database")
+    backup = tmp_path / "backup.db"
+    filled.book.engine.dispose()
+    with sqlite3.connect(database) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    filled.book.deploy(org="other", version="lost", finished_at="2026-03-12T10:00:00Z")
+    filled.sync_cut_off_after(1)
+    restored = Book(f"sqlite:///{backup}", tmp_path / "restored")
+    for day in range(13, 20):
+        restored.deploy(version=f"r{day}", finished_at=f"2026-03-{day}T10:00:00Z")
+    sync(follow(restored.url), filled.lake)
+    with metrics.open(str(filled.folder), organization="other") as lake:
+        assert "lost" not in lake.deployments()["release"]
+    assert filled.revisions("deployments") == sorted(
+        revision for (revision,) in restored.rows("select revision from deployments")
+    )
+    restored.close()
+
+
+def test_what_is_not_the_lakes_stays(shore: Shore) -> None:
+    """A folder that has others of the same name."""
+    (shore.folder / "deployments").mkdir(parents=True)
+    other = shore.folder / "deployments" / "notes.txt"
+    other.write_text("mine")
+    shore.book.deploy(version="v1", finished_at="2026-03-12T10:00:00Z")
+    shore.sync()
+    assert other.read_text() == "mine"
 
 
 def test_a_database_of_another_history_begins_it_anew(filled: Shore, tmp_path: Path) -> None:
@@ -224,6 +256,22 @@ def test_a_database_of_another_history_begins_it_anew(filled: Shore, tmp_path: P
     with metrics.open(str(filled.folder), organization="acme") as lake:
         assert lake.deployments()["release"].to_list() == ["w1", "w2"]
     other.close()
+
+
+def test_times_that_run_backwards_lose_nothing(shore: Shore) -> None:
+    """As where another system's export was taken over, with the times that it says."""
+    for day in range(1, 9):
+        shore.book.deploy(version=f"v{day}", finished_at=f"2026-03-{day:02}T10:00:00Z")
+    january, february = 1_767_607_200_000_000, 1_770_285_600_000_000
+    with shore.book.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"update deployments set recorded_at = case when (revision & 1) = 0 then {january} else {february} end"
+        )
+    with patch.object(record_databases, "_ROWS_AT_ONCE", 3):
+        shore.sync()
+    assert shore.revisions("deployments") == shore.recorded("deployments")
+    with metrics.open(str(shore.folder), organization="acme") as lake:
+        assert lake.deployments().height == 8
 
 
 def test_the_past_is_asked_of_it(filled: Shore) -> None:

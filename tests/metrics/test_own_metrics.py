@@ -148,6 +148,22 @@ def test_a_time_is_the_median_of_what_a_function_gives(shop: Book) -> None:
     assert compared.previous.row.value == (before[2] + before[3]) / 2
 
 
+def test_what_is_no_number_is_no_time(shop: Book) -> None:
+    query = "select id, case when is_hotfix then 'nan'::double else 60 end as seconds from deployments"
+    metrics.register("minutes", query, "time", title="Minutes")
+    row = ask(shop, "minutes").row
+    assert (row.deployments, row.value, row.mean) == (29, 60, 60)
+
+
+def test_a_store_outlives_a_metric_that_fails(shop: Book) -> None:
+    """It is the query's own fault, and no sign of damage."""
+    connection = shop.store._connection
+    metrics.register("wrong", "select * from read_csv('nothing.csv')", "share", title="Wrong")
+    with pytest.raises(DefinitionError):
+        shop.store.read(lambda cursor: Snapshot(cursor).ask(question(Snapshot(cursor)), ["wrong"]))
+    assert shop.store._connection is connection
+
+
 def test_a_frequency_is_of_those_that_count(shop: Book, tmp_path: Path) -> None:
     file = tmp_path / "sundays.sql"
     file.write_text("select id, dayofweek(finished_at) = 0 as is_counted from deployments")
@@ -188,6 +204,9 @@ def test_nobody_has_published_levels_of_it(shop: Book) -> None:
             "must choose a deployment once: 30 of 60 are too many",
         ),
         ("selec", "Parser Error"),
+        ("select * from read_csv('nothing.csv')", "IO Error"),
+        ("commit", "must give the columns id and in_numerator"),
+        ("select null as id, true as in_numerator from deployments", "must have an id: 30 of 30 have none"),
         ("create table t (i int)", "must give the columns id and in_numerator"),
         (lambda views: views["pods"], "pods is no view"),
         (lambda _: None, "must give the columns id and in_numerator"),

@@ -36,8 +36,9 @@ def sync(target: str) -> None:
     """
     settings = Settings()
     engine = migrated_database(settings)
-    with _Alone(engine, target) as alone:
-        done = sync_lake(follow(settings.record_database_url), Lake.at(target), alone.renew)
+    place = Lake.at(target)
+    with _Alone(engine, place) as alone:
+        done = sync_lake(follow(settings.record_database_url), place, alone.renew)
     if done.began_anew and done.versions:
         click.echo(f"A new lake at {target}.")
     click.echo(
@@ -49,8 +50,8 @@ def sync(target: str) -> None:
 class _Alone:
     """Sees that no other process syncs the same lake: whoever has crashed is waited for ten minutes."""
 
-    def __init__(self, engine: Engine, target: str) -> None:
-        self._recorder, self._name, self._target = Recorder(engine), f"lake:{target}", target
+    def __init__(self, engine: Engine, place: Lake) -> None:
+        self._recorder, self._name, self._target = Recorder(engine), f"lake:{place.key}", place.root
         self._holder = uuid.uuid4().hex
         self._renewed_at = 0
 

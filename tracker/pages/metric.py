@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from metrics.definitions.base import Definition, Note, Part, Profile
-from metrics.definitions.catalog import CATALOG
+from metrics.definitions.catalog import CATALOG, own_metrics
 from metrics.definitions.dora import level_of, score_of
 from metrics.definitions.profiles import difference
 from metrics.definitions.words import count, say, say_interval, span
@@ -83,6 +83,8 @@ class MetricPage:
     asked: Asked
     controls: Controls
     definition: Definition[Any]
+    own: Sequence[Definition[Any]]
+    """The metrics that are registered beside the five."""
     answer: Answer
     card: Card
     trend: Trend | None
@@ -144,6 +146,7 @@ def _metric(asked: Asked, name: str) -> MetricPage:
         asked=asked,
         controls=controls_of(asked, "interval", "rows", "groups"),
         definition=definition,
+        own=own_metrics(),
         answer=answer,
         card=card_of(answer),
         trend=trend_of(answer, asked.clock),

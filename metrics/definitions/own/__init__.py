@@ -58,11 +58,11 @@ def own_metric(
     return _KINDS[kind](
         name=name,
         title=title,
-        short_title=title.casefold(),
+        short_title=title[:1].lower() + title[1:],
         means=means,
         more_is_better=more_is_better,
         package=__name__,
-        files=kind.value,
+        sql_name=kind.value,
         selection=Selection(text, *_COLUMNS[kind]),
     )
 

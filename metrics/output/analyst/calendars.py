@@ -32,7 +32,9 @@ def day_by_day(facts: Facts) -> Drawn:
         .properties(width=max(120, _DAY_SIZE * frame["week"].n_unique()), height=7 * _DAY_SIZE)
     )
     busiest = frame.sort("counted", descending=True).row(0, named=True)
-    remark = f"{frame['counted'].sum():,} in all; most on {busiest['date']}, {busiest['counted']}"
+    remark = f"{frame['counted'].sum():,} in all"
+    if busiest["counted"]:
+        remark += f"; most on {busiest['date']}, {busiest['counted']}"
     return Drawn(chart, f"{facts.title}, day by day", [remark])
 
 

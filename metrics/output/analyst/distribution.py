@@ -37,9 +37,14 @@ def distribution(facts: Facts) -> Drawn:
         ]
         lines = [_line(pl.concat(named)).encode(color=alt.Color("group:N", title=None, sort=largest))]
     chart = alt.LayerChart(layer=lines).properties(width=WIDTH, height=HEIGHT)
-    called = CATALOG[facts.metric].seconds_title if facts.metric in CATALOG else facts.title
-    title = f"{called or 'Time to recover'}: which share is below which time"
-    return Drawn(chart, title, [f"{times.height:,} in all"])
+    return Drawn(chart, f"{_called(facts)}: which share is below which time", [f"{times.height:,} in all"])
+
+
+def _called(facts: Facts) -> str:
+    """What the times are, where the metric's own title says something else."""
+    definition = CATALOG.get(facts.metric)
+    is_one_of_the_five = definition is not None and definition.selection is None
+    return (definition.seconds_title if definition and is_one_of_the_five else "") or facts.title
 
 
 def _line(steps: pl.DataFrame) -> alt.Chart:

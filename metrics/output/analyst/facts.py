@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from metrics.definitions.base import Unit
 from metrics.definitions.catalog import CATALOG
 
 Chart = Any
@@ -34,6 +35,15 @@ class Facts:
     def title(self) -> str:
         """What the metric is called; of one that a service has registered, its name."""
         return CATALOG[self.metric].title if self.metric in CATALOG else self.metric
+
+    @property
+    def unit(self) -> Unit:
+        """What its value is counted in; of one that a service has registered, as its columns tell."""
+        if self.metric in CATALOG:
+            return CATALOG[self.metric].unit
+        if "numerator" in self.answer.columns:
+            return Unit.RATIO
+        return Unit.SECONDS if "p90" in self.answer.columns else Unit.PER_DAY
 
     @property
     def zone(self) -> str:

@@ -6,7 +6,6 @@ import altair as alt
 import polars as pl
 
 from metrics.definitions.base import Unit
-from metrics.definitions.catalog import CATALOG
 from metrics.definitions.words import say
 from metrics.output.analyst.facts import Drawn, Facts
 from metrics.output.chart_frames import NO_NAME
@@ -27,10 +26,14 @@ def slope(facts: Facts) -> Drawn:
         raise ValueError("a slope needs groups: ask with group_by")
     # What a change goes by: of recovery, whose value is a mean, the median.
     value = "median" if "median" in answer.columns else "value"
-    known = answer.drop_nulls([value, f"previous_{value}"]).head(_MOST_GROUPS)
+    size = "denominator" if "denominator" in answer.columns else "deployments"
+    known = answer.drop_nulls([value, f"previous_{value}"])
+    if size in known.columns:
+        known = known.sort(size, descending=True, maintain_order=True)
+    known = known.head(_MOST_GROUPS)
     if known.is_empty():
         raise ValueError("a slope needs groups with a value in both windows: there is none")
-    unit = CATALOG[facts.metric].unit if facts.metric in CATALOG else Unit.RATIO
+    unit = facts.unit
     scale = scale_of(unit, known[value].median())  # type: ignore[arg-type]
     height = max(_LEAST_HEIGHT, _LABEL_HEIGHT * known.height)
     lines = _lines(known, value, unit, scale)

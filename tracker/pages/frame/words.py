@@ -59,6 +59,9 @@ _LEFT_OUT: Mapping[str, str] = {
     "nothing_deployed": "nothing was deployed there before",
     "too_long_ago": "the last deployment before it is too long ago",
     "not_in_window": "the deployment that failed is outside of the window",
+    "not_chosen": "the metric is not about it",
+    "not_counted": "the metric does not count it",
+    "no_time": "its time is not known",
     "not_asked_for": "the deployment that failed is not among those asked for",
 }
 
