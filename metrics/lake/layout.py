@@ -15,7 +15,7 @@ from metrics.engine.pulled_tables import PULLED, Kind
 
 T = TypeVar("T")
 _UNFINISHED = "_"
-_ORGANIZATION = re.compile(r"/organization=([^/]+)/")
+_ORGANIZATION = "organization="
 MANIFEST, PENDING = "manifest.json", "_pending.json"
 _NAME = re.compile(r"(\d+)-(\d+)\.parquet")
 # Beside what the metrics need, what people look for.
@@ -172,13 +172,28 @@ class Lake:
             self.files.delete_file(f"{self.root}/{name}")
 
     def folder(self, table: str, organization: str, month: str = "") -> str:
-        folder = f"{self.root}/{table}/organization={organization}"
+        folder = f"{self.root}/{table}/{_ORGANIZATION}{organization}"
         return f"{folder}/month={month}" if month else folder
 
     def organizations(self) -> Sequence[str]:
         """The organizations of which it holds anything, in order."""
-        files = (file for table in SELECTED for file in self.all_files(f"{self.root}/{table}"))
-        return sorted({match[1] for file in files if (match := _ORGANIZATION.search(file.path))})
+        return sorted(
+            {folder.base_name.removeprefix(_ORGANIZATION) for folder in self._organization_folders()}
+        )
+
+    def remove_everything(self) -> None:
+        """Remove what any sync has written, and nothing else that may be there."""
+        for folder in self._organization_folders():
+            self.files.delete_dir(folder.path)
+
+    def _organization_folders(self) -> list[pyarrow.fs.FileInfo]:
+        found = []
+        for table in SELECTED:
+            selector = pyarrow.fs.FileSelector(f"{self.root}/{table}", allow_not_found=True)
+            found += [
+                one for one in self.files.get_file_info(selector) if one.base_name.startswith(_ORGANIZATION)
+            ]
+        return found
 
     @property
     def key(self) -> str:

@@ -75,9 +75,10 @@ def _begun(records: Followed, lake: Lake) -> Manifest:
         lake.forget(PENDING)
         lake.write(MANIFEST, manifest)
     pending = lake.pending()
-    is_new = pending is None and manifest.revision == 0
-    is_of_lost_history = pending is not None and not _holds(records, pending)
-    if is_new or is_of_lost_history:
+    if pending is None and manifest.revision == 0:
+        lake.remove_everything()
+    elif pending is not None and not _holds(records, pending):
+        # Of a history that is no more.
         for table in SELECTED:
             lake.remove_after(f"{lake.root}/{table}", manifest.revision)
         lake.forget(PENDING)

@@ -1,6 +1,5 @@
 """A store for each organization: it follows its own records, and what becomes of another's is nothing to it."""
 
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,27 +75,6 @@ def test_what_an_organization_records_is_in_its_next_answer(book: Book, stores: 
     assert counted(stores, "acme") == 2
     book.delete(made)
     assert counted(stores, "acme") == 1
-
-
-def test_of_two_thousand_organizations_fifty_are_asked_at_once(
-    book: Book, stores: OrganizationStores
-) -> None:
-    """Each answers with its own records, and of those that are not asked there is no store."""
-    body = {"repository_url": REPOSITORY, "version": "v1", "finished_at": AT}
-    sent = NewDeployment.parse(json.dumps(body).encode()).sent(triggered_by="api", now=now_microseconds())
-
-    def record_all(ledger: Ledger) -> None:
-        for number in range(2_000):
-            for _ in range(1 + number % 3):
-                record_deployment(ledger, Author(f"org-{number}", "test"), sent)
-
-    book.recorder.record_now(record_all)
-    asked = [f"org-{number}" for number in range(0, 2_000, 40)]
-    with ThreadPoolExecutor(len(asked)) as threads:
-        answers = list(threads.map(lambda name: counted(stores, name), asked))
-    assert answers == [1 + number % 3 for number in range(0, 2_000, 40)]
-    files = {file.stem for file in (book.folder / "each").rglob("org-*.duckdb")}
-    assert files == set(asked)
 
 
 def test_a_store_goes_on_where_it_was(book: Book) -> None:
