@@ -101,6 +101,11 @@ class File:
     last: int
     path: str
 
+    @classmethod
+    def of(cls, folder: str, first: int, last: int) -> Self:
+        """The file of a folder with revisions from one to another."""
+        return cls(first, last, f"{folder}/{first:019d}-{last:019d}.parquet")
+
     @property
     def folder(self) -> str:
         return self.path.rpartition("/")[0]
@@ -112,8 +117,7 @@ class File:
 
     def as_wide_as(self, others: Sequence["File"]) -> "File":
         """Where a file of all of these belongs."""
-        first, last = min(one.first for one in others), max(one.last for one in others)
-        return File(first, last, f"{self.folder}/{first:019d}-{last:019d}.parquet")
+        return self.of(self.folder, min(one.first for one in others), max(one.last for one in others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class Lake:
 
     def make_folder(self, folder: str) -> None:
         """Make a folder, where there are folders: an object store has none."""
-        if isinstance(self.files, pyarrow.fs.LocalFileSystem):
+        if self._is_local:
             self.files.create_dir(folder, recursive=True)
 
     @staticmethod
@@ -198,8 +202,11 @@ class Lake:
     @property
     def key(self) -> str:
         """What it is called, whichever way it was named."""
-        is_local = isinstance(self.files, pyarrow.fs.LocalFileSystem)
-        return f"{self.files.type_name}:{Path(self.root).resolve() if is_local else self.root}"
+        return f"{self.files.type_name}:{Path(self.root).resolve() if self._is_local else self.root}"
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self.files, pyarrow.fs.LocalFileSystem)
 
     def all_files(self, folder: str) -> list[File]:
         """The files below a folder, in the order of their revisions."""
@@ -220,7 +227,7 @@ class Lake:
 
         One may hold more: who has read the manifest before it moved on leaves the rest out.
         """
-        return _widest(file for file in self.all_files(folder) if file.first <= revision)
+        return widest(file for file in self.all_files(folder) if file.first <= revision)
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:
@@ -232,7 +239,7 @@ class Lake:
             raise RecordsUnavailable(f"{self.root}/{name} cannot be read: {error}") from error
 
 
-def _widest(files: Iterable[File]) -> list[File]:
+def widest(files: Iterable[File]) -> list[File]:
     """Those that are within no other: what was compacted may not have been removed yet."""
     found = list(files)
     return [file for file in found if not any(file.is_within(other) for other in found)]

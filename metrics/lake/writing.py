@@ -15,11 +15,13 @@ from metrics.lake.layout import (
     PENDING,
     SCHEMAS,
     SELECTED,
+    File,
     Lake,
     Manifest,
     Pending,
     at,
     at_start,
+    widest,
 )
 
 Followed = SqliteRecords | PostgresRecords
@@ -152,7 +154,7 @@ class _Writing:
     def __init__(self, lake: Lake, table: str, organization: str, month: str, first: int, until: int) -> None:
         self.month, self._lake, self._schema = month, lake, SCHEMAS[table]
         folder = lake.folder(table, organization, month)
-        self._path = f"{folder}/{first:019d}-{until:019d}.parquet"
+        self._path = File.of(folder, first, until).path
         lake.make_folder(folder)
         self._writer = _writer(lake, self._path, self._schema)
 
@@ -187,7 +189,7 @@ def _compact(lake: Lake, folder: str) -> None:
     Those stay until the next time, for whoever has listed them and reads them just now.
     """
     files = lake.all_files(folder)
-    kept = [file for file in files if not any(file.is_within(other) for other in files)]
+    kept = widest(files)
     for file in files:
         if file not in kept:
             lake.files.delete_file(file.path)

@@ -71,7 +71,7 @@ class Library(AbstractContextManager["Library"], ABC):
         answer = self._metric(metric, {**parameters, **compared})
         if answer.is_empty():
             raise ValueError("a chart needs rows: no group has any in the window")
-        return analyst_chart(wanted, Facts(metric, answer, self._explanation(metric, parameters)))
+        return analyst_chart(wanted, Facts(metric, answer, lambda: self._explanation(metric, parameters)))
 
     def explain(self, metric: str, **parameters: Any) -> pl.DataFrame:
         """The rows that made a metric's number, and those left out: `counted`, and `reason` where not.

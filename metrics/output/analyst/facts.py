@@ -1,6 +1,6 @@
 """What an analyst's chart is made of, and what it comes to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,11 +25,11 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A metric's answer for the whole window, a row a group, and the rows that made it."""
+    """A metric's answer for the whole window, a row a group, and what reads the rows that made it."""
 
     metric: str
     answer: pl.DataFrame
-    rows: pl.DataFrame
+    read_rows: Callable[[], pl.DataFrame]
 
     @property
     def title(self) -> str:
@@ -58,4 +58,4 @@ class Facts:
     def counted(self) -> pl.DataFrame:
         """The counted rows, with `happened_at` as a local time without a zone."""
         local = pl.col("happened_at").dt.convert_time_zone(self.zone).dt.replace_time_zone(None)
-        return self.rows.filter("counted").with_columns(happened_at=local)
+        return self.read_rows().filter("counted").with_columns(happened_at=local)

@@ -27,9 +27,10 @@ def funnel(facts: Facts) -> Drawn:
 
     Raises `ValueError` where there are none, or the metric does not say what has caused a failure.
     """
-    if "causes" not in facts.rows.columns:
+    rows = facts.read_rows()
+    if "causes" not in rows.columns:
         raise ValueError(f"{facts.metric} names no causes: a funnel is of change_failure_rate")
-    causes = _causes(facts)
+    causes = _causes(facts, rows)
     if causes.is_empty():
         raise ValueError("there is neither an incident nor a repair in the window")
     y = alt.Y("step:N", sort=list(_STEPS), title=None, axis=alt.Axis(labelLimit=320, labelFontSize=13))
@@ -68,11 +69,11 @@ def _steps(causes: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found)
 
 
-def _causes(facts: Facts) -> pl.DataFrame:
+def _causes(facts: Facts, rows: pl.DataFrame) -> pl.DataFrame:
     """Each incident and remediation of the window, with the reason for which it made no failure."""
     starts, ends = facts.answer.select(pl.col("from", "to").dt.convert_time_zone("UTC")).row(0)
-    is_cause, counted = pl.col("kind").is_in(list(_KINDS)), facts.rows.filter("counted")
-    left_out = facts.rows.filter(~pl.col("counted") & is_cause).select("kind", "id", "reason")
+    is_cause, counted = pl.col("kind").is_in(list(_KINDS)), rows.filter("counted")
+    left_out = rows.filter(~pl.col("counted") & is_cause).select("kind", "id", "reason")
     causes = counted.select(pl.col("causes").explode()).drop_nulls().unnest("causes")
     of_window = causes.filter(pl.col("happened_at").is_between(starts, ends, closed="left"))
     made = of_window.select("kind", "id", reason=pl.lit(None, pl.String)).unique()
