@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metrics.definitions.catalog import load_registered
+from metrics.definitions.catalog import CATALOG, load_registered
 from metrics.domain.errors import RecordsUnavailable
-from metrics.engine.pulled_tables import PULLED, HeldRecords, Position
+from metrics.engine.pulled_tables import DETAILED, PULLED, HeldRecords, Kind, Position
 from metrics.engine.store import Store
-from metrics.lake.layout import SCHEMAS, Lake, Manifest
-from metrics.lake.reading import as_pulled
+from metrics.lake.layout import SCHEMAS, SELECTED, Lake, Manifest
+from metrics.lake.reading import as_recorded
 from metrics.library.stored import StoredLibrary
 
 if TYPE_CHECKING:
@@ -42,13 +42,23 @@ def figures(session: "SparkSession", lake: str, metric: str, **parameters: Any) 
     asked_at = datetime.now(UTC)
     # What is wrong with the parameters is said here, and not by an executor.
     schema = _answer("", _no_records(), metric, parameters, asked_at).schema
-    records = _records(session, lake, manifest)
+    records = _records(session, lake, manifest, _needed(metric))
     return records.groupBy("organization").applyInArrow(
         _answering(metric, parameters, asked_at), from_arrow_schema(schema)
     )
 
 
-def _records(session: "SparkSession", lake: str, manifest: Manifest) -> "DataFrame":
+Columns = Mapping[str, Mapping[str, Kind]]
+
+
+def _needed(metric: str) -> Columns:
+    """Of each table the columns that a metric may look at: one that chooses its rows sees what views show."""
+    if CATALOG[metric].selection is None:
+        return PULLED
+    return {table: {**columns, **DETAILED.get(table, {})} for table, columns in PULLED.items()}
+
+
+def _records(session: "SparkSession", lake: str, manifest: Manifest, columns: Columns) -> "DataFrame":
     """The versions of all tables as one frame: an organization's go to one executor together."""
     from pyspark.sql import functions as F  # noqa: N812 - everybody calls it so
     from pyspark.sql.pandas.types import from_arrow_schema
@@ -57,7 +67,7 @@ def _records(session: "SparkSession", lake: str, manifest: Manifest) -> "DataFra
     frames = []
     for table, schema in SCHEMAS.items():
         if place.all_files(f"{place.root}/{table}"):
-            needed = [name for name in schema.names if name in PULLED[table] or name == "deleted"]
+            needed = [name for name in schema.names if name in columns[table] or name == "deleted"]
             # What a folder is called is a text, whatever it looks like.
             whole = schema.append(pa.field("organization", pa.string())).append(
                 pa.field("month", pa.string())
@@ -76,13 +86,16 @@ def _answering(
     def answer(versions: pa.Table) -> pa.Table:
         load_registered()
         organization = str(versions["organization"][0].as_py())
-        tables = {table: _versions_of(table, organization, versions) for table in PULLED}
+        tables = {
+            table: _versions_of(table, organization, versions, wanted)
+            for table, wanted in _needed(metric).items()
+        }
         return _answer(organization, tables, metric, parameters, asked_at)
 
     return answer
 
 
-def _versions_of(table: str, organization: str, versions: pa.Table) -> pa.Table:
+def _versions_of(table: str, organization: str, versions: pa.Table, wanted: Mapping[str, Kind]) -> pa.Table:
     """A table's versions with the columns that a record database gives, each once."""
     found = versions.filter(pc.equal(versions[_TABLE], table))
     if found.num_rows:
@@ -94,13 +107,15 @@ def _versions_of(table: str, organization: str, versions: pa.Table) -> pa.Table:
         if field.name in found.column_names
         else pa.nulls(found.num_rows, field.type)
         for field in SCHEMAS[table]
-        if field.name in PULLED[table] or field.name == "deleted"
+        if field.name in wanted or field.name == "deleted"
     }
-    return as_pulled(table, organization, pa.table(columns))
+    return as_recorded(wanted, organization, pa.table(columns))
 
 
 def _no_records() -> Mapping[str, pa.Table]:
-    return {table: as_pulled(table, "", SCHEMAS[table].empty_table()) for table in PULLED}
+    return {
+        table: as_recorded(columns, "", SCHEMAS[table].empty_table()) for table, columns in SELECTED.items()
+    }
 
 
 def _answer(
@@ -111,9 +126,9 @@ def _answer(
     asked_at: datetime,
 ) -> pa.Table:
     """The metric's table, after a column with the organization."""
-    with StoredLibrary(
-        Store(HeldRecords(tables, Position(1, "lake"))), organization, asked_at=asked_at
-    ) as library:
+    details = lambda table: tables[table].select(list(DETAILED[table]))  # noqa: E731
+    records = HeldRecords(tables, Position(1, "lake"), details)
+    with StoredLibrary(Store(records), organization, asked_at=asked_at) as library:
         table = library.metric(metric, **parameters).to_arrow(compat_level=None)
     named = pa.array([organization] * table.num_rows, pa.string())
     return _plain(table.add_column(0, "organization", named))

@@ -121,17 +121,22 @@ class OrganizationStore:
     stores: OrganizationStores
     organization: str
 
-    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T], *, with_details: bool = False) -> T:
         """As `Store.read` does."""
         with self.stores.opened(self.organization) as store:
-            return store.read(act)
+            return store.read(act, with_details=with_details)
 
     def read_as_of(
-        self, organization: str, as_of: datetime, act: Callable[[duckdb.DuckDBPyConnection], T]
+        self,
+        organization: str,
+        as_of: datetime,
+        act: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        with_details: bool = False,
     ) -> T:
         """As `Store.read_as_of` does."""
         with self.stores.opened(self.organization) as store:
-            return store.read_as_of(organization, as_of, act)
+            return store.read_as_of(organization, as_of, act, with_details=with_details)
 
     def head(self) -> Position:
         """Where the organization's records end. Raises `RecordsUnavailable`."""

@@ -1,6 +1,6 @@
 """What the store pulls: the tables with their columns, as they were at one moment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,6 +104,36 @@ PULLED: Mapping[str, Mapping[str, Kind]] = {
     },
 }
 
+RECORDING = {"created_at": Kind.NUMBER, "recorded_at": Kind.NUMBER, "recorded_by": Kind.TEXT}
+# What views show of a table beside that: no figure depends on it, so it is pulled when a view is asked for.
+DETAILS: Mapping[str, Mapping[str, Kind]] = {
+    "deployments": {
+        "repository_url": Kind.TEXT,
+        "title": Kind.TEXT,
+        "url": Kind.TEXT,
+        "changelog": Kind.TEXT,
+        "is_forced": Kind.FLAG,
+        "commits_count": Kind.NUMBER,
+        "pull_request_number": Kind.NUMBER,
+        "member_id": Kind.TEXT,
+        "triggered_by": Kind.TEXT,
+        **RECORDING,
+    },
+    "incidents": {
+        "repository_url": Kind.TEXT,
+        "key": Kind.TEXT,
+        "title": Kind.TEXT,
+        "severity": Kind.TEXT,
+        "url": Kind.TEXT,
+        **RECORDING,
+    },
+}
+_SAME_VERSION = {name: _VERSION[name] for name in ("revision", "superseded_revision", "id")}
+DETAILED: Mapping[str, Mapping[str, Kind]] = {
+    table: {**_SAME_VERSION, **columns} for table, columns in DETAILS.items()
+}
+"""The columns in which details are pulled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -117,11 +147,6 @@ START = Position(0, "")
 
 
 Rows = Sequence[Sequence[Any]]
-
-
-def pulled_table(table: str, rows: Rows) -> pa.Table:
-    """Rows with the columns that are pulled of a table, in their order, as Arrow."""
-    return arrow_table(PULLED[table], rows)
 
 
 def arrow_table(columns: Mapping[str, Kind], rows: Rows) -> pa.Table:
@@ -152,12 +177,22 @@ class RecordSnapshot(Protocol):
         """The versions of a table with a revision after the one given, some at a time, in their order."""
         ...
 
+    def details(self, table: str, after: int) -> Iterator[pa.Table]:
+        """The same versions of a table that has details, with the columns of `DETAILED`."""
+        ...
+
 
 class HeldRecords:
     """Records that nobody writes to: they are all there from the beginning."""
 
-    def __init__(self, tables: Mapping[str, pa.Table], head: Position) -> None:
-        self._tables, self._head = tables, head
+    def __init__(
+        self,
+        tables: Mapping[str, pa.Table],
+        head: Position,
+        details: Callable[[str], pa.Table] = lambda table: arrow_table(DETAILED[table], ()),
+    ) -> None:
+        """`details` reads those of a table, when they are asked for."""
+        self._tables, self._head, self._details = tables, head, details
 
     @contextmanager
     def snapshot(self) -> Iterator["HeldRecords"]:
@@ -191,6 +226,10 @@ class HeldRecords:
     def rows(self, table: str, after: int) -> Iterator[pa.Table]:
         if after == START.revision:
             yield self._tables[table]
+
+    def details(self, table: str, after: int) -> Iterator[pa.Table]:
+        if after == START.revision:
+            yield self._details(table)
 
 
 class RecordDatabase(Protocol):

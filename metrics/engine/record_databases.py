@@ -21,6 +21,7 @@ from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import to_microseconds
 from metrics.engine.opened_file import FileGone, OpenedFile
 from metrics.engine.pulled_tables import (
+    DETAILED,
     PULLED,
     START,
     HeldRecords,
@@ -28,7 +29,6 @@ from metrics.engine.pulled_tables import (
     Position,
     Rows,
     arrow_table,
-    pulled_table,
 )
 
 
@@ -94,15 +94,22 @@ class DatabaseSnapshot:
         """The versions of a table with a revision after the one given, as Arrow, some at a time."""
         return self._pull(table, f"{self._of_it}revision > ?", (*self._given, after))
 
+    def details(self, table: str, after: int) -> Iterator[pa.Table]:
+        """The same versions of a table that has details, with the columns of `DETAILED`."""
+        return self._pull(table, f"{self._of_it}revision > ?", (*self._given, after), DETAILED[table])
+
     def versions(self, table: str, columns: Mapping[str, Kind], after: int, until: int) -> Iterator[pa.Table]:
         """Some columns of the versions with a revision after one and up to another, some at a time."""
         condition = f"{self._of_it}revision > ? and revision <= ?"
         return self._pull(table, condition, (*self._given, after, until), columns)
 
-    def rows_until(self, table: str, revision: int, organization: str) -> pa.Table:
-        """The versions of an organization up to a revision, as Arrow."""
-        pieces = [*self._pull(table, "organization = ? and revision <= ?", (organization, revision))]
-        return pa.concat_tables(pieces) if pieces else pulled_table(table, ())
+    def rows_until(
+        self, table: str, columns: Mapping[str, Kind], revision: int, organization: str
+    ) -> pa.Table:
+        """Some columns of the versions of an organization up to a revision, as Arrow."""
+        condition = "organization = ? and revision <= ?"
+        pieces = [*self._pull(table, condition, (organization, revision), columns)]
+        return pa.concat_tables(pieces) if pieces else arrow_table(columns, ())
 
     def position_at(self, instant: int) -> Position:
         """The last revision that was recorded by an instant, in microseconds."""
@@ -134,9 +141,17 @@ def _latest(found: Iterable[Rows]) -> Position:
     return max(positions, key=lambda one: one.revision, default=START)
 
 
-def _held(snapshot: DatabaseSnapshot, organization: str, position: Position) -> HeldRecords:
-    tables = {table: snapshot.rows_until(table, position.revision, organization) for table in PULLED}
-    return HeldRecords(tables, position)
+def _held(records: "SqliteRecords | PostgresRecords", organization: str, position: Position) -> HeldRecords:
+    def details(table: str) -> pa.Table:
+        with records.snapshot() as snapshot:
+            return snapshot.rows_until(table, DETAILED[table], position.revision, organization)
+
+    with records.snapshot() as snapshot:
+        tables = {
+            table: snapshot.rows_until(table, columns, position.revision, organization)
+            for table, columns in PULLED.items()
+        }
+    return HeldRecords(tables, position, details)
 
 
 class SqliteRecords:
@@ -175,8 +190,7 @@ class SqliteRecords:
             return snapshot.position_at(to_microseconds(as_of))
 
     def past(self, organization: str, position: Position) -> HeldRecords:
-        with self.snapshot() as snapshot:
-            return _held(snapshot, organization, position)
+        return _held(self, organization, position)
 
     def close(self) -> None:
         """Nothing is kept open between snapshots."""
@@ -260,8 +274,7 @@ class PostgresRecords:
             return snapshot.position_at(to_microseconds(as_of))
 
     def past(self, organization: str, position: Position) -> HeldRecords:
-        with self.snapshot() as snapshot:
-            return _held(snapshot, organization, position)
+        return _held(self, organization, position)
 
     def close(self) -> None:
         """Close what is kept: where one connection has broken, the others have."""

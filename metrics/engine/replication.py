@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from metrics.domain.settings import DEFAULT_SETTINGS, bound_for_links
-from metrics.engine.pulled_tables import PULLED, START, Position, RecordDatabase
+from metrics.engine.pulled_tables import DETAILS, PULLED, START, Position, RecordDatabase, RecordSnapshot
 from metrics.sql import read_sql
 
 _CHANGES = (
@@ -21,6 +21,7 @@ _CHANGES = (
 )
 # Of the tables whose versions are all kept, where.
 _KEPT = {"organization_settings": "settings_versions"}
+_DETAILS = {table: f"details_of_{table}" for table in DETAILS}
 # What of a deployment may change others.
 _TOUCHED = (
     "select id, organization, repository_key, service_key, deployable, deployment_node_id, commit_id, "
@@ -42,26 +43,45 @@ FACTS = (
 _AIDS = ("short_commits", "commit_names")
 
 
-def catch_up(store: duckdb.DuckDBPyConnection, records: RecordDatabase) -> None:
-    """Bring the store to the head of the record database, in one transaction.
+def catch_up(
+    store: duckdb.DuckDBPyConnection, records: RecordDatabase, *, with_details: bool = False
+) -> None:
+    """Bring the store to the head of the record database, in one transaction; its details as well if wanted.
 
     A store that has followed another history, of a database that was restored or replaced, begins anew.
     """
     with _transaction(store):
         with records.snapshot() as snapshot:
             position, head = position_of(store), snapshot.head()
-            if position == head:
-                return
-            starts_anew = not snapshot.holds(position)
-            if starts_anew:
-                for table in (*PULLED, *_KEPT.values(), *FACTS, *_AIDS):
-                    store.execute(f"delete from {table}")
-            for table in PULLED:
-                for rows in snapshot.rows(table, START.revision if starts_anew else position.revision):
-                    _take_in(store, table, rows)
-        _settle_facts(store)
-        store.execute("delete from replication")
-        store.execute("insert into replication values (?, ?)", [head.revision, head.record_id])
+            if position != head:
+                _pull(store, snapshot, position)
+            if with_details:
+                _pull_details(store, snapshot)
+        if position != head:
+            _settle_facts(store)
+            store.execute("delete from replication")
+            store.execute("insert into replication values (?, ?)", [head.revision, head.record_id])
+
+
+def _pull(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot, position: Position) -> None:
+    """Take in what is newer than a position; everything where the history has not passed through it."""
+    if not snapshot.holds(position):
+        position = START
+        for table in (*PULLED, *_KEPT.values(), *_DETAILS.values(), *FACTS, *_AIDS):
+            store.execute(f"delete from {table}")
+    for table in PULLED:
+        for rows in snapshot.rows(table, position.revision):
+            _take_in(store, table, rows)
+
+
+def _pull_details(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot) -> None:
+    """Take in the details that are newer than those at hand."""
+    for table, kept in _DETAILS.items():
+        ((known,),) = store.execute(f"select coalesce(max(revision), 0) from {kept}").fetchall()
+        for rows in snapshot.details(table, known):
+            with _incoming(store, rows):
+                store.execute(f"delete from {kept} where id in (select id from incoming)")
+                store.execute(f"insert into {kept} by name {read_sql('records', 'details')}")
 
 
 @contextlib.contextmanager
@@ -84,18 +104,30 @@ def position_of(store: duckdb.DuckDBPyConnection) -> Position:
 
 
 def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
-    """Replace what has newer versions, and note what that may change."""
+    """Take in versions, some at a time."""
     if not rows.num_rows:
         return
+    with _incoming(store, rows, _KEPT.get(table)):
+        _replace(store, table)
+
+
+@contextlib.contextmanager
+def _incoming(store: duckdb.DuckDBPyConnection, rows: pa.Table, kept: str | None = None) -> Iterator[None]:
+    """Of several versions of one record the newest, as `incoming`; all of them go where they are kept."""
     store.register("arrived", rows)
-    if table in _KEPT:
-        store.execute(f"insert into {_KEPT[table]} by name {read_sql('records', _KEPT[table])}")
-    # Of several versions of one record the newest counts.
+    if kept is not None:
+        store.execute(f"insert into {kept} by name {read_sql('records', kept)}")
     store.execute(
         "create or replace temp table incoming as "
         "select * from arrived where revision in (select max(revision) from arrived group by id)"
     )
     store.unregister("arrived")
+    yield
+    store.execute("drop table incoming")
+
+
+def _replace(store: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Put what has come in into the place of what it supersedes, and note what that may change."""
     store.execute(read_sql("changes", "organizations"), {"in_any_case": table == "organization_settings"})
     if "environment_key" in PULLED[table]:
         store.execute(read_sql("changes", f"environments_of_{table}"))
@@ -116,7 +148,6 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
             store.execute(read_sql("changes", "pushes"))
         case "organization_settings":
             store.execute("insert into changed_settings select organization from incoming")
-    store.execute("drop table incoming")
 
 
 def _note_deployments(store: duckdb.DuckDBPyConnection, condition: str) -> None:

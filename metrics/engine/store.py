@@ -25,12 +25,17 @@ _NAME_ALONE = "all"
 class Readable(Protocol):
     """What an organization's questions are answered from."""
 
-    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """What the act finds in the records as they are."""
+    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T], *, with_details: bool = False) -> T:
+        """What the act finds in the records as they are; with what views show beside what is measured."""
         ...
 
     def read_as_of(
-        self, organization: str, as_of: datetime, act: Callable[[duckdb.DuckDBPyConnection], T]
+        self,
+        organization: str,
+        as_of: datetime,
+        act: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        with_details: bool = False,
     ) -> T:
         """What the act finds in the records as they were at an instant."""
         ...
@@ -69,7 +74,7 @@ class Store:
         self._past: dict[object, Store] = {}
         self._past_lock = threading.Lock()
 
-    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    def read(self, act: Callable[[duckdb.DuckDBPyConnection], T], *, with_details: bool = False) -> T:
         """What the act finds in one state of the records, with all that were acknowledged before the call.
 
         Where the file is damaged meanwhile, it is made again and the act runs anew. Raises
@@ -77,7 +82,7 @@ class Store:
         """
         connection = self._connection
         try:
-            return self._attempt(act)
+            return self._attempt(act, with_details)
         except duckdb.Error as error:
             if not _tells_of_damage(error):
                 raise
@@ -86,14 +91,14 @@ class Store:
         except (duckdb.Error, OSError) as error:
             raise RecordsUnavailable(f"the store cannot be made again: {error}") from error
         try:
-            return self._attempt(act)
+            return self._attempt(act, with_details)
         except _DAMAGE as error:
             # Of a new file it is not the file that is wrong: a full disk, say.
             raise RecordsUnavailable(f"the store cannot be kept: {error}") from error
 
-    def _attempt(self, act: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    def _attempt(self, act: Callable[[duckdb.DuckDBPyConnection], T], with_details: bool) -> T:
         try:
-            with self.snapshot() as cursor:
+            with self.snapshot(with_details=with_details) as cursor:
                 return act(cursor)
         except duckdb.InterruptException as error:
             raise QuestionStopped("Nobody waits for the answer any more.") from error
@@ -101,10 +106,10 @@ class Store:
             raise QuestionStopped("The answer needs more memory than there is: ask for less.") from error
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def snapshot(self, *, with_details: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor on one state of the records, with every one that was acknowledged before the call."""
         with self._lock:
-            catch_up(self._connection, self._records)
+            catch_up(self._connection, self._records, with_details=with_details)
             cursor = self._place.cursor()
         asker = ASKER.get()
         with cursor, contextlib.nullcontext() if asker is None else asker.asking(cursor):
@@ -125,7 +130,12 @@ class Store:
                 self._connection = self._place.cursor()
 
     def read_as_of(
-        self, organization: str, as_of: datetime, act: Callable[[duckdb.DuckDBPyConnection], T]
+        self,
+        organization: str,
+        as_of: datetime,
+        act: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        with_details: bool = False,
     ) -> T:
         """What the act finds in what the organization had recorded by an instant.
 
@@ -133,7 +143,7 @@ class Store:
         """
         position = self._records.position_at(as_of)
         past = self._kept((organization, position), lambda: self._records.past(organization, position))
-        return past.read(act)
+        return past.read(act, with_details=with_details)
 
     def _kept(self, key: object, records: Callable[[], RecordDatabase]) -> "Store":
         """The store over other records than its own, made where it is not at hand."""

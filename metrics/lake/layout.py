@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from metrics.domain.errors import RecordsUnavailable
-from metrics.engine.pulled_tables import PULLED, Kind
+from metrics.engine.pulled_tables import DETAILS, PULLED, RECORDING, Kind
 
 T = TypeVar("T")
 _UNFINISHED = "_"
@@ -20,31 +20,13 @@ MANIFEST, PENDING = "manifest.json", "_pending.json"
 _NAME = re.compile(r"(\d+)-(\d+)\.parquet")
 # Beside what the metrics need, what people look for.
 _MORE: Mapping[str, Mapping[str, Kind]] = {
-    "repositories": {"repository_url": Kind.TEXT},
-    "deployments": {
-        "repository_url": Kind.TEXT,
-        "title": Kind.TEXT,
-        "url": Kind.TEXT,
-        "changelog": Kind.TEXT,
-        "is_forced": Kind.FLAG,
-        "commits_count": Kind.NUMBER,
-        "pull_request_number": Kind.NUMBER,
-        "member_id": Kind.TEXT,
-        "triggered_by": Kind.TEXT,
-    },
-    "incidents": {
-        "repository_url": Kind.TEXT,
-        "key": Kind.TEXT,
-        "title": Kind.TEXT,
-        "severity": Kind.TEXT,
-        "url": Kind.TEXT,
-    },
-    "pushes": {"repository_url": Kind.TEXT},
-    "organization_settings": {},
+    **DETAILS,
+    "repositories": {"repository_url": Kind.TEXT, **RECORDING},
+    "pushes": {"repository_url": Kind.TEXT, **RECORDING},
+    "organization_settings": RECORDING,
 }
-_RECORDING = {"created_at": Kind.NUMBER, "recorded_at": Kind.NUMBER, "recorded_by": Kind.TEXT}
 SELECTED: Mapping[str, Mapping[str, Kind]] = {
-    table: {**columns, **_MORE[table], **_RECORDING} for table, columns in PULLED.items()
+    table: {**columns, **_MORE[table]} for table, columns in PULLED.items()
 }
 """The tables, and of each the columns that are read for the lake."""
 

@@ -1,6 +1,6 @@
 """Reads an organization's records out of the lake, as they would be read out of the record database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import to_microseconds
-from metrics.engine.pulled_tables import PULLED, START, HeldRecords, Position
+from metrics.engine.pulled_tables import DETAILED, PULLED, START, HeldRecords, Kind, Position
 from metrics.lake.layout import SCHEMAS, SELECTED, Lake, Manifest
 
 _ROWS_AT_ONCE = 50_000
@@ -34,7 +34,13 @@ class LakeSnapshot:
         return self._lake.organizations()
 
     def rows(self, table: str, after: int) -> Iterator[pa.Table]:
-        return (as_pulled(table, self._name(), versions) for versions in self.versions(table, after))
+        return self._recorded(table, PULLED[table], after)
+
+    def details(self, table: str, after: int) -> Iterator[pa.Table]:
+        return self._recorded(table, DETAILED[table], after)
+
+    def _recorded(self, table: str, columns: Mapping[str, Kind], after: int) -> Iterator[pa.Table]:
+        return (as_recorded(columns, self._name(), versions) for versions in self.versions(table, after))
 
     def versions(self, table: str, after: int, until: int | None = None) -> Iterator[pa.Table]:
         """The versions with a revision after one and up to another, as they are stored, in their order."""
@@ -94,20 +100,16 @@ class LakeRecords:
             return Position(max(revisions), snapshot.head().record_id) if revisions else START
 
     def past(self, organization: str, position: Position) -> HeldRecords:
-        with self.of(organization).snapshot() as snapshot:
-            tables = {
-                table: pa.concat_tables(
-                    [
-                        as_pulled(table, organization, SCHEMAS[table].empty_table()),
-                        *(
-                            as_pulled(table, organization, versions)
-                            for versions in snapshot.versions(table, START.revision, position.revision)
-                        ),
-                    ]
+        def until_then(table: str, columns: Mapping[str, Kind]) -> pa.Table:
+            with self.of(organization).snapshot() as snapshot:
+                versions = snapshot.versions(table, START.revision, position.revision)
+                none = SCHEMAS[table].empty_table()
+                return pa.concat_tables(
+                    [as_recorded(columns, organization, piece) for piece in (none, *versions)]
                 )
-                for table in PULLED
-            }
-        return HeldRecords(tables, position)
+
+        tables = {table: until_then(table, columns) for table, columns in PULLED.items()}
+        return HeldRecords(tables, position, lambda table: until_then(table, DETAILED[table]))
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -125,10 +127,10 @@ def _last_by(versions: pa.Table, as_of: datetime) -> int | None:
     return last
 
 
-def as_pulled(table: str, organization: str, versions: pa.Table) -> pa.Table:
-    """Versions of an organization as they are stored, with the columns that a record database gives."""
+def as_recorded(wanted: Mapping[str, Kind], organization: str, versions: pa.Table) -> pa.Table:
+    """Versions of an organization as they are stored, with columns as a record database gives them."""
     count, columns = versions.num_rows, []
-    for name, kind in PULLED[table].items():
+    for name, kind in wanted.items():
         if name == "organization":
             column = pa.array([organization] * count, pa.string())
         elif name == "superseded_revision":
@@ -136,4 +138,4 @@ def as_pulled(table: str, organization: str, versions: pa.Table) -> pa.Table:
         else:
             column = versions[name].cast(kind.array([]).type)
         columns.append(column)
-    return pa.table(columns, names=list(PULLED[table]))
+    return pa.table(columns, names=list(wanted))

@@ -23,7 +23,7 @@ from metrics.domain.pushes import NewPush, PushFacts
 from metrics.domain.repositories import RepositoryIdentity
 from metrics.domain.settings import DEFAULT_SETTINGS, SettingsChange
 from metrics.domain.vocabulary import name_key
-from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, pulled_table
+from metrics.engine.pulled_tables import DETAILED, PULLED, HeldRecords, Kind, Position, arrow_table
 from metrics.library.rows import (
     DeploymentRow,
     DeploymentRows,
@@ -60,7 +60,8 @@ def read_records(
         named = [*found.errors[:_MOST_ERRORS_NAMED], *([f"and {more} more"] if more > 0 else [])]
         raise InvalidRecords("; ".join(named))
     tables = found.tables()
-    return HeldRecords(tables, Position(max(table.num_rows for table in tables.values()), "file"))
+    head = Position(max(table.num_rows for table in tables.values()), "file")
+    return HeldRecords(tables, head, found.details)
 
 
 class _Found:
@@ -118,36 +119,43 @@ class _Found:
         except ValueError as error:
             self.errors.append(f"row {number}: {error}")
 
+    def details(self, table: str) -> pa.Table:
+        """What a record database would give of a table beside that."""
+        found = self._deployments if table == "deployments" else self._incidents
+        return self._table(DETAILED[table], found.columns())
+
     def tables(self) -> Mapping[str, pa.Table]:
-        """What a record database would give."""
+        """What a record database would give of that which figures depend on."""
         repositories = [
             repository_columns(repository, row.service or "", row.team, row.aliases or ())
             for (repository, _), row in self._repositories.items()
         ]
         settings = [] if self._settings is None else [settings_row(self._settings)]
-        return {
-            "deployments": self._table("deployments", self._deployments.columns()),
-            "incidents": self._table("incidents", self._incidents.columns()),
-            "repositories": self._table("repositories", enumerate(repositories, start=1)),
-            "pushes": self._table("pushes", enumerate(map(_push_columns, self._pushes), start=1)),
-            "organization_settings": self._table("organization_settings", enumerate(settings, start=1)),
+        found = {
+            "deployments": self._deployments.columns(),
+            "incidents": self._incidents.columns(),
+            "repositories": enumerate(repositories, start=1),
+            "pushes": enumerate(map(_push_columns, self._pushes), start=1),
+            "organization_settings": enumerate(settings, start=1),
         }
+        return {table: self._table(PULLED[table], numbered) for table, numbered in found.items()}
 
-    def _table(self, name: str, numbered: Iterable[tuple[int, Row]]) -> pa.Table:
+    def _table(self, wanted: Mapping[str, Kind], numbered: Iterable[tuple[int, Row]]) -> pa.Table:
         rows = []
         for number, columns in numbered:
             version = {
                 "revision": number,
                 "superseded_revision": None,
                 "first_revision": number,
+                "created_at": None,
                 "recorded_at": None,
                 "recorded_by": None,
                 "organization": self._organization or "",
                 "id": columns.get("id") or f"row-{number}",
             }
             row = {**columns, **version}
-            rows.append([_stored(row[column]) for column in PULLED[name]])
-        return pulled_table(name, rows)
+            rows.append([_stored(row[column]) for column in wanted])
+        return arrow_table(wanted, rows)
 
 
 def _push_columns(push: PushFacts) -> Row:

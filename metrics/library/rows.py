@@ -168,6 +168,7 @@ class IncidentRows:
                     "id": record_id,
                     "labels": _json(facts.labels),
                     "repository_key": None if facts.repository is None else facts.repository.key,
+                    "repository_url": None if facts.repository is None else facts.repository.url,
                 },
             )
             for number, record_id, facts in self.records.values()

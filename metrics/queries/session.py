@@ -13,6 +13,7 @@ from metrics.definitions.base import MetricName, Part, Profile
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.instants import midnight
 from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, settings_from
+from metrics.engine.pulled_tables import DETAILS
 from metrics.engine.store import Readable, Store
 from metrics.queries import settings_impact
 from metrics.queries.execution import QueryExecution, executing, rows_of
@@ -191,7 +192,9 @@ class Session:
         Raises `ParameterError`, `RecordsUnavailable`.
         """
         return self._read(
-            parameters, lambda snapshot: snapshot.ask(self._question(snapshot, parameters), metrics)
+            parameters,
+            lambda snapshot: snapshot.ask(self._question(snapshot, parameters), metrics),
+            with_details=_choose_rows(metrics),
         )
 
     def explanation(
@@ -223,7 +226,7 @@ class Session:
             moved_by = [impact for impact in impacts if impact.row_before != explained.answer.row]
             return replace(explained, moved_by=moved_by)
 
-        return self._read(parameters, act)
+        return self._read(parameters, act, with_details=_choose_rows([metric]))
 
     def profiles(self, parameters: MetricParameters, metric: str) -> Sequence[Answer]:
         """One metric under the rules of each profile, in their order, from one state of the records.
@@ -239,7 +242,7 @@ class Session:
                 for answer in snapshot.ask(replace(question, profile=profile), [metric])
             ]
 
-        return self._read(parameters, act)
+        return self._read(parameters, act, with_details=_choose_rows([metric]))
 
     def newest_rows(
         self,
@@ -256,6 +259,7 @@ class Session:
             lambda snapshot: snapshot.newest_rows(
                 self._question(snapshot, parameters), metric, part, limit=limit, passed_over=passed_over
             ),
+            with_details=_choose_rows([metric]),
         )
 
     def outcomes(self, asked: Sequence[Finished]) -> Mapping[str, Outcome]:
@@ -342,15 +346,17 @@ class Session:
             tables = {name: snapshot.view(name, self.organization) for name in names}
             return Views(snapshot.revision(), tables)
 
-        return self._read(MetricParameters(), act)
+        return self._read(MetricParameters(), act, with_details=not DETAILS.keys().isdisjoint(names))
 
-    def _read(self, parameters: MetricParameters, act: Callable[[Snapshot], T]) -> T:
+    def _read(
+        self, parameters: MetricParameters, act: Callable[[Snapshot], T], *, with_details: bool = False
+    ) -> T:
         """Run the act on the records as they are, or were at the instant that the parameters name."""
         read = lambda cursor: act(Snapshot(cursor))  # noqa: E731
         known_at = parameters.known_at()
         if known_at is None:
-            return self.store.read(read)
-        return self.store.read_as_of(self.organization, known_at, read)
+            return self.store.read(read, with_details=with_details)
+        return self.store.read_as_of(self.organization, known_at, read, with_details=with_details)
 
     def _now(self) -> datetime:
         return self.asked_at or datetime.now(UTC)
@@ -377,3 +383,8 @@ class Session:
             question = replace(question, from_at=answer.question.from_at)
         (before,) = snapshot.ask(question, [answer.metric], supposing=change.moves_facts)
         return SettingImpact(change, before.row)
+
+
+def _choose_rows(metrics: Iterable[str]) -> bool:
+    """Whether one of the metrics chooses its rows out of views."""
+    return any(CATALOG[name].selection is not None for name in metrics)

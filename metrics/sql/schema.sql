@@ -54,6 +54,37 @@ create table incidents (
     labels map(varchar, varchar) not null
 );
 
+-- What views show beside that, pulled when one of them is asked for: no figure depends on it.
+create table details_of_deployments (
+    id varchar not null,
+    revision bigint not null,
+    repository_url varchar not null,
+    title varchar,
+    url varchar,
+    changelog varchar,
+    is_forced boolean,
+    commits_count bigint,
+    pull_request_number bigint,
+    member_id varchar,
+    triggered_by varchar,
+    created_at timestamptz,
+    recorded_at timestamptz,
+    recorded_by varchar
+);
+
+create table details_of_incidents (
+    id varchar not null,
+    revision bigint not null,
+    repository_url varchar,
+    key varchar,
+    title varchar,
+    severity varchar,
+    url varchar,
+    created_at timestamptz,
+    recorded_at timestamptz,
+    recorded_by varchar
+);
+
 create table repositories (
     id varchar not null,
     organization varchar not null,
