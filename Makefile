@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 REQUIREMENTS := pyproject.toml constraints.txt
 # Clients of other systems that are written in JavaScript, for the tests; without npm those are skipped.
 JAVASCRIPT := tests/javascript
-# One in Python wants other versions of what the service needs: it has an environment of its own.
+# What wants other versions of what the service needs has an environment of its own: a client, an object store.
 APART := tests/apart
 PACKAGES := $(APART)/.venv/.installed $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
 
