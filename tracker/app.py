@@ -122,7 +122,9 @@ def create_app(settings: Settings, worker: Worker | None = None) -> Litestar:
         Recorder(engine),
         authenticator,
         stores=OrganizationStores(
-            follow(settings.record_database_url), settings.stores_dir, memory=settings.store_memory
+            follow(settings.record_database_url, settings.replica_database_url),
+            settings.stores_dir,
+            memory=settings.store_memory,
         ),
         address=f"http://{settings.host}:{settings.port}",
         error_page=problem_page,

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="Record database. Default: the SQLite file tracker.db in the data folder."
     )
+    replica_url: SecretStr | None = Field(
+        None, description="PostgreSQL replica of it, which figures are pulled from as far as it has come."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(
@@ -152,6 +155,10 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return f"sqlite:///{self.data_dir / 'tracker.db'}"
         return self.database_url.get_secret_value()
+
+    @property
+    def replica_database_url(self) -> str | None:
+        return None if self.replica_url is None else self.replica_url.get_secret_value()
 
     @property
     def key_ring_file(self) -> Path:

@@ -5,8 +5,9 @@ of the first, and acknowledged commits are lost.
 """
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from copy import copy
 from datetime import datetime
 from pathlib import Path
@@ -32,14 +33,18 @@ from metrics.engine.pulled_tables import (
 )
 
 
-def follow(url: str) -> "SqliteRecords | PostgresRecords":
-    """The record database at `postgresql://user:password@host/name`, `sqlite:///file`, or in a file."""
+def follow(url: str, replica: str | None = None) -> "DatabaseRecords":
+    """The record database at `postgresql://user:password@host/name`, `sqlite:///file`, or in a file.
+
+    `replica` is a server's that holds the same, of which it is read as far as that has come.
+    """
     scheme, separator, rest = url.partition("://")
     if not separator:
         return SqliteRecords(Path(url))
-    if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        return PostgresRecords(f"postgresql://{rest}")
-    return SqliteRecords(Path(rest.removeprefix("/")))
+    if scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        return SqliteRecords(Path(rest.removeprefix("/")))
+    primary = PostgresRecords(f"postgresql://{rest}")
+    return primary if replica is None else ReplicatedRecords(primary, follow(replica))
 
 
 Run = Callable[[str, Sequence[object]], Rows]
@@ -141,20 +146,42 @@ def _latest(found: Iterable[Rows]) -> Position:
     return max(positions, key=lambda one: one.revision, default=START)
 
 
-def _held(records: "SqliteRecords | PostgresRecords", organization: str, position: Position) -> HeldRecords:
-    def details(table: str) -> pa.Table:
-        with records.snapshot() as snapshot:
-            return snapshot.rows_until(table, DETAILED[table], position.revision, organization)
+class DatabaseRecords(ABC):
+    """A record database, or what it has of one organization."""
 
-    with records.snapshot() as snapshot:
-        tables = {
-            table: snapshot.rows_until(table, columns, position.revision, organization)
-            for table, columns in PULLED.items()
-        }
-    return HeldRecords(tables, position, details)
+    @abstractmethod
+    def of(self, organization: str) -> "DatabaseRecords":
+        """Those of one of the organizations alone."""
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[DatabaseSnapshot]:
+        """One read transaction. Raises `RecordsUnavailable`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is kept open between snapshots."""
+
+    def position_at(self, as_of: datetime) -> Position:
+        """The last revision that was recorded by an instant. Raises `RecordsUnavailable`."""
+        with self.snapshot() as snapshot:
+            return snapshot.position_at(to_microseconds(as_of))
+
+    def past(self, organization: str, position: Position) -> HeldRecords:
+        """What an organization had recorded at a position. Raises `RecordsUnavailable`."""
+
+        def details(table: str) -> pa.Table:
+            with self.snapshot() as snapshot:
+                return snapshot.rows_until(table, DETAILED[table], position.revision, organization)
+
+        with self.snapshot() as snapshot:
+            tables = {
+                table: snapshot.rows_until(table, columns, position.revision, organization)
+                for table, columns in PULLED.items()
+            }
+        return HeldRecords(tables, position, details)
 
 
-class SqliteRecords:
+class SqliteRecords(DatabaseRecords):
     """The record database in a SQLite file, or what it has of one organization."""
 
     def __init__(self, file: Path) -> None:
@@ -184,13 +211,6 @@ class SqliteRecords:
                 )
         except (sqlite3.Error, FileGone) as error:
             raise RecordsUnavailable(str(error)) from error
-
-    def position_at(self, as_of: datetime) -> Position:
-        with self.snapshot() as snapshot:
-            return snapshot.position_at(to_microseconds(as_of))
-
-    def past(self, organization: str, position: Position) -> HeldRecords:
-        return _held(self, organization, position)
 
     def close(self) -> None:
         """Nothing is kept open between snapshots."""
@@ -226,7 +246,7 @@ def _close_all(kept: LifoQueue[psycopg.Connection]) -> None:
             kept.get_nowait().close()
 
 
-class PostgresRecords:
+class PostgresRecords(DatabaseRecords):
     """The record database on a PostgreSQL server, or what it has of one organization.
 
     Over connections that are kept for whoever is next, and made again when they break.
@@ -269,13 +289,6 @@ class PostgresRecords:
             self.close()
             raise RecordsUnavailable(str(error)) from error
 
-    def position_at(self, as_of: datetime) -> Position:
-        with self.snapshot() as snapshot:
-            return snapshot.position_at(to_microseconds(as_of))
-
-    def past(self, organization: str, position: Position) -> HeldRecords:
-        return _held(self, organization, position)
-
     def close(self) -> None:
         """Close what is kept: where one connection has broken, the others have."""
         self._idle.close()
@@ -298,3 +311,35 @@ class PostgresRecords:
 
 
 _MOST_IDLE = 4
+
+
+class ReplicatedRecords(DatabaseRecords):
+    """The records of a primary server, read of a replica: the primary is left to those who write."""
+
+    def __init__(self, primary: DatabaseRecords, replica: DatabaseRecords) -> None:
+        self._primary, self._replica = primary, replica
+
+    def of(self, organization: str) -> "ReplicatedRecords":
+        return ReplicatedRecords(self._primary.of(organization), self._replica.of(organization))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DatabaseSnapshot]:
+        """Of the replica where it has all that the primary has at this moment, else of the primary."""
+        with self._primary.snapshot() as snapshot:
+            head = snapshot.head()
+        with ExitStack() as held:
+            replica = self._as_far_as(head, held)
+            yield replica or held.enter_context(self._primary.snapshot())
+
+    def _as_far_as(self, head: Position, held: ExitStack) -> DatabaseSnapshot | None:
+        """A snapshot of the replica; None where it has not come so far, or is away."""
+        with suppress(RecordsUnavailable), ExitStack() as attempt:
+            snapshot = attempt.enter_context(self._replica.snapshot())
+            if snapshot.holds(head):
+                held.enter_context(attempt.pop_all())
+                return snapshot
+        return None
+
+    def close(self) -> None:
+        self._primary.close()
+        self._replica.close()

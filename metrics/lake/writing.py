@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metrics.engine.pulled_tables import START, Position
-from metrics.engine.record_databases import PostgresRecords, SqliteRecords
+from metrics.engine.record_databases import DatabaseRecords
 from metrics.lake.layout import (
     MANIFEST,
     PENDING,
@@ -24,7 +24,6 @@ from metrics.lake.layout import (
     widest,
 )
 
-Followed = SqliteRecords | PostgresRecords
 _MOST_FILES = 8
 """More files of a month are made one."""
 _COMPRESSION = "zstd"
@@ -43,7 +42,7 @@ class Synced:
     touched: set[str] = field(default_factory=set)
 
 
-def sync(records: Followed, lake: Lake, go_on: Callable[[], None] = lambda: None) -> Synced:
+def sync(records: DatabaseRecords, lake: Lake, go_on: Callable[[], None] = lambda: None) -> Synced:
     """Write what is recorded since the last sync, and go on with one that was cut off.
 
     `go_on` is called again and again, before what comes next is written: to renew a lock, or to stop it.
@@ -69,7 +68,7 @@ def sync(records: Followed, lake: Lake, go_on: Callable[[], None] = lambda: None
     return done
 
 
-def _begun(records: Followed, lake: Lake) -> Manifest:
+def _begun(records: DatabaseRecords, lake: Lake) -> Manifest:
     """The lake's manifest; an empty one, of a lake that is empty, where this is none of its history."""
     manifest = lake.manifest()
     if manifest is None or not _holds(records, manifest):
@@ -87,12 +86,12 @@ def _begun(records: Followed, lake: Lake) -> Manifest:
     return manifest
 
 
-def _holds(records: Followed, said: Manifest | Pending) -> bool:
+def _holds(records: DatabaseRecords, said: Manifest | Pending) -> bool:
     with records.snapshot() as snapshot:
         return snapshot.holds(Position(said.revision, said.record_id))
 
 
-def _next(records: Followed, lake: Lake, manifest: Manifest) -> Pending | None:
+def _next(records: DatabaseRecords, lake: Lake, manifest: Manifest) -> Pending | None:
     """The sync that was cut off, else one to where the records end now; None where the lake is there."""
     pending = lake.pending()
     if pending is not None and pending.revision > manifest.revision:
@@ -104,7 +103,9 @@ def _next(records: Followed, lake: Lake, manifest: Manifest) -> Pending | None:
     return Pending(head.revision, head.record_id, "")
 
 
-def _write_until(records: Followed, lake: Lake, manifest: Manifest, pending: Pending, done: Synced) -> None:
+def _write_until(
+    records: DatabaseRecords, lake: Lake, manifest: Manifest, pending: Pending, done: Synced
+) -> None:
     # From here on there may be something to remove.
     lake.write(PENDING, pending)
     with records.snapshot() as snapshot:

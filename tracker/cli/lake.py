@@ -38,7 +38,9 @@ def sync(target: str) -> None:
     engine = migrated_database(settings)
     place = Lake.at(target)
     with _Alone(engine, place) as alone:
-        done = sync_lake(follow(settings.record_database_url), place, alone.renew)
+        done = sync_lake(
+            follow(settings.record_database_url, settings.replica_database_url), place, alone.renew
+        )
     if done.began_anew and done.versions:
         click.echo(f"A new lake at {target}.")
     click.echo(

@@ -180,7 +180,9 @@ def _session(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metr
         with engine.connect() as connection:
             require_organization(connection, organization)
         engine.dispose()
-        with OrganizationStores(follow(settings.record_database_url), settings.stores_dir) as stores:
+        with OrganizationStores(
+            follow(settings.record_database_url, settings.replica_database_url), settings.stores_dir
+        ) as stores:
             yield parameters, Session(stores.of(organization), organization)
 
 

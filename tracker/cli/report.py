@@ -104,7 +104,7 @@ def _render(
         CLI_SUBJECT,
         (datetime.now(UTC) + timedelta(hours=1)).timestamp(),
     )
-    with OrganizationStores(follow(settings.record_database_url)) as stores:
+    with OrganizationStores(follow(settings.record_database_url, settings.replica_database_url)) as stores:
         service = Service(
             settings,
             engine,

@@ -88,7 +88,7 @@ def serve_by_workers(settings: Settings, migrates: bool) -> None:
     from tracker.cli.workers import run_workers
     from tracker.web.server import listening_socket
 
-    if make_url(settings.record_database_url).get_backend_name() != "postgresql":
+    if not _is_on_a_server(settings.record_database_url):
         raise CommandFailed("several workers need PostgreSQL: a SQLite file has one writer at a time")
     with listening_socket(settings.host, settings.port) as listening:
         url = f"http://{settings.host}:{listening.getsockname()[1]}"
@@ -98,8 +98,15 @@ def serve_by_workers(settings: Settings, migrates: bool) -> None:
     click.echo(_STOPPED)
 
 
+def _is_on_a_server(url: str) -> bool:
+    return make_url(url).get_backend_name() == "postgresql"
+
+
 def _prepare(settings: Settings, migrates: bool) -> Callable[[str], None]:
     """Make the database ready; return what tells its address to whoever has started the service."""
+    replica = settings.replica_database_url
+    if replica and not (_is_on_a_server(settings.record_database_url) and _is_on_a_server(replica)):
+        raise CommandFailed("TRACKER_REPLICA_URL must name a PostgreSQL server that follows the database's")
     engine = open_database(settings)
     if migrates:
         migrate_schema(engine)
