@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from tracker.incidents.service import delete_incident
 from tracker.records.ledger import Author
 
 
+@pytest.mark.on_each_database
 @ROUNDS
 @given(
     made=st.lists(changes, min_size=6, max_size=30),

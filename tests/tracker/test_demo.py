@@ -30,7 +30,7 @@ def test_a_later_year_goes_on_where_an_earlier_one_ended() -> None:
 
 
 def test_what_is_under_way_at_the_end_is_not_over() -> None:
-    moments = (NOW.replace(hour=9) + timedelta(minutes=7 * step) for step in range(60))
+    moments = (NOW.replace(hour=9) + timedelta(minutes=7 * step) for step in range(0, 60, 6))
     open_deployments = [
         one for until in moments for one in year(until=until)[-1].deployments if "finished_at" not in one
     ]
