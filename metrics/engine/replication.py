@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metrics.domain.settings import DEFAULT_SETTINGS, bound_for_links
 from metrics.engine.pulled_tables import DETAILS, PULLED, START, Position, RecordDatabase, RecordSnapshot
@@ -26,6 +27,9 @@ _DETAILS = {table: f"details_of_{table}" for table in DETAILS}
 _TOUCHED = (
     "select id, organization, repository_key, service_key, deployable, deployment_node_id, commit_id, "
     "remediates, commits from deployments"
+)
+_NAMES_SHORT = (
+    "list_bool_or(list_transform(named_commits(commit_id, remediates, commits), lambda sha: is_short(sha)))"
 )
 _OF_CHANGED = "deployable in (select deployable from changed_deployables)"
 # In the order in which they build on each other.
@@ -79,7 +83,7 @@ def _pull_details(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot) ->
     for table, kept in _DETAILS.items():
         ((known,),) = store.execute(f"select coalesce(max(revision), 0) from {kept}").fetchall()
         for rows in snapshot.details(table, known):
-            with _incoming(store, rows):
+            with _registered(store, "incoming", _newest(rows)):
                 store.execute(f"delete from {kept} where id in (select id from incoming)")
                 store.execute(f"insert into {kept} by name {read_sql('records', 'details')}")
 
@@ -107,31 +111,36 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     """Take in versions, some at a time."""
     if not rows.num_rows:
         return
-    with _incoming(store, rows, _KEPT.get(table)):
-        _replace(store, table)
+    if table in _KEPT:
+        with _registered(store, "arrived", rows):
+            store.execute(f"insert into {_KEPT[table]} by name {read_sql('records', _KEPT[table])}")
+    newest = _newest(rows)
+    with _registered(store, "incoming", newest):
+        _replace(store, table, newest)
+
+
+def _newest(rows: pa.Table) -> pa.Table:
+    """Of several versions of one record the newest."""
+    newest = rows.group_by("id").aggregate([("revision", "max")])["revision_max"]
+    if len(newest) == rows.num_rows:
+        return rows
+    return rows.filter(pc.is_in(rows["revision"], value_set=newest.combine_chunks()))
 
 
 @contextlib.contextmanager
-def _incoming(store: duckdb.DuckDBPyConnection, rows: pa.Table, kept: str | None = None) -> Iterator[None]:
-    """Of several versions of one record the newest, as `incoming`; all of them go where they are kept."""
-    store.register("arrived", rows)
-    if kept is not None:
-        store.execute(f"insert into {kept} by name {read_sql('records', kept)}")
-    store.execute(
-        "create or replace temp table incoming as "
-        "select * from arrived where revision in (select max(revision) from arrived group by id)"
-    )
-    store.unregister("arrived")
+def _registered(store: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
+    """Rows that statements read by a name."""
+    store.register(name, rows)
     yield
-    store.execute("drop table incoming")
+    store.unregister(name)
 
 
-def _replace(store: duckdb.DuckDBPyConnection, table: str) -> None:
+def _replace(store: duckdb.DuckDBPyConnection, table: str, incoming: pa.Table) -> None:
     """Put what has come in into the place of what it supersedes, and note what that may change."""
     store.execute(read_sql("changes", "organizations"), {"in_any_case": table == "organization_settings"})
     if "environment_key" in PULLED[table]:
         store.execute(read_sql("changes", f"environments_of_{table}"))
-    if _any(store, "incoming where revision <> first_revision"):
+    if pc.any(pc.not_equal(incoming["revision"], incoming["first_revision"])).as_py():
         if table == "deployments":
             _note_deployments(store, "id in (select id from incoming)")
         store.execute(f"delete from {table} where id in (select id from incoming)")
@@ -154,6 +163,9 @@ def _note_deployments(store: duckdb.DuckDBPyConnection, condition: str) -> None:
     """Note what some of the deployments may change."""
     store.execute(f"create or replace temp table touched as {_TOUCHED} where {condition}")
     store.execute(read_sql("changes", "deployments"))
+    # Most repositories know whole commit ids alone.
+    if _any(store, "short_commits") or _any(store, f"touched where {_NAMES_SHORT}"):
+        store.execute(read_sql("changes", "short_commits_of_deployments"))
 
 
 def _follow_aliases(store: duckdb.DuckDBPyConnection) -> None:
@@ -177,7 +189,8 @@ def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
         )
         _work_out(store, "settings", changed, bound_for_links(DEFAULT_SETTINGS))
         store.execute(read_sql("changes", "settings"))
-    store.execute(read_sql("changes", "short_commits"))
+    if _any(store, "short_commits") or _any(store, "incidents where is_short(commit_id)"):
+        store.execute(read_sql("changes", "short_commits"))
     if _any(store, "changed_shorts"):
         _work_out(
             store,
@@ -185,19 +198,25 @@ def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
             "(organization, repository_key, short) in "
             "(select organization, repository_key, short from changed_shorts)",
         )
-    _work_out(store, "finished_deployments", _OF_CHANGED)
+    is_long = _number_of(store, f"finished_deployments where {_OF_CHANGED}") >= _MANY_ROWS
+    _work_out(store, "finished_deployments", _OF_CHANGED, is_long=is_long)
     # Most organizations tell what their deployments carry.
     if _any(store, "pushes"):
-        _work_out(store, "derived_commits", _OF_CHANGED)
+        _work_out(store, "derived_commits", _OF_CHANGED, is_long=is_long)
         store.execute(read_sql("changes", "derived_commits"))
-    _work_out(store, "carried_commits", _OF_CHANGED)
+    if _concerns(store, "carried_commits", "carries_commits"):
+        _work_out(store, "carried_commits", _OF_CHANGED, is_long=is_long)
     # The last of them may have gone just now.
     if _any(store, "incidents") or _any(store, "changed_incidents"):
         store.execute(read_sql("changes", "incidents"))
     if _any(store, "changed_incidents"):
+        store.execute(read_sql("changes", "linked_deployments"))
         _work_out(store, "incident_links", "incident_id in (select incident_id from changed_incidents)")
-    store.execute(read_sql("changes", "remediations"))
-    _work_out(store, "remediations", _OF_CHANGED)
+        store.execute(read_sql("changes", "linked_deployments"))
+    if _any(store, "finished_deployments where remediates is not null"):
+        store.execute(read_sql("changes", "remediations"))
+    if _concerns(store, "remediations", "is_hotfix or is_fix or is_rollback or remediates is not null"):
+        _work_out(store, "remediations", _OF_CHANGED, is_long=is_long)
     for table in _CHANGES:
         store.execute(f"delete from {table}")
 
@@ -207,13 +226,28 @@ def _any(store: duckdb.DuckDBPyConnection, rows: str) -> bool:
     return bool(store.execute(f"select 1 from {rows} limit 1").fetchall())
 
 
+def _concerns(store: duckdb.DuckDBPyConnection, fact: str, which: str) -> bool:
+    """Whether a fact has rows of the streams that changed, or is to have some, of such deployments."""
+    is_to_have = _any(store, f"finished_deployments where ({which}) and {_OF_CHANGED}")
+    return is_to_have or _any(store, f"{fact} where {_OF_CHANGED}")
+
+
+def _number_of(store: duckdb.DuckDBPyConnection, rows: str) -> int:
+    ((count,),) = store.execute(f"select count(*) from {rows}").fetchall()
+    return int(count)
+
+
 def _work_out(
-    store: duckdb.DuckDBPyConnection, fact: str, changed: str, bound: Mapping[str, Any] | None = None
+    store: duckdb.DuckDBPyConnection,
+    fact: str,
+    changed: str,
+    bound: Mapping[str, Any] | None = None,
+    *,
+    is_long: bool = False,
 ) -> None:
-    """Put what a fact is now in the place of its rows that may have changed."""
+    """Put what a fact is now in the place of its rows that may have changed; of many, of those that have."""
     anew = f"by name {read_sql('facts', fact)}"
-    ((count,),) = store.execute(f"select count(*) from {fact} where {changed}").fetchall()
-    if count < _MANY_ROWS:
+    if not is_long:
         store.execute(f"delete from {fact} where {changed}")
         store.execute(f"insert into {fact} {anew}", bound)
         return

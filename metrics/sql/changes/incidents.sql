@@ -1,5 +1,4 @@
 -- Incidents whose deployment may be another one now: of a repository that changed, or naming what changed.
--- Where they were linked, remediations may repair something else.
 insert into changed_incidents
 select incidents.id from incidents
 semi join changed_names on
@@ -23,9 +22,3 @@ semi join changed_names on
     changed_names.organization = incidents.organization
     and changed_names.name = incidents.deployment
 where incidents.id not in (select incident_id from changed_incidents);
-
-insert into changed_deployables
-select distinct finished_deployments.deployable
-from incident_links
-join finished_deployments on finished_deployments.id = incident_links.deployment_id
-where incident_links.incident_id in (select incident_id from changed_incidents);

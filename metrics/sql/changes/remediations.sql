@@ -1,11 +1,4 @@
--- Streams whose remediations may repair something else: incidents are linked to them now, or one of their
--- deployments names what changed.
-insert into changed_deployables
-select distinct finished_deployments.deployable
-from incident_links
-join finished_deployments on finished_deployments.id = incident_links.deployment_id
-where incident_links.incident_id in (select incident_id from changed_incidents);
-
+-- Streams whose remediations may repair something else: one of their deployments names what changed.
 insert into changed_deployables
 select distinct finished_deployments.deployable
 from finished_deployments
