@@ -4,6 +4,7 @@ Python takes seconds to import what the service is made of, and a run of the tes
 What the forked process runs is what the command runs; only `tests.server.started` decides who is forked.
 """
 
+import atexit
 import ctypes
 import functools
 import json
@@ -11,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -119,8 +121,26 @@ def _carry_out(order: dict[str, Any]) -> NoReturn:
     sys.stdout = open(1, "w", buffering=1 if at_once else -1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     main = import_module("tracker.cli.main").main
-    main()
-    sys.exit()
+    try:
+        main()
+    except SystemExit as ending:
+        _end(ending.code)
+    _end(0)
+
+
+def _end(code: object) -> NoReturn:
+    """End as any process does, but for taking apart all that was imported: where it was forked, that takes a second."""
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # As Python has it where nobody reads any more.
+        os._exit(120)
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
