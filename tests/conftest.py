@@ -233,6 +233,19 @@ def book(database_url: str, tmp_path: Path) -> Iterator[Book]:
     opened.close()
 
 
+_OF_EACH_DATABASE = ("database_url", "shared_book", "server")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked `on_one_database` takes SQLite of the fixtures that give each kind."""
+    if metafunc.definition.get_closest_marker("on_one_database"):
+        for fixture in _OF_EACH_DATABASE:
+            if fixture in metafunc.fixturenames:
+                alone = pytest.mark.parametrize(fixture, ["sqlite"], indirect=True)
+                metafunc.definition.add_marker(alone)
+
+
 @pytest.fixture
 def forgetting() -> Iterator[None]:
     """Metrics that a test registers are forgotten after it."""

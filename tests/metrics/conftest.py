@@ -2,7 +2,7 @@
 
 import pytest
 
-# The tests of these modules run on each kind of database; those of the others on SQLite, unless they are marked.
+# The tests of these modules run on each kind of database; those of the others on one, unless they are marked.
 ON_EACH_DATABASE = (
     "test_as_of",
     "test_details",
@@ -13,15 +13,10 @@ ON_EACH_DATABASE = (
     "test_organization_stores",
     "test_store",
 )
-_SCOPES = {"database_url": "function", "shared_book": "module"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let the fixtures that give a database give the one."""
     module = metafunc.module.__name__.rpartition(".")[2]
-    if module in ON_EACH_DATABASE or metafunc.definition.get_closest_marker("on_each_database"):
-        return
-    for fixture in _SCOPES.keys() & set(metafunc.fixturenames):
-        alone = pytest.mark.parametrize(fixture, ["sqlite"], indirect=True, scope=_SCOPES[fixture])
-        metafunc.definition.add_marker(alone)
+    if module not in ON_EACH_DATABASE and not metafunc.definition.get_closest_marker("on_each_database"):
+        metafunc.definition.add_marker("on_one_database")

@@ -23,6 +23,8 @@ from tracker.records.engine import connect
 from tracker.records.migrations import migrate
 from tracker.settings import Settings
 
+pytestmark = pytest.mark.on_one_database
+
 DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
 WORKSPACE, JOB, QOVERY = "/api/workspaces/{workspace_id}", "/api/jobs/{job_id}", "/job/{job_id}"
 WEBHOOK, DELIVERY = "/api/v1/webhooks/{webhook_id}", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}"

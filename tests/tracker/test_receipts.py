@@ -14,6 +14,8 @@ import pytest
 from metrics.definitions.base import MetricName
 from tests.server import Server, as_recorded, deployment
 
+pytestmark = pytest.mark.on_one_database
+
 DEPLOYMENTS, INCIDENTS = "/api/v1/deployments", "/api/v1/incidents"
 
 

@@ -17,6 +17,8 @@ from metrics.library.frames import Library
 from tests.server import Server
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.on_one_database
+
 SHOP = "https://github.com/acme/shop"
 MARCH = {"from_": "2026-03-01", "to": "2026-04-01"}
 ASKED: list[dict[str, Any]] = [

@@ -33,6 +33,8 @@ from tests.issuer import (
 from tests.server import Server
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.on_one_database
+
 TRUSTS, DEPLOYMENTS, INCIDENTS = "/api/v1/trusts", "/api/v1/deployments", "/api/v1/incidents"
 PUBLIC_URL = "https://tracker.example/dora"
 KEY, ANOTHER = Key("key-1"), Key("key-1")

@@ -11,6 +11,7 @@ from click import get_current_context
 from sqlalchemy import Connection, Engine, make_url, select
 
 from metrics.domain.vocabulary import meant_instead
+from tracker.auth.tables import TOKENS
 from tracker.auth.tokens import ORGANIZATION_SLUG
 from tracker.records.engine import connect
 from tracker.records.migrations import require_workable
@@ -57,8 +58,9 @@ def check_organization(_: click.Context, __: click.Parameter, slug: str) -> str:
 
 def require_organization(connection: Connection, slug: str) -> None:
     """Raises `CommandFailed`, with the nearest one that is known, where nothing is of the organization."""
-    for table, column in ((ORGANIZATIONS, ORGANIZATIONS.c.slug), (DEPLOYMENTS, DEPLOYMENTS.c.organization)):
-        if connection.execute(select(column).select_from(table).where(column == slug).limit(1)).first():
+    # A token that was used is of one, whatever has been recorded.
+    for column in (ORGANIZATIONS.c.slug, DEPLOYMENTS.c.organization, TOKENS.c.organization):
+        if connection.execute(select(column).where(column == slug).limit(1)).first():
             return
     known = connection.scalars(select(ORGANIZATIONS.c.slug).limit(_MOST_SUGGESTED_FROM)).all()
     nearest = meant_instead(slug, known)

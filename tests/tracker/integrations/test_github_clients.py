@@ -20,6 +20,8 @@ from tests.answering import Answer, Answering, Asked, hand_on
 from tests.node import require_package, run_script
 from tests.server import Server
 
+pytestmark = pytest.mark.on_one_database
+
 ENTERPRISE = "/api/v3"
 
 

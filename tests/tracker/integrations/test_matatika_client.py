@@ -9,6 +9,8 @@ import pytest
 from tests.apart_environment import FOLDER, run_apart
 from tests.server import Server
 
+pytestmark = pytest.mark.on_one_database
+
 NONE = "00000000-0000-0000-0000-000000000000"
 Answer = dict[str, object]
 

@@ -11,6 +11,8 @@ from tests.server import Server, deployment
 from tests.tracker.pages.conftest import form_key, monday, text_of
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.on_one_database
+
 Make = Callable[..., httpx.Client]
 
 

@@ -20,6 +20,8 @@ from tracker.auth.tokens import Scope, mint
 from tracker.cli.login_link import new_login_code
 from tracker.settings import Settings
 
+pytestmark = pytest.mark.on_one_database
+
 Make = Callable[..., httpx.Client]
 
 
