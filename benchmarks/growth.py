@@ -9,16 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import msgspec
 from sqlalchemy import Connection, func, select, text
 
 from benchmarks.results import Results
-from metrics.definitions.base import MetricName
+from metrics.definitions.base import MetricName, Part
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
@@ -26,7 +25,7 @@ from metrics.engine.organizations import OrganizationStores
 from metrics.engine.pulled_tables import PULLED
 from metrics.engine.record_databases import follow
 from metrics.queries.parameters import MetricParameters
-from metrics.queries.session import Snapshot
+from metrics.queries.session import Session
 from tracker.deployments.service import record_deployments
 from tracker.incidents.service import report_incident
 from tracker.records.engine import connect
@@ -36,13 +35,19 @@ from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, NUMBERED, REPOSITORIES
 
 SIZES = tuple(map(int, os.environ.get("BENCH_SIZES", "10000,100000,1000000").split(",")))
-ORGANIZATIONS, REPOSITORIES_EACH = 20, 10
+ORGANIZATIONS, REPOSITORIES_EACH = 20, 200
 DAYS = 3 * 365
 CHUNK = 10_000
 REPEATS = 7
 LAST = datetime(2026, 11, 1, tzinfo=UTC)
 WINDOW = {"from": "2026-08-01", "to": "2026-11-01", "tz": "Europe/Berlin"}
 ASKED = "org-0"
+_RATE = MetricName.CHANGE_FAILURE_RATE
+_ALL_FIVE: Mapping[str, Mapping[str, object]] = {
+    "all five": {},
+    "… by week, compared": {"interval": "week", "compare": True},
+    "… by 200 repositories": {"group_by": "repository"},
+}
 # The rows of the window, counted by week: what no answer can be faster than.
 BARE_COUNT = """
 select epoch_us(date_trunc('week', finished_at)) as week, count(*) as deployments
@@ -109,10 +114,30 @@ class _Grown:
         for name in MetricName:
             found[name] = _milliseconds(self._asking(name))
         counted = statistics.median(self._counting())
-        summary = statistics.median(self._asking(*MetricName))
-        found["all five"] = f"{summary * 1e3:,.0f} ms"
-        found["… beside a bare count by week"] = f"{summary / counted:.0f} x {counted * 1e3:.1f} ms"
+        bare = f"x {counted * 1e3:.1f} ms"
+        for what, parameters in _ALL_FIVE.items():
+            took = statistics.median(self._asking(*MetricName, **parameters))
+            found[what] = f"{took * 1e3:,.0f} ms, {took / counted:.0f} {bare}"
+        plain = statistics.median(self._asking(_RATE))
+        for what, ask in self._others().items():
+            ask()
+            took = statistics.median(_timed(ask) for _ in range(REPEATS))
+            found[what] = f"{took * 1e3:,.0f} ms, {took / plain:.1f} x a metric"
         return found
+
+    def _others(self) -> dict[str, Callable[[], object]]:
+        session = Session(self.stores.of(ASKED), ASKED, asked_at=LAST)
+        window = MetricParameters.of(WINDOW)
+        everything = MetricParameters.of({**WINDOW, "from": (LAST - timedelta(days=DAYS)).isoformat()})
+        as_of = MetricParameters.of({**WINDOW, "as_of": datetime.now(UTC).isoformat()})
+        newest = session.newest_rows(window, _RATE, Part.COUNTED, limit=1).rows.to_pylist()[0]["id"]
+        return {
+            "the first page of an explanation, over three years": lambda: session.explanation(
+                everything, _RATE, limit=100
+            ),
+            "the receipt of a deployment": lambda: session.deployment_receipt(newest, LAST),
+            "as of an instant, the second time": lambda: session.answers(as_of, [_RATE]),
+        }
 
     def _changes(self) -> dict[str, Callable[[], object]]:
         return {
@@ -124,14 +149,14 @@ class _Grown:
     def _asking_after(self, change: Callable[[], object]) -> Iterator[float]:
         for _ in range(REPEATS):
             change()
-            yield _timed(lambda: self._ask(MetricName.CHANGE_FAILURE_RATE))
+            yield _timed(lambda: self._ask(_RATE))
 
-    def _asking(self, *names: MetricName) -> Iterator[float]:
+    def _asking(self, *names: MetricName, **parameters: object) -> Iterator[float]:
         for _ in range(REPEATS):
-            yield _timed(lambda: self._ask(*names))
+            yield _timed(lambda: self._ask(*names, **parameters))
 
-    def _ask(self, *names: MetricName) -> None:
-        _ask(self.stores, names)
+    def _ask(self, *names: MetricName, **parameters: object) -> None:
+        _ask(self.stores, names, parameters)
 
     def _counting(self) -> Iterator[float]:
         for _ in range(REPEATS):
@@ -218,13 +243,11 @@ def _give_the_like(connection: Connection, organization: str) -> None:
 _numbers = itertools.count(1)
 
 
-def _ask(stores: OrganizationStores, names: Iterable[MetricName]) -> None:
-    def act(cursor: duckdb.DuckDBPyConnection) -> None:
-        reading = Snapshot(cursor)
-        settings = reading.settings(ASKED)
-        reading.ask(MetricParameters.of(WINDOW).question(ASKED, settings, now=LAST), names)
-
-    stores.of(ASKED).read(act)
+def _ask(
+    stores: OrganizationStores, names: Sequence[MetricName], parameters: Mapping[str, object] | None = None
+) -> None:
+    asked = MetricParameters.of({**WINDOW, **(parameters or {})})
+    Session(stores.of(ASKED), ASKED, asked_at=LAST).answers(asked, names)
 
 
 def _answer_first(url: str) -> None:
@@ -235,7 +258,7 @@ def _answer_first(url: str) -> None:
     with records.of(ASKED).snapshot() as snapshot:
         bare = _timed(lambda: [piece for table in PULLED for piece in snapshot.rows(table, 0)])
     with tempfile.TemporaryDirectory() as name, OrganizationStores(records, Path(name)) as stores:
-        first = _timed(lambda: _ask(stores, MetricName))
+        first = _timed(lambda: _ask(stores, list(MetricName)))
     print(bare, first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
