@@ -12,7 +12,7 @@ import pytest
 from metrics.engine.record_databases import DatabaseRecords, follow
 from metrics.engine.store import Store
 from metrics.queries.session import Session
-from tests.conftest import Book, Postgres
+from tests.conftest import Book, Postgres, running_postgres
 from tests.server import Server, deployment, run_tracker
 from tests.waiting import wait_until
 
@@ -54,11 +54,8 @@ class Standby:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
     """One of this module's own: a replica takes over all that a server has, and the tests' has much."""
-    # A socket's path must be short, and pytest's folders are not.
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        running = Postgres(Path(folder) / "data")
+    with running_postgres() as running:
         yield running
-        running.server.cleanup()
 
 
 @pytest.fixture(scope="module")

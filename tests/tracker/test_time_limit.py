@@ -5,7 +5,6 @@ import gzip
 import os
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import pytest
 
 from metrics.domain.errors import QuestionStopped
 from metrics.engine.askers import ASKER, Asker
-from tests.conftest import Book, Postgres, sqlite_url
+from tests.conftest import Book, Postgres, running_postgres, sqlite_url
 from tests.server import Server, deployment, ndjson
 from tests.waiting import wait_until
 from tracker.web.time_limit import TimeLimit
@@ -138,10 +137,8 @@ def test_a_question_that_needs_more_memory_than_there_is_says_so(tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        running = Postgres(Path(folder) / "data")
+    with running_postgres() as running:
         yield running
-        running.server.cleanup()
 
 
 @contextmanager
