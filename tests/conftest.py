@@ -104,7 +104,7 @@ class Book:
         if not (slot := self.folder / "stores" / "0").exists():
             slot.mkdir(parents=True)
             shutil.copy(_made() / "stores" / "0" / "_empty.duckdb", slot)
-        self.store = Store(follow(self.url), self.folder / "stores")
+        self.store = Store(follow(self.url), self.folder / "stores", threads=1)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What a statement on the record database gives."""

@@ -125,6 +125,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> Litestar:
             follow(settings.record_database_url, settings.replica_database_url),
             settings.stores_dir,
             memory=settings.store_memory,
+            threads=settings.store_threads,
         ),
         address=f"http://{settings.host}:{settings.port}",
         error_page=problem_page,

@@ -134,6 +134,9 @@ class Settings(BaseSettings):
         pattern=r"^\d+(\.\d+)?\s*(%|[KMGT]i?B)$",
         description="Memory that DuckDB may take for figures: a share of the machine's, or 4GB, say.",
     )
+    store_threads: int | None = Field(
+        None, ge=1, description="Threads that DuckDB may use for figures. Default: one for each core."
+    )
 
     smtp_host: str | None = Field(None, description="Mail server that reports are sent by.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")

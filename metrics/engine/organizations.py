@@ -28,11 +28,18 @@ class OrganizationStores:
     """The stores of all organizations of a record database. Safe to use from several threads."""
 
     def __init__(
-        self, records: RecordDatabase, folder: Path | None = None, *, memory: str | None = None
+        self,
+        records: RecordDatabase,
+        folder: Path | None = None,
+        *,
+        memory: str | None = None,
+        threads: int | None = None,
     ) -> None:
-        """Kept in the folder, or in memory where there is none; `memory` is what all of them may take."""
+        """Kept in the folder, or in memory where there is none; `memory` and `threads` are what all of
+        them may take.
+        """
         self._records = records
-        self._instance = Instance(folder, memory=memory)
+        self._instance = Instance(folder, memory=memory, threads=threads)
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
 

@@ -33,10 +33,14 @@ class Instance:
     Safe to use from several threads.
     """
 
-    def __init__(self, folder: Path | None = None, *, memory: str | None = None) -> None:
-        """`memory` is what all stores may take, in DuckDB's words, `4GB` or `50%`; else its own limit."""
+    def __init__(
+        self, folder: Path | None = None, *, memory: str | None = None, threads: int | None = None
+    ) -> None:
+        """`memory` is what all stores may take, in DuckDB's words, `4GB` or `50%`, and `threads` how many
+        work for them; else its own limits.
+        """
         self._slot = None if folder is None else _Slot.take(folder)
-        self._memory = memory
+        self._memory, self._threads = memory, threads
         # The garbage collector may let a store go, and so detach it, while its thread holds the lock.
         self._lock, self._making = threading.RLock(), threading.Lock()
         self._has_empty = False
@@ -121,6 +125,8 @@ class Instance:
         connection.execute("set global timezone = 'UTC'")
         if self._memory is not None:
             connection.execute(f"set memory_limit = '{self._memory}'")
+        if self._threads is not None:
+            connection.execute(f"set threads = {self._threads}")
         if self._slot is not None:
             connection.execute(f"set temp_directory = '{_quoted(str(self._slot.spills))}'")
         return connection

@@ -58,14 +58,17 @@ class Store:
         *,
         name: str | None = _NAME_ALONE,
         memory: str | None = None,
+        threads: int | None = None,
     ) -> None:
         """A store over records, kept in its home under a name: in a DuckDB that it shares, or of its own, in
         the folder, or in memory where there is none. One without a name is in memory, whatever its home.
-        `memory` is what a DuckDB of its own may take.
+        `memory` and `threads` are what a DuckDB of its own may take.
         """
         self._records = records
         self._is_alone = not isinstance(home, Instance)
-        self._instance = home if isinstance(home, Instance) else Instance(home, memory=memory)
+        self._instance = (
+            home if isinstance(home, Instance) else Instance(home, memory=memory, threads=threads)
+        )
         self._lock = threading.Lock()
         self._place = self._instance.place(name)
         self._connection = self._place.cursor()

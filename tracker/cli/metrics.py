@@ -181,7 +181,9 @@ def _session(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metr
             require_organization(connection, organization)
         engine.dispose()
         with OrganizationStores(
-            follow(settings.record_database_url, settings.replica_database_url), settings.stores_dir
+            follow(settings.record_database_url, settings.replica_database_url),
+            settings.stores_dir,
+            threads=settings.store_threads,
         ) as stores:
             yield parameters, Session(stores.of(organization), organization)
 

@@ -26,6 +26,9 @@ def run_workers(settings: Settings, listening: socket.socket, on_listening: Call
             "TRACKER_HOST": str(host),
             "TRACKER_PORT": str(port),
             "TRACKER_STORE_MEMORY": share_of(settings.store_memory, settings.workers),
+            "TRACKER_STORE_THREADS": str(
+                settings.store_threads or max(1, (os.cpu_count() or 1) // settings.workers)
+            ),
             _FIGURES: folder,
         }
         commands = [
