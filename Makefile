@@ -18,19 +18,22 @@ help: ## show this
 serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
 	@$(BIN)/tracker serve
 
+# While one test waits another runs.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+
 test: $(VENV)/.develop $(PACKAGES) ## run all tests
-	@$(BIN)/pytest --numprocesses auto --dist worksteal
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal
 
 DAYS ?= 1 365 3650
 test-later: $(VENV)/.develop $(PACKAGES) ## run all tests with the clock moved on, by a day, a year and ten years
 	@for days in $(DAYS); do \
 	  echo "The clock is moved on by $$days days."; \
-	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=$(CURDIR)/tests/moved_clock $(BIN)/pytest --numprocesses auto --dist worksteal || exit 1; \
+	  TESTS_CLOCK_DAYS=$$days PYTHONPATH=$(CURDIR)/tests/moved_clock $(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal || exit 1; \
 	done
 
 coverage: $(VENV)/.develop $(PACKAGES) ## run all tests and measure how much of the code they run
 	@$(BIN)/coverage erase
-	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal --cov --cov-report=
 	@$(BIN)/coverage report --skip-covered
 
 check: $(VENV)/.develop ## lint, spelling, SQL, types, architecture

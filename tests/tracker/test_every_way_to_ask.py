@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metrics
@@ -17,7 +17,7 @@ from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from metrics.library.frames import Library
 from tests.conftest import Book, sqlite_url
-from tests.metrics.changes import FEW_ROUNDS, Changes, changes
+from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, Changes, changes
 from tests.server import Server
 
 WINDOWS: list[Mapping[str, Any]] = [
@@ -25,6 +25,13 @@ WINDOWS: list[Mapping[str, Any]] = [
     {"from_": "2026-03-15T12:00:00Z", "to": "2026-05-02T00:00:01Z", "tz": "America/New_York"},
     {"from_": "2026-03-01", "to": "2026-04-01", "tz": "Asia/Kathmandu"},
 ]
+FIRST = {
+    "repository_url": REPOSITORIES[0],
+    "version": "v0",
+    "environment": "production",
+    "finished_at": "2026-03-16T10:00:00Z",
+    "is_hotfix": True,
+}
 SIGNALS = ["incident", "rollback", "hotfix", "fix", "status"]
 
 
@@ -63,10 +70,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         book.close()
 
 
-@FEW_ROUNDS
+@settings(FEW_ROUNDS, max_examples=4)
 @given(
     made=st.lists(changes, min_size=6, max_size=24),
-    asked=st.lists(st.tuples(st.sampled_from(list(MetricName)), parameters), min_size=3, max_size=3),
+    asked=st.lists(st.tuples(st.sampled_from(list(MetricName)), parameters), min_size=2, max_size=2),
 )
 def test_they_answer_the_same(
     service: tuple[Server, Book],
@@ -76,7 +83,8 @@ def test_they_answer_the_same(
 ) -> None:
     server, book = service
     organization = Changes(book)
-    for kind, what in made:
+    # What is drawn may record nothing, and of nobody there is nothing to ask.
+    for kind, what in (("post", FIRST), *made):
         organization.make(kind, what)
     shutil.rmtree(tmp_path / "lake", ignore_errors=True)
     sync(follow(book.url), Lake.at(str(tmp_path / "lake")))

@@ -294,7 +294,7 @@ def test_records_history_and_answers_are_those_of_a_plain_model(book: Book) -> N
     run_state_machine_as_test(
         lambda: Records(book),
         settings=settings(
-            max_examples=25,
+            max_examples=16,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
