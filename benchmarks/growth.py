@@ -130,7 +130,7 @@ class _Grown:
         window = MetricParameters.of(WINDOW)
         everything = MetricParameters.of({**WINDOW, "from": (LAST - timedelta(days=DAYS)).isoformat()})
         as_of = MetricParameters.of({**WINDOW, "as_of": datetime.now(UTC).isoformat()})
-        newest = session.newest_rows(window, _RATE, Part.COUNTED, limit=1).rows.to_pylist()[0]["id"]
+        newest = session.newest_rows(window, _RATE, Part.COUNTED, limit=1).rows[0]["id"]
         return {
             "the first page of an explanation, over three years": lambda: session.explanation(
                 everything, _RATE, limit=100
