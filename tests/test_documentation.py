@@ -41,7 +41,12 @@ from tracker.intakes.routes import EventParameters
 from tracker.integrations.events import SOURCES
 from tracker.pages.report import ReportParameters
 from tracker.settings import Settings
-from tracker.transfer.downloads import ExportParameters, IncidentExportParameters
+from tracker.transfer.downloads import (
+    ExportLinkParameters,
+    ExportParameters,
+    IncidentExportLinkParameters,
+    IncidentExportParameters,
+)
 from tracker.webhooks import retry
 from tracker.webhooks.routes import DeliveryListParameters
 
@@ -178,7 +183,7 @@ def test_the_readme_names_every_setting_and_metric() -> None:
 
 ROUTE_PARAMETERS = (
     MetricParameters, AnswerParameters, ExplainParameters, ProfilesParameters, RecordParameters, BaselineParameters,
-    DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, IncidentReportParameters, ChangesParameters,
+    DeploymentListParameters, ExportParameters, IncidentListParameters, IncidentExportParameters, IncidentReportParameters, ExportLinkParameters, IncidentExportLinkParameters, ChangesParameters,
     QualityParameters, DeliveryListParameters, EventParameters, ChartParameters, FactsParameters, ReportParameters,
 )  # fmt: skip
 

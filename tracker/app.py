@@ -59,7 +59,12 @@ from tracker.records.migrations import require_workable
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 from tracker.transfer.batch import record_deployment_batch, report_incident_batch
-from tracker.transfer.downloads import export_deployments, export_incidents
+from tracker.transfer.downloads import (
+    export_deployments,
+    export_incidents,
+    link_to_deployments,
+    link_to_incidents,
+)
 from tracker.web.encoded_slashes import EncodedSlashes
 from tracker.web.head import HeadAsGet
 from tracker.web.health import HealthController
@@ -86,6 +91,8 @@ ROUTES: Sequence[type[Controller] | HTTPRouteHandler] = [
     report_incident_batch,
     export_deployments,
     export_incidents,
+    link_to_deployments,
+    link_to_incidents,
     list_changes,
     quality,
     IncidentsController,

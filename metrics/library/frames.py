@@ -127,6 +127,15 @@ class Library(AbstractContextManager["Library"], ABC):
         """
         return pl.DataFrame(query_views(self._views, query, parameters, frames))
 
+    def link(self, records: str = "deployments", **parameters: Any) -> str:
+        """The address of an export of `deployments` or `incidents`, as they are now, that needs no token: for
+        `polars.scan_parquet` and whatever else reads a file by its address, part by part.
+
+        The parameters are the export's, whose `format` is Parquet where none is given, and `expires_in`, in
+        seconds, an hour. Raises `TypeError` where this is no service.
+        """
+        return self._link(records, parameters)
+
     def _view(self, name: str) -> pl.DataFrame:
         return pl.DataFrame(self._views([name])[name])
 
@@ -151,6 +160,9 @@ class Library(AbstractContextManager["Library"], ABC):
 
     @abstractmethod
     def _profiles(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame: ...
+
+    @abstractmethod
+    def _link(self, records: str, given: Mapping[str, Any]) -> str: ...
 
     @abstractmethod
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:

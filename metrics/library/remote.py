@@ -73,6 +73,10 @@ class RemoteLibrary(Library):
     def _profiles(self, metric: str, given: Mapping[str, Any]) -> pl.DataFrame:
         return self._frame(f"metrics/{metric}/profiles", given)
 
+    def _link(self, records: str, given: Mapping[str, Any]) -> str:
+        asked = {"format": "parquet", **_texts(given)}
+        return str(self._request("POST", f"{records}/export/link", asked, {}).json()["url"])
+
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
         for _ in range(_MOST_READINGS):
             views = {name: self._view_now(name) for name in names}
@@ -97,9 +101,14 @@ class RemoteLibrary(Library):
         return pl.DataFrame(pl.read_ipc_stream(self._get(path, _texts(given), Accept=_ARROW).content))
 
     def _get(self, path: str, parameters: Mapping[str, Any], **headers: str) -> httpx.Response:
+        return self._request("GET", path, parameters, headers)
+
+    def _request(
+        self, method: str, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> httpx.Response:
         """An answer that is one. Raises `ParameterError`, `RecordsUnavailable`."""
         try:
-            response = self._client.get(path, params=parameters, headers=headers)
+            response = self._client.request(method, path, params=parameters, headers=headers)
         except httpx.HTTPError as error:
             raise RecordsUnavailable(f"{self._client.base_url} cannot be asked: {error}") from error
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:

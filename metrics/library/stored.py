@@ -48,6 +48,9 @@ class StoredLibrary(Library):
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
         return self._session.views(names).tables
 
+    def _link(self, records: str, _: Mapping[str, Any]) -> str:
+        raise TypeError(f"a service gives links to its {records}: this is opened from records themselves")
+
     def _answer(self, metric: str, given: Mapping[str, Any]) -> Answer:
         (answer,) = self._session.answers(_parameters(given), [_known(metric)])
         return answer

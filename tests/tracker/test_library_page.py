@@ -67,7 +67,7 @@ def test_the_page_has_snippets() -> None:
 @pytest.mark.usefixtures("forgetting")
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: snippet.splitlines()[0][:40])
 def test_a_snippet_runs(snippet: str, names: dict[str, Any], sqlite_server: Server) -> None:
-    token = sqlite_server.token("metrics:read", org="acme")
+    token = sqlite_server.token("metrics:read deployments:read", org="acme")
     snippet = snippet.replace("https://tracker.example", sqlite_server.url).replace("eyJ…", token)
     with metrics.open("sqlite:///data/tracker.db", organization="acme") as records:
         exec(compile(snippet, PAGE.name, "exec"), {**names, "records": records})

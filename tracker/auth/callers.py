@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metrics.domain.repositories import CanAccess, RepositoryIdentity, allow_all, matches_any
 from tracker.auth.job_tokens import JobTokens
 from tracker.auth.keys import KeyRing
+from tracker.auth.links import SIGNATURE, Link
 from tracker.auth.sessions import COOKIE, open_session, verify_login_code, verify_session
 from tracker.auth.tokens import Claims, Job, Scope, verify
 from tracker.auth.trusts import Trusts
@@ -126,6 +127,14 @@ class Authenticator:
         """The caller whose session a cookie is. Raises `Unauthenticated`."""
         return self._caller(unverified_cookie, verify_session)
 
+    def caller_of_link(self, unverified_signature: str, link: Link) -> Caller:
+        """The caller who has made a signed link. Raises `Unauthenticated`."""
+        return self._caller(unverified_signature, link)
+
+    def sign_link(self, caller: Caller, link: Link, scope: Scope, lifetime: timedelta) -> str:
+        """The signature of a link, for whoever is handed it. Raises `KeyRingError`."""
+        return link.sign(self._ring, caller.claims, scope, now=datetime.now(UTC), lifetime=lifetime)
+
     def caller_of_login_code(self, unverified_code: str) -> Caller:
         """The caller whom a login link lets in, where it was not used yet. Raises `Unauthenticated`."""
         return Caller(self._honoured(unverified_code, verify_login_code))
@@ -223,11 +232,13 @@ def _password(credentials: str) -> str:
         return ""
 
 
-def requires(*scopes: Scope, schemes: Collection[str] = BEARER, headers: Collection[str] = ()) -> "Guard":
+def requires(
+    *scopes: Scope, schemes: Collection[str] = BEARER, headers: Collection[str] = (), by_link: bool = False
+) -> "Guard":
     """A guard that lets callers with one of the scopes pass, and makes the caller known to the handler.
 
     `schemes` are those that a token may come with, in lower case; `headers` those in which it may stand
-    bare, and then that one counts.
+    bare, and then that one counts. `by_link` lets signed links in.
     """
 
     async def guard(connection: "ASGIConnection[Any, Any, Any, Any]", _: "BaseRouteHandler") -> None:
@@ -237,7 +248,11 @@ def requires(*scopes: Scope, schemes: Collection[str] = BEARER, headers: Collect
         cookie = connection.cookies.get(COOKIE) if _may_use_cookie(connection) else None
         if bare is not None:
             authorization, accepted = f"Bearer {bare}", BEARER
-        if authorization is None and cookie is not None:
+        signature = connection.query_params.get(SIGNATURE) if by_link else None
+        if authorization is None and signature is not None:
+            link = Link.to(connection.url.path, connection.query_params.multi_items())
+            caller = authenticator.caller_of_link(signature, link)
+        elif authorization is None and cookie is not None:
             caller = authenticator.caller_of_session(cookie)
         elif authenticator.remembers(authorization, accepted):
             # Without a change of threads, which costs more than all the rest of this.

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from metrics.domain.vocabulary import name_key
 from tracker.records.pages import ListFilter, Page, _filtered, _page
-from tracker.records.tables import DEPLOYMENTS, REPOSITORIES, current
+from tracker.records.tables import DEPLOYMENTS, REPOSITORIES, current_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ def _filtered_deployments(wanted: DeploymentFilter) -> Select[Any]:
         query = query.where(or_(*(func.lower(column).contains(text, autoescape=True) for column in searched)))
     for name, text in wanted.label:
         query = query.where(columns.labels[name].as_string() == text)
-    return _of_teams(query, wanted.team) if wanted.team else query
+    return _of_teams(query, wanted) if wanted.team else query
 
 
-def _of_teams(query: Select[Any], teams: Sequence[str]) -> Select[Any]:
+def _of_teams(query: Select[Any], wanted: DeploymentFilter) -> Select[Any]:
     """Limit a query to deployments of the teams: its own, else its service's, else its repository's."""
     service, repository = REPOSITORIES.alias("service_row"), REPOSITORIES.alias("repository_row")
     columns = DEPLOYMENTS.c
@@ -77,10 +77,10 @@ def _of_teams(query: Select[Any], teams: Sequence[str]) -> Select[Any]:
         query = query.outerjoin(
             row,
             and_(
-                current(row.c, columns.organization),
+                current_at(row.c, columns.organization, wanted.revision),
                 row.c.repository_key == columns.repository_key,
                 row.c.service_key == key,
             ),
         )
     team_key = func.coalesce(columns.team_key, service.c.team_key, repository.c.team_key)
-    return query.where(team_key.in_([name_key(team) for team in teams]))
+    return query.where(team_key.in_([name_key(team) for team in wanted.team]))

@@ -185,17 +185,30 @@ def with_outcomes(
 
 
 def deployment_filter(
-    request: CallerRequest, service: Service, parameters: DeploymentFilterParameters, **page: Any
+    request: CallerRequest,
+    service: Service,
+    parameters: DeploymentFilterParameters,
+    *,
+    revision: int | None = None,
+    **page: Any,
 ) -> DeploymentFilter:
-    """Return the filter that is asked for, limited to what the caller may see. Raises `ParameterError`."""
+    """Return the filter that is asked for, limited to what the caller may see. Raises `ParameterError`.
+
+    `revision` is that of the records which are meant; None is the newest.
+    """
     organization = request.user.organization
     given = {name: getattr(parameters, name) for name in DeploymentFilterParameters.model_fields}
     given |= parameters.bounds(lambda: zone_of(service.engine, organization))
     given["label"] = [(label.name, label.text) for label in map(Label.read, parameters.label)]
     with service.engine.connect() as connection:
-        aliases = read_aliases(connection, organization)
+        aliases = read_aliases(connection, organization, revision)
     return DeploymentFilter(
-        organization=organization, visible=request.user.repositories, aliases=aliases, **given, **page
+        organization=organization,
+        visible=request.user.repositories,
+        aliases=aliases,
+        revision=revision,
+        **given,
+        **page,
     )
 
 

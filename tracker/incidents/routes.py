@@ -80,16 +80,29 @@ class IncidentListParameters(ListParameters, IncidentFilterParameters):
 
 
 def incident_filter(
-    request: CallerRequest, service: Service, parameters: IncidentFilterParameters, **page: Any
+    request: CallerRequest,
+    service: Service,
+    parameters: IncidentFilterParameters,
+    *,
+    revision: int | None = None,
+    **page: Any,
 ) -> IncidentFilter:
-    """Return the filter that is asked for, limited to what the caller may see. Raises `ParameterError`."""
+    """Return the filter that is asked for, limited to what the caller may see. Raises `ParameterError`.
+
+    `revision` is that of the records which are meant; None is the newest.
+    """
     organization = request.user.organization
     given = {name: getattr(parameters, name) for name in IncidentFilterParameters.model_fields}
     given |= parameters.bounds(lambda: zone_of(service.engine, organization))
     with service.engine.connect() as connection:
-        aliases = read_aliases(connection, organization)
+        aliases = read_aliases(connection, organization, revision)
     return IncidentFilter(
-        organization=organization, visible=request.user.repositories, aliases=aliases, **given, **page
+        organization=organization,
+        visible=request.user.repositories,
+        aliases=aliases,
+        revision=revision,
+        **given,
+        **page,
     )
 
 

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, String, cast, select
 
 from metrics.domain.repositories import RepositoryIdentity, matches_any
-from tracker.records.tables import REPOSITORIES, current
+from tracker.records.tables import REPOSITORIES, current_at
 
 Aliases = Mapping[str, str]
 """By the key of an alias, the key of the repository that it belongs to."""
 
 
-def read_aliases(connection: Connection, organization: str) -> Aliases:
-    """The aliases that an organization has said."""
+def read_aliases(connection: Connection, organization: str, revision: int | None = None) -> Aliases:
+    """The aliases that an organization has said, up to a revision of the records; None is now."""
     columns = REPOSITORIES.c
     rows = connection.execute(
         select(columns.repository_key, columns.aliases).where(
-            current(columns, organization), cast(columns.aliases, String) != "[]"
+            current_at(columns, organization, revision), cast(columns.aliases, String) != "[]"
         )
     )
     return {alias: row.repository_key for row in rows for alias in row.aliases}

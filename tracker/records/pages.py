@@ -24,7 +24,7 @@ from metrics.domain.repositories import parse_patterns
 from metrics.domain.vocabulary import name_key
 from metrics.wire.cursors import read_cursor, write_cursor
 from tracker.records.aliases import Aliases, keys_meant, keys_reached
-from tracker.records.tables import current
+from tracker.records.tables import current, current_at
 
 T = TypeVar("T")
 
@@ -39,7 +39,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
-    """What a list holds: `visible` are the patterns a token is limited to, None where it is not."""
+    """What a list holds: `visible` are the patterns a token is limited to, None where it is not.
+
+    `revision` is that of the records which it is of; None is the newest.
+    """
 
     organization: str
     visible: Sequence[str] | None = None
@@ -49,6 +52,7 @@ class ListFilter:
     environment: Sequence[str] = ()
     from_: datetime | None = None
     to: datetime | None = None
+    revision: int | None = None
     limit: int = 50
     cursor: str | None = None
 
@@ -83,7 +87,7 @@ def _filtered(
     query: Select[Any], table: Table, ordered_by: ColumnElement[int], wanted: ListFilter
 ) -> Select[Any]:
     columns = table.c
-    query = query.where(current(columns, wanted.organization))
+    query = query.where(current_at(columns, wanted.organization, wanted.revision))
     if wanted.visible is not None:
         reached = keys_reached(wanted.aliases, wanted.visible)
         query = query.where(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Table,
     and_,
+    or_,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -282,6 +283,20 @@ LEASES = table(Lease)
 def current(columns: Columns, organization: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a row is an organization's current version of something."""
     return and_(columns.organization == organization, is_current(columns))
+
+
+def current_at(
+    columns: Columns, organization: str | ColumnElement[str], revision: int | None
+) -> ColumnElement[bool]:
+    """Whether a row was an organization's current version of something at a revision; None is now."""
+    if revision is None:
+        return current(columns, organization)
+    ended = columns.superseded_revision
+    return and_(
+        columns.organization == organization,
+        columns.revision <= revision,
+        or_(ended.is_(None), ended > revision),
+    )
 
 
 def is_current(columns: Columns) -> ColumnElement[bool]:

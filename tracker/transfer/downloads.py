@@ -1,20 +1,24 @@
 """`/api/v1/deployments/export` and `/api/v1/incidents/export`: what a filter lets through, as one file."""
 
-import tempfile
 from collections.abc import Iterator
-from typing import IO, Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pyarrow as pa
-from litestar import get
-from litestar.response import Stream
+from litestar import Response, get, post
 from pydantic import Field
 from sqlalchemy import Select
 
 from metrics.api.answers import FormatName, asked_format
 from metrics.api.documents import documents
+from metrics.domain.errors import ParameterError
+from metrics.wire.query_parameters import QueryParameters
 from metrics.wire.table_files import TableFormat, write_table
 from tracker.auth.callers import requires
+from tracker.auth.links import LONGEST, SIGNATURE, Link
 from tracker.auth.tokens import Scope
 from tracker.deployments.queries import select_deployments
 from tracker.deployments.routes import PATH as DEPLOYMENTS_PATH
@@ -22,76 +26,178 @@ from tracker.deployments.routes import DeploymentFilterParameters, deployment_fi
 from tracker.incidents.queries import select_incidents
 from tracker.incidents.routes import PATH as INCIDENTS_PATH
 from tracker.incidents.routes import IncidentFilterParameters, incident_filter
+from tracker.transfer.parts import KeptFiles
 from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
-from tracker.web.paging import CallerRequest
+from tracker.web.paging import CallerRequest, base_of
 from tracker.web.state import Service
 
-DEPLOYMENTS_EXPORT = f"{DEPLOYMENTS_PATH}/export"
+DEPLOYMENTS_EXPORT, INCIDENTS_EXPORT = f"{DEPLOYMENTS_PATH}/export", f"{INCIDENTS_PATH}/export"
 _JSON = "application/json"
-_PIECE_BYTES = 1 << 18
-_FORMAT = Field(None, description="json, csv, parquet or arrow; default by Accept, JSON.")
+_SCOPE = Scope.DEPLOYMENTS_READ
+_HOUR = 3_600
+_KEPT = KeptFiles()
 
 
-class ExportParameters(DeploymentFilterParameters):
+class FileParameters(QueryParameters):
+    """Which file is asked for."""
+
+    format: FormatName | None = Field(
+        None, description="json, csv, parquet or arrow; default by Accept, JSON."
+    )
+    revision: int | None = Field(
+        None,
+        ge=0,
+        description="As the records were at this revision, of which parts can be asked for by `Range`; "
+        "default the newest.",
+    )
+
+
+class ExportParameters(FileParameters, DeploymentFilterParameters):
     """The query parameters of an export of deployments."""
 
-    format: FormatName | None = _FORMAT
+    signature: str | None = Field(None, description="Of a link, in place of a token.")
 
 
-class IncidentExportParameters(IncidentFilterParameters):
+class IncidentExportParameters(FileParameters, IncidentFilterParameters):
     """The query parameters of an export of incidents."""
 
-    format: FormatName | None = _FORMAT
+    signature: str | None = Field(None, description="Of a link, in place of a token.")
+
+
+class LinkParameters(FileParameters):
+    """What is to be known of a link itself."""
+
+    expires_in: int = Field(
+        _HOUR,
+        ge=1,
+        le=int(LONGEST.total_seconds()),
+        description="Seconds; the link ends with the token that it is made with, if that is sooner.",
+    )
+
+
+class ExportLinkParameters(LinkParameters, DeploymentFilterParameters):
+    """The query parameters of a link to an export of deployments: those of the export."""
+
+
+class IncidentExportLinkParameters(LinkParameters, IncidentFilterParameters):
+    """The query parameters of a link to an export of incidents: those of the export."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAnswer:
+    """The address of a file that whoever has it may get, without a token."""
+
+    url: str
+    revision: int
+    expires_at: datetime
 
 
 @get(
     DEPLOYMENTS_EXPORT,
-    guards=[requires(Scope.DEPLOYMENTS_READ)],
+    guards=[requires(_SCOPE, by_link=True)],
     operation_class=documents(ExportParameters),
     opt={"tables": True},
     sync_to_thread=True,
 )
-def export_deployments(request: CallerRequest, service: Service) -> Stream:
+def export_deployments(request: CallerRequest, service: Service) -> Response[Any]:
     """Every deployment that the filter lets through, the oldest first, as a file of any length.
 
     JSON is `{"items": […]}`; the tables have the same fields as columns.
     """
     parameters = ExportParameters.read(request.query_params.multi_items())
-    wanted = asked_format(request, parameters.format)
-    query = select_deployments(deployment_filter(request, service, parameters))
-    return _file(service, DEPLOYMENT_TABLE, query, wanted, "deployments")
+    wanted = deployment_filter(request, service, parameters, revision=parameters.revision)
+    return _file(request, service, DEPLOYMENT_TABLE, select_deployments(wanted), parameters)
 
 
 @get(
-    f"{INCIDENTS_PATH}/export",
-    guards=[requires(Scope.DEPLOYMENTS_READ)],
+    INCIDENTS_EXPORT,
+    guards=[requires(_SCOPE, by_link=True)],
     operation_class=documents(IncidentExportParameters),
     opt={"tables": True},
     sync_to_thread=True,
 )
-def export_incidents(request: CallerRequest, service: Service) -> Stream:
+def export_incidents(request: CallerRequest, service: Service) -> Response[Any]:
     """Every incident that the filter lets through, the first to start first, as deployments are exported."""
     parameters = IncidentExportParameters.read(request.query_params.multi_items())
-    wanted = asked_format(request, parameters.format)
-    query = select_incidents(incident_filter(request, service, parameters))
-    return _file(service, INCIDENT_TABLE, query, wanted, "incidents")
+    wanted = incident_filter(request, service, parameters, revision=parameters.revision)
+    return _file(request, service, INCIDENT_TABLE, select_incidents(wanted), parameters)
+
+
+@post(
+    f"{DEPLOYMENTS_EXPORT}/link",
+    guards=[requires(_SCOPE)],
+    operation_class=documents(ExportLinkParameters),
+    sync_to_thread=True,
+)
+def link_to_deployments(request: CallerRequest, service: Service) -> LinkAnswer:
+    """A link to an export of deployments, as they are now, for what reads files by their address alone."""
+    parameters = ExportLinkParameters.read(request.query_params.multi_items())
+    deployment_filter(request, service, parameters)
+    return _link(request, service, DEPLOYMENTS_EXPORT, parameters)
+
+
+@post(
+    f"{INCIDENTS_EXPORT}/link",
+    guards=[requires(_SCOPE)],
+    operation_class=documents(IncidentExportLinkParameters),
+    sync_to_thread=True,
+)
+def link_to_incidents(request: CallerRequest, service: Service) -> LinkAnswer:
+    """A link to an export of incidents, as one to deployments."""
+    parameters = IncidentExportLinkParameters.read(request.query_params.multi_items())
+    incident_filter(request, service, parameters)
+    return _link(request, service, INCIDENTS_EXPORT, parameters)
+
+
+def _link(request: CallerRequest, service: Service, path: str, parameters: LinkParameters) -> LinkAnswer:
+    caller = request.user
+    revision = _recorded(request, service, parameters.revision)
+    asked = [pair for pair in request.query_params.multi_items() if pair[0] not in ("expires_in", "revision")]
+    query = [*asked, ("revision", str(revision))]
+    lifetime = timedelta(seconds=parameters.expires_in)
+    link, ends_at = Link.to(path, query), datetime.now(UTC) + lifetime
+    signature = service.authenticator.sign_link(caller, link, _SCOPE, lifetime)
+    return LinkAnswer(
+        url=f"{base_of(request, service.settings)}{path}?{urlencode([*query, (SIGNATURE, signature)])}",
+        revision=revision,
+        expires_at=min(ends_at, datetime.fromtimestamp(caller.claims.expires_at, UTC)),
+    )
+
+
+def _recorded(request: CallerRequest, service: Service, revision: int | None) -> int:
+    """The revision, or the newest. Raises `ParameterError` where it is still to come."""
+    newest = service.stores.of(request.user.organization).head().revision
+    if revision is not None and revision > newest:
+        raise ParameterError([("revision", f"must be at most {newest}, the last of what is recorded")])
+    return newest if revision is None else revision
 
 
 def _file(
-    service: Service, table: RecordTable, query: Select[Any], wanted: TableFormat | None, name: str
-) -> Stream:
-    file = tempfile.TemporaryFile()  # noqa: SIM115  # `_read` closes it
-    # Written whole before the first byte is sent: a reader that is slow holds a file and no connection,
-    # and a database that fails in the middle is answered as such.
-    with service.engine.connect() as connection:
-        file.writelines(_pieces(table, table.batches(connection, query), wanted))
-    file.seek(0)
+    request: CallerRequest,
+    service: Service,
+    table: RecordTable,
+    query: Select[Any],
+    parameters: FileParameters,
+) -> Response[Any]:
+    wanted = asked_format(request, parameters.format)
+
+    def pieces() -> Iterator[bytes]:
+        with service.engine.connect() as connection:
+            yield from _pieces(table, table.batches(connection, query), wanted)
+
+    key = None
+    if parameters.revision is not None:
+        _recorded(request, service, parameters.revision)
+        asked = parameters.model_dump_json(exclude={"format", SIGNATURE})
+        key = (table.name, request.user.organization, request.user.repositories, wanted, asked)
+    response = _KEPT.answer(request, key, pieces)
+    response.media_type = _JSON if wanted is None else wanted.media_type
     ending = "json" if wanted is None else wanted.value
-    return Stream(
-        _read(file),
-        media_type=_JSON if wanted is None else wanted.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}.{ending}"', "Vary": "Accept"},
-    )
+    response.headers |= {
+        "Content-Disposition": f'attachment; filename="{table.name}.{ending}"',
+        "Vary": "Accept",
+    }
+    return response
 
 
 def _pieces(
@@ -108,9 +214,3 @@ def _items(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         yield separator + msgspec.json.encode(row)
         separator = b","
     yield b"]}" if separator == b"," else b'{"items":[]}'
-
-
-def _read(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(_PIECE_BYTES):
-            yield piece

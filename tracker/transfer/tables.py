@@ -32,6 +32,7 @@ _TYPES: dict[Any, pa.DataType] = {
 class RecordTable:
     """A kind of record as a table: the columns are those of its answers, of the same type every time."""
 
+    name: str
     schema: pa.Schema
     answer: Callable[[Row[Any]], DeploymentAnswer | IncidentAnswer]
 
@@ -53,8 +54,10 @@ def _schema(answer: type) -> pa.Schema:
 
 
 DEPLOYMENT_TABLE = RecordTable(
-    _schema(DeploymentAnswer), lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row))
+    "deployments",
+    _schema(DeploymentAnswer),
+    lambda row: DeploymentAnswer.of(RecordedDeployment.from_row(row)),
 )
 INCIDENT_TABLE = RecordTable(
-    _schema(IncidentAnswer), lambda row: IncidentAnswer.of(RecordedIncident.from_row(row))
+    "incidents", _schema(IncidentAnswer), lambda row: IncidentAnswer.of(RecordedIncident.from_row(row))
 )
