@@ -14,6 +14,7 @@ from metrics.api.documents import documents
 from metrics.api.endpoints import AnyRequest, AnyResponse
 from metrics.definitions.catalog import VIEWS
 from metrics.queries.session import Session
+from metrics.wire.checkpoints import HEADER, KEPT_HEADER, Checkpoints
 from metrics.wire.query_parameters import QueryParameters
 
 PATH = "/api/v1/facts"
@@ -35,18 +36,29 @@ class FactsParameters(QueryParameters):
 )
 @conditional
 def facts(view: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
-    """A view of the facts, whole, and at which revision of the records it is."""
+    """A view of the facts, whole, and at which revision of the records it is.
+
+    With the `Tracker-Checkpoints` of an earlier answer, without the rows that are as they were then:
+    `Tracker-Rows-Kept` says how many these are.
+    """
     if view not in VIEWS:
         raise NotFoundException
     parameters = FactsParameters.read(request.query_params.multi_items())
     seen = session.views([view])
-    wanted = asked_format(request, parameters.format)
+    table, wanted = seen.tables[view], asked_format(request, parameters.format)
+    checkpoints = Checkpoints.of(table)
+    kept = checkpoints.kept(request.headers.get(HEADER, ""))
+    news = table.slice(kept)
     response: AnyResponse = (
-        Response({"revision": seen.revision, "items": seen.tables[view].to_pylist(maps_as_pydicts="strict")})
+        Response({"revision": seen.revision, "items": news.to_pylist(maps_as_pydicts="strict")})
         if wanted is None
-        else table_response(seen.tables[view], view, wanted)
+        else table_response(news, view, wanted)
     )
-    response.headers["Tracker-Revision"] = str(seen.revision)
+    response.headers |= {
+        "Tracker-Revision": str(seen.revision),
+        HEADER: str(checkpoints),
+        KEPT_HEADER: str(kept),
+    }
     return response
 
 

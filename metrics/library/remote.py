@@ -12,6 +12,7 @@ import pyarrow as pa
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.library.frames import Library
 from metrics.library.parameters import named_parameters
+from metrics.wire.checkpoints import HEADER, KEPT_HEADER
 
 if TYPE_CHECKING:
     from metrics.output.charts import Chart
@@ -30,6 +31,7 @@ class _Kept:
     """A view as it was answered last."""
 
     tag: str
+    checkpoints: str
     revision: int
     table: pa.Table
 
@@ -86,14 +88,18 @@ class RemoteLibrary(Library):
 
     def _view_now(self, name: str) -> _Kept:
         kept = self._kept.get(name)
-        shown = {} if kept is None else {"If-None-Match": kept.tag}
+        shown = {} if kept is None else {"If-None-Match": kept.tag, HEADER: kept.checkpoints}
         response = self._get(f"facts/{name}", {}, Accept=_ARROW, **shown)
         if response.status_code == httpx.codes.NOT_MODIFIED:
             assert kept is not None
             return kept
         with pa.ipc.open_stream(response.content) as stream:
             table = stream.read_all()
-        kept = _Kept(response.headers["ETag"], int(response.headers["Tracker-Revision"]), table)
+        # A service of an earlier version sends the whole.
+        if kept is not None and (rows := int(response.headers.get(KEPT_HEADER, "0"))):
+            table = pa.concat_tables([kept.table.slice(length=rows), table]).combine_chunks()
+        revision = int(response.headers["Tracker-Revision"])
+        kept = _Kept(response.headers["ETag"], response.headers.get(HEADER, ""), revision, table)
         self._kept[name] = kept
         return kept
 

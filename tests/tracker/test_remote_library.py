@@ -129,6 +129,35 @@ def test_what_is_new_is_read_and_what_is_not_is_kept(
     assert statuses() == [200, 304, 200]
 
 
+def test_only_the_rows_that_are_other_are_sent_again(
+    client: httpx.Client, stored: Library, asked: Library
+) -> None:
+    answers: list[httpx.Response] = []
+    assert isinstance(asked, remote.RemoteLibrary)
+    asked._client.event_hooks["response"].append(answers.append)
+
+    def kept_of(view: str) -> tuple[int, int]:
+        mine, theirs = (getattr(library, view)() for library in (asked, stored))
+        assert mine.equals(theirs), view
+        return int(answers[-1].headers["Tracker-Rows-Kept"]), mine.height
+
+    assert kept_of("deployments") == (0, 10)
+    new = {"repository_url": SHOP, "version": "new", "service": "other"}
+    made = client.post("/api/v1/deployments", json=new).raise_for_status().json()["id"]
+    assert kept_of("deployments") == (10, 11)
+    client.patch(f"/api/v1/deployments/{made}", json={"title": "Said later"}).raise_for_status()
+    assert kept_of("deployments") == (10, 11)
+    client.delete(f"/api/v1/deployments/{made}").raise_for_status()
+    assert kept_of("deployments") == (10, 10)
+    early = {**new, "version": "early", "finished_at": "2026-03-01T10:00:00Z"}
+    client.post("/api/v1/deployments", json=early).raise_for_status()
+    assert kept_of("deployments") == (0, 11)
+    for view in VIEWS:
+        getattr(asked, view)()
+    client.post("/api/v1/deployments", json=new).raise_for_status()
+    assert all(mine == theirs for mine, theirs in map(kept_of, ("incidents", "teams", "failures")))
+
+
 def wait_for_a_minute_to_begin() -> None:
     """An answer holds for a minute of the clock: where the next one is near, until it has begun."""
     if (left := 60 - time.time() % 60) < 20:
