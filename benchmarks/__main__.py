@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import growth, history, library, pages, workers
+from benchmarks import by_hand, growth, history, library, pages, workers
 from benchmarks.load import CONNECTIONS, SECONDS, Load, post_for
 from benchmarks.results import Results
 from tests.server import Server
@@ -73,6 +73,8 @@ def main() -> None:
             beside = f"{loaded.rate / one.rate:.2f} of it without; {told:,.0f} events/s go out"
             table.add_row(f"single POST, a subscriber {what}", str(loaded), beside)
     for row in workers.measure(BODY, bare, **UNLIMITED):
+        table.add_row(*row)
+    for row in by_hand.measure(BODY, one, **UNLIMITED):
         table.add_row(*row)
     for row in (*history.measure(), *library.measure()):
         table.add_row(*row)

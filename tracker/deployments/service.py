@@ -247,6 +247,9 @@ def _same(
     key = sent.facts.natural_key
     if key is None:
         return None
-    others = sorted(keys_of_one(ledger.aliases(organization), key.repository_key))
-    candidates = (current.get(key._replace(repository_key=one)) for one in [key.repository_key, *others])
+    aliases = ledger.aliases(organization)
+    if key in current or not aliases:
+        return current.get(key)
+    others = sorted(keys_of_one(aliases, key.repository_key))
+    candidates = (current.get(key._replace(repository_key=one)) for one in others)
     return next((one for one in candidates if one is not None), None)
