@@ -90,9 +90,17 @@ def _answering(
             table: _versions_of(table, organization, versions, wanted)
             for table, wanted in _needed(metric).items()
         }
-        return _answer(organization, tables, metric, parameters, asked_at)
+        return _answer(organization, tables, metric, parameters, asked_at, threads=_cores_of_the_task())
 
     return answer
+
+
+def _cores_of_the_task() -> int:
+    """What Spark has given the task of its executor's cores: by `spark.task.cpus`, else one."""
+    from pyspark import TaskContext
+
+    task = TaskContext.get()
+    return 1 if task is None else int(task.cpus())
 
 
 def _versions_of(table: str, organization: str, versions: pa.Table, wanted: Mapping[str, Kind]) -> pa.Table:
@@ -124,11 +132,14 @@ def _answer(
     metric: str,
     parameters: Mapping[str, Any],
     asked_at: datetime,
+    *,
+    threads: int = 1,
 ) -> pa.Table:
     """The metric's table, after a column with the organization."""
     details = lambda table: tables[table].select(list(DETAILED[table]))  # noqa: E731
     records = HeldRecords(tables, Position(1, "lake"), details)
-    with StoredLibrary(Store(records), organization, asked_at=asked_at) as library:
+    store = Store(records, threads=threads)
+    with StoredLibrary(store, organization, asked_at=asked_at) as library:
         table = library.metric(metric, **parameters).to_arrow(compat_level=None)
     named = pa.array([organization] * table.num_rows, pa.string())
     return _plain(table.add_column(0, "organization", named))

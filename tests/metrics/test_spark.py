@@ -42,6 +42,26 @@ ASKED: list[tuple[MetricName, dict[str, Any]]] = [
 ORGANIZATIONS = 6
 
 
+# A metric that needs what no figure of the five does, as a package registers it on the executors.
+_OWN = """
+import metrics
+
+metrics.register(
+    "corrected", "select id, recorded_at > created_at as in_numerator from deployments", "share", title="Said anew"
+)
+"""
+
+
+def _installed(folder: Path) -> Path:
+    """A folder with an installed package that registers a metric."""
+    (folder / "own_metrics.py").write_text(_OWN)
+    about = folder / "own_metrics-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: own-metrics\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[shiptally.metrics]\nown = own_metrics\n")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A cluster of two workers on the loopback device."""
@@ -59,7 +79,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "America/New_York")
         .config("spark.local.dir", str(folder))
-        .config("spark.executorEnv.PYTHONPATH", str(Path(__file__).parents[2]))
+        .config("spark.executorEnv.PYTHONPATH", f"{Path(__file__).parents[2]}:{_installed(folder)}")
         .getOrCreate()
     )
     made.sparkContext.setLogLevel("OFF")
@@ -122,6 +142,20 @@ def test_it_answers_for_each_organization_what_the_library_does(
         mine = found.filter(organization=organization).drop("organization")
         order = mine.columns[:2]
         assert mine.sort(order).equals(expected.sort(order), null_equal=True), organization
+
+
+@pytest.mark.usefixtures("forgetting")
+def test_a_metric_of_ones_own_sees_on_the_executors_all_that_a_record_says(
+    session: SparkSession, lake: tuple[Path, list[str]]
+) -> None:
+    target, names = lake
+    exec(_OWN, {})
+    found = pl.DataFrame(spark.figures(session, str(target), "corrected", **WINDOW).toArrow())
+    assert found["numerator"].sum() > 0
+    for organization in names:
+        with metrics.open(str(target), organization=organization) as library:
+            expected = library.metric("corrected", **WINDOW)["numerator", "denominator"]
+        assert found.filter(organization=organization)["numerator", "denominator"].equals(expected)
 
 
 def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
