@@ -10,13 +10,15 @@ JAVASCRIPT := tests/javascript
 APART := tests/apart
 PACKAGES := $(APART)/.venv/.installed $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
 
-.PHONY: help serve test test-later coverage check bench faults memory screenshot clean
+.PHONY: help serve packages test test-later coverage check bench faults memory screenshot clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.serve ## run the service on http://127.0.0.1:8000
 	@$(BIN)/tracker serve
+
+packages: $(PACKAGES)
 
 # While one test waits another runs.
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')

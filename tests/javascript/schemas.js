@@ -3,7 +3,8 @@ import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
-const ajv = new (require("ajv"))({ allErrors: true, strict: false });
+// As it is used for a few events, it is not worth while to make it fast.
+const ajv = new (require("ajv"))({ allErrors: true, strict: false, inlineRefs: false, code: { optimize: false } });
 require("ajv-formats")(ajv);
 ajv.addSchema(require("@octokit/webhooks-schemas"), "github");
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -192,10 +193,12 @@ class Changes:
         return [ids[index % len(ids)]] if ids else []
 
 
+# `TESTS_ROUNDS=10 make test` draws ten times as many examples.
+TIMES = int(os.environ.get("TESTS_ROUNDS", "1"))
 ROUNDS = settings(
-    max_examples=15,
+    max_examples=10 * TIMES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # Where each example is dear, and another property has many already.
-FEW_ROUNDS = settings(ROUNDS, max_examples=8)
+FEW_ROUNDS = settings(ROUNDS, max_examples=5 * TIMES)

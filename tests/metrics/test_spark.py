@@ -39,7 +39,7 @@ ASKED: list[tuple[MetricName, dict[str, Any]]] = [
     (MetricName.MEAN_TIME_TO_RECOVER, {}),
     (MetricName.DEPLOYMENT_REWORK_RATE, {**MONTHS, **GROUPS}),
 ]
-ORGANIZATIONS = 6
+ORGANIZATIONS = 4
 
 
 # A metric that needs what no figure of the five does, as a package registers it on the executors.

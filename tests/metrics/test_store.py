@@ -56,6 +56,7 @@ def test_a_store_that_was_closed_goes_on_where_it_was(book: Book, store_file: Pa
     assert store_file.exists()
 
 
+@pytest.mark.on_one_database
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "random bytes", "another version"])
 def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str) -> None:
     book.store.close()
@@ -75,6 +76,7 @@ def test_a_damaged_store_is_made_again(book: Book, store_file: Path, damage: str
     assert files_of(store_file) == [store_file]
 
 
+@pytest.mark.on_one_database
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "emptied", "random bytes"])
 def test_a_store_that_is_damaged_in_use_is_made_again(book: Book, store_file: Path, damage: str) -> None:
     reopen(book)  # nothing of the file is in memory

@@ -17,7 +17,7 @@ from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from metrics.library.frames import Library
 from tests.conftest import Book, sqlite_url
-from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, Changes, changes
+from tests.metrics.changes import FEW_ROUNDS, REPOSITORIES, TIMES, Changes, changes
 from tests.server import Server
 
 WINDOWS: list[Mapping[str, Any]] = [
@@ -70,7 +70,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         book.close()
 
 
-@settings(FEW_ROUNDS, max_examples=4)
+@settings(FEW_ROUNDS, max_examples=4 * TIMES)
 @given(
     made=st.lists(changes, min_size=6, max_size=24),
     asked=st.lists(st.tuples(st.sampled_from(list(MetricName)), parameters), min_size=2, max_size=2),

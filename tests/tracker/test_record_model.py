@@ -19,6 +19,7 @@ from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot
 from tests.conftest import Book
+from tests.metrics.changes import TIMES
 from tracker.deployments.schemas import DeploymentAnswer
 from tracker.deployments.service import RecordedDeployment
 from tracker.incidents.schemas import IncidentAnswer
@@ -294,7 +295,7 @@ def test_records_history_and_answers_are_those_of_a_plain_model(book: Book) -> N
     run_state_machine_as_test(
         lambda: Records(book),
         settings=settings(
-            max_examples=16,
+            max_examples=10 * TIMES,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

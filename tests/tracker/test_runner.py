@@ -131,6 +131,7 @@ def test_stopping_a_job_ends_all_its_children(book: Book, site: Site, tmp_path: 
     assert record_of(book, job)["status"] == "cancelled"
 
 
+@pytest.mark.on_one_database
 @pytest.mark.parametrize("command", ["sh deploy.sh", "cd . && sh deploy.sh; true", "exec sh deploy.sh"])
 @pytest.mark.parametrize("stopped", [True, False])
 def test_a_command_has_time_to_put_things_right(

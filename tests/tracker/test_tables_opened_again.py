@@ -62,6 +62,7 @@ def _record(client: httpx.Client) -> None:
     client.post("/api/v1/incidents", json=incident).raise_for_status()
 
 
+@pytest.mark.on_one_database
 def test_tables_that_were_exported_are_opened_again(
     server: Server, client: httpx.Client, organization: str, tmp_path: Path
 ) -> None:

@@ -236,7 +236,7 @@ def test_a_first_visit_leads_to_the_first_number(visit: Open, tmp_path: Path) ->
             with httpx.Client(headers={"Authorization": f"Bearer {empty.token(org=ORGANIZATION)}"}) as client:
                 client.post(f"{empty.url}/api/v1/deployments", json=deployment()).raise_for_status()
             expect(page.get_by_role("heading", name=f"How {ORGANIZATION} ships")).to_be_visible(
-                timeout=20_000
+                timeout=60_000
             )
 
 
@@ -300,8 +300,8 @@ PATHS = [
 
 @pytest.mark.parametrize(
     ("viewport", "scheme"),
-    [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")],
-    ids=["desktop", "dark", "phone"],
+    [(DESKTOP, "light"), (PHONE, "dark")],
+    ids=["desktop", "phone, dark"],
 )
 def test_axe_finds_nothing_serious_and_nothing_leaves_the_screen(
     visit: Open, viewport: dict[str, int], scheme: str
