@@ -21,9 +21,9 @@ from metrics.definitions.base import MetricName, Part
 from metrics.domain.deployments import NewDeployment, SentDeployment
 from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
+from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
 from metrics.engine.pulled_tables import PULLED
-from metrics.engine.record_databases import follow
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 from tracker.deployments.service import record_deployments

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import metrics
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from metrics.library.frames import Library

@@ -26,7 +26,7 @@ from metrics.domain.incidents import NewIncident
 from metrics.domain.instants import now_microseconds
 from metrics.domain.pushes import NewPush
 from metrics.domain.settings import SettingsChange
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.question import Answer

@@ -28,8 +28,8 @@ from metrics.api.facts import facts_router
 from metrics.definitions.catalog import load_registered
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
+from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
-from metrics.engine.record_databases import follow
 from metrics.queries.session import Session
 from tracker.audit.changes import list_changes
 from tracker.audit.quality import quality

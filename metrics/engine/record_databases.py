@@ -4,9 +4,8 @@ SQLite is read through Python's own `sqlite3`: a second SQLite library in one pr
 of the first, and acknowledged commits are lost.
 """
 
-import math
+import os
 import sqlite3
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
@@ -14,12 +13,11 @@ from copy import copy
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, Full, LifoQueue
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 from weakref import finalize
 
 import psycopg
 import pyarrow as pa
-from psycopg.conninfo import make_conninfo
 
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import to_microseconds
@@ -34,23 +32,6 @@ from metrics.engine.pulled_tables import (
     Rows,
     arrow_table,
 )
-
-
-def follow(url: str, replica: str | None = None) -> "DatabaseRecords":
-    """The record database at `postgresql://user:password@host/name`, `sqlite:///file`, or in a file.
-
-    `replica` is a server's that holds the same, of which it is read as far as that has come.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return SqliteRecords(Path(url))
-    if scheme.partition("+")[0] not in ("postgresql", "postgres"):
-        return SqliteRecords(Path(rest.removeprefix("/")))
-    primary = PostgresRecords(f"postgresql://{rest}")
-    if replica is None:
-        return primary
-    return ReplicatedRecords(primary, Replica(f"postgresql://{replica.partition('://')[2]}"))
-
 
 Run = Callable[[str, Sequence[object]], Rows]
 """Runs a statement with positional parameters, written `?`, and gives all its rows."""
@@ -186,12 +167,58 @@ class DatabaseRecords(ABC):
         return HeldRecords(tables, position, details)
 
 
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closable)
+
+
+class _IdleConnections(Generic[C]):
+    """Connections that nobody uses just now, which are closed with whoever has kept them."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def take(self) -> C | None:
+        if self._process != os.getpid():
+            # What was opened before a fork is the parent's.
+            self._begin()
+        with suppress(Empty):
+            return self._kept.get_nowait()
+        return None
+
+    def keep(self, connection: C) -> None:
+        try:
+            self._kept.put_nowait(connection)
+        except Full:
+            connection.close()
+
+    def close(self) -> None:
+        _close_all(self._kept)
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._kept: LifoQueue[C] = LifoQueue(_MOST_IDLE)
+        # A method `__del__` may come after that of the connections, when all of them are one cycle of
+        # garbage. A process that ends needs none of it, and one that was forked must not do it.
+        finalize(self, _close_all, self._kept).atexit = False
+
+
+def _close_all(kept: LifoQueue[C]) -> None:
+    with suppress(Empty):
+        while True:
+            kept.get_nowait().close()
+
+
 class SqliteRecords(DatabaseRecords):
     """The record database in a SQLite file, or what it has of one organization."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._organization: str | None = None
+        # To read a schema takes longer than to ask where the records end.
+        self._idle = _IdleConnections[sqlite3.Connection]()
         self._opened = OpenedFile(file)
         with suppress(FileGone):  # It may come into being.
             self._opened.require()
@@ -205,50 +232,43 @@ class SqliteRecords(DatabaseRecords):
     def snapshot(self) -> Iterator[DatabaseSnapshot]:
         try:
             self._opened.require()
-            with closing(sqlite3.connect(f"{self.file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-                connection.isolation_level = None
+            # All connections of a process share what the first of them may do with the log.
+            may_be_kept = os.access(self.file, os.W_OK)
+            connection = self._connected()
+            try:
                 connection.execute("begin")
-                yield DatabaseSnapshot(
-                    lambda sql, given: connection.execute(sql, given).fetchall(),
-                    lambda sql, given: _pieces(connection.execute(sql, given)),
-                    dict.fromkeys(Kind, "{}"),
-                    self._organization,
-                )
+                with ExitStack() as reads:
+                    yield DatabaseSnapshot(
+                        lambda sql, given: connection.execute(sql, given).fetchall(),
+                        # One that is not read to its end would go on in its snapshot.
+                        lambda sql, given: _pieces(
+                            reads.enter_context(closing(connection.execute(sql, given)))
+                        ),
+                        dict.fromkeys(Kind, "{}"),
+                        self._organization,
+                    )
+                connection.execute("commit")
+            except BaseException:
+                connection.close()
+                raise
+            if may_be_kept:
+                self._idle.keep(connection)
+            else:
+                connection.close()
         except (sqlite3.Error, FileGone) as error:
+            self.close()
             raise RecordsUnavailable(str(error)) from error
 
     def close(self) -> None:
-        """Nothing is kept open between snapshots."""
+        """Close what is kept: of a file that is gone, or that nobody asks any more."""
+        self._idle.close()
 
-
-class _IdleConnections:
-    """Connections that nobody uses just now, which are closed with whoever has kept them."""
-
-    def __init__(self) -> None:
-        self._kept: LifoQueue[psycopg.Connection] = LifoQueue(_MOST_IDLE)
-        # A method `__del__` may come after that of the connections, when all of them are one cycle of
-        # garbage. A process that ends needs none of it, and one that was forked must not do it.
-        finalize(self, _close_all, self._kept).atexit = False
-
-    def take(self) -> psycopg.Connection | None:
-        with suppress(Empty):
-            return self._kept.get_nowait()
-        return None
-
-    def keep(self, connection: psycopg.Connection) -> None:
-        try:
-            self._kept.put_nowait(connection)
-        except Full:
-            connection.close()
-
-    def close(self) -> None:
-        _close_all(self._kept)
-
-
-def _close_all(kept: LifoQueue[psycopg.Connection]) -> None:
-    with suppress(Empty):
-        while True:
-            kept.get_nowait().close()
+    def _connected(self) -> sqlite3.Connection:
+        if (kept := self._idle.take()) is not None:
+            return kept
+        # One thread at a time uses it, and not always the same.
+        uri = f"{self.file.resolve().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 class PostgresRecords(DatabaseRecords):
@@ -267,7 +287,7 @@ class PostgresRecords(DatabaseRecords):
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._organization: str | None = None
-        self._idle = _IdleConnections()
+        self._idle = _IdleConnections[psycopg.Connection]()
 
     def of(self, organization: str) -> "PostgresRecords":
         of_it = copy(self)
@@ -316,74 +336,3 @@ class PostgresRecords(DatabaseRecords):
 
 
 _MOST_IDLE = 4
-
-
-class Replica:
-    """A server that holds what a primary does, as far as it has come. Safe to use from several threads."""
-
-    def __init__(self, conninfo: str) -> None:
-        # Who does not answer holds up every question otherwise.
-        self._records = PostgresRecords(make_conninfo(conninfo, connect_timeout=_CONNECT_SECONDS))
-        self._away_until = -math.inf
-
-    @property
-    def is_away(self) -> bool:
-        """Whether it has failed just now, and is left alone for a while."""
-        return time.monotonic() < self._away_until
-
-    @contextmanager
-    def snapshot(self, organization: str | None) -> Iterator[DatabaseSnapshot]:
-        """One read transaction. Raises `RecordsUnavailable`, and is away then."""
-        records = self._records if organization is None else self._records.of(organization)
-        try:
-            with records.snapshot() as snapshot:
-                yield snapshot
-        except RecordsUnavailable:
-            self._away_until = time.monotonic() + _AWAY_SECONDS
-            raise
-
-    def close(self) -> None:
-        self._records.close()
-
-
-class ReplicatedRecords(DatabaseRecords):
-    """The records of a primary server, read of a replica: the primary is left to those who write."""
-
-    def __init__(self, primary: DatabaseRecords, replica: Replica, organization: str | None = None) -> None:
-        self._primary, self._replica, self._organization = primary, replica, organization
-
-    def of(self, organization: str) -> "ReplicatedRecords":
-        return ReplicatedRecords(self._primary.of(organization), self._replica, organization)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[DatabaseSnapshot]:
-        """Of the replica where it has all that the primary has at this moment, else of the primary."""
-        with self._primary.snapshot() as snapshot:
-            head = snapshot.head()
-        with ExitStack() as held:
-            replica = None if self._replica.is_away else self._as_far_as(head, held)
-            yield replica or held.enter_context(self._primary.snapshot())
-
-    def _as_far_as(self, head: Position, held: ExitStack) -> DatabaseSnapshot | None:
-        """A snapshot of the replica; None where it has not come so far, is away, or is of another history."""
-        with suppress(RecordsUnavailable), ExitStack() as attempt:
-            snapshot = attempt.enter_context(self._replica.snapshot(self._organization))
-            reached = snapshot.head()
-            if reached == head or (reached.revision > head.revision and self._has_come_to(reached)):
-                held.enter_context(attempt.pop_all())
-                return snapshot
-        return None
-
-    def _has_come_to(self, position: Position) -> bool:
-        """Whether the primary has passed through it meanwhile: one that was restored has not."""
-        with self._primary.snapshot() as snapshot:
-            return snapshot.holds(position)
-
-    def close(self) -> None:
-        self._primary.close()
-        self._replica.close()
-
-
-_CONNECT_SECONDS = 2
-# It is tried again after so long.
-_AWAY_SECONDS = 30.0

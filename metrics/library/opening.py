@@ -10,8 +10,9 @@ from metrics.definitions.catalog import load_registered
 from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.domain.instants import InstantError, read_zone
 from metrics.domain.vocabulary import meant_instead
+from metrics.engine.following import follow
 from metrics.engine.pulled_tables import RecordDatabase
-from metrics.engine.record_databases import SqliteRecords, follow
+from metrics.engine.record_databases import SqliteRecords
 from metrics.engine.store import Store
 from metrics.lake.layout import Lake
 from metrics.lake.reading import LakeRecords

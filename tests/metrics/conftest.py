@@ -11,6 +11,7 @@ ON_EACH_DATABASE = (
     "test_lake",
     "test_library",
     "test_organization_stores",
+    "test_snapshots",
     "test_store",
 )
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import metrics
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from metrics.library.frames import Library

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.engine import replication
+from metrics.engine.following import follow
 from metrics.engine.pulled_tables import PULLED
-from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import Session, open_snapshot

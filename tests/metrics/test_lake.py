@@ -19,8 +19,8 @@ from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import VIEWS
 from metrics.domain.errors import RecordsUnavailable
 from metrics.engine import record_databases
+from metrics.engine.following import follow
 from metrics.engine.pulled_tables import PULLED
-from metrics.engine.record_databases import follow
 from metrics.engine.store import Store
 from metrics.lake.layout import Lake
 from metrics.lake.reading import LakeRecords

@@ -11,7 +11,7 @@ import pytest
 
 import metrics
 from metrics.domain.errors import RecordsUnavailable
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from tests.apart_environment import require_apart

@@ -13,8 +13,8 @@ from metrics.domain.deployments import NewDeployment
 from metrics.domain.errors import RecordsUnavailable
 from metrics.domain.instants import now_microseconds
 from metrics.engine import organizations as organization_stores
+from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
-from metrics.engine.record_databases import follow
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 from tests.conftest import REPOSITORY, Book, sqlite_url

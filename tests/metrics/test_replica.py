@@ -11,9 +11,10 @@ import psycopg
 import pytest
 
 from metrics.domain.errors import RecordsUnavailable
-from metrics.engine import record_databases
+from metrics.engine import replicas
+from metrics.engine.following import follow
 from metrics.engine.pulled_tables import START
-from metrics.engine.record_databases import DatabaseRecords, follow
+from metrics.engine.record_databases import DatabaseRecords
 from metrics.engine.store import Store
 from metrics.queries.session import Session
 from tests.conftest import Book, Postgres, running_postgres
@@ -87,7 +88,7 @@ def is_replica(records: DatabaseRecords) -> bool:
 def test_it_is_read_as_far_as_it_has_come(
     book: Book, standby: Standby, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_databases, "_AWAY_SECONDS", 0.2)
+    monkeypatch.setattr(replicas, "_AWAY_SECONDS", 0.2)
     records = follow(book.url, standby.url(book.url)).of("acme")
     with Store(records) as store:
         deployments = lambda: Session(store, "acme").views(["deployments"]).tables["deployments"]  # noqa: E731

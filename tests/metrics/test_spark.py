@@ -13,7 +13,7 @@ import pytest
 import metrics
 from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from tests.conftest import Book, sqlite_url

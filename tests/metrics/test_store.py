@@ -17,7 +17,7 @@ import pytest
 
 from metrics.definitions.base import MetricName
 from metrics.domain.errors import RecordsUnavailable
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.engine.store import Store
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import metrics
 from metrics.definitions.base import MetricName, Profile
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from metrics.library.frames import Library

@@ -159,7 +159,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from metrics.engine.store import Store
 from tests.conftest import Book
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from tracker.records.engine import write_transaction
 from tracker.records.ledger import Author, KnownRepositories, Ledger
 

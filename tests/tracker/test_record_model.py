@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from metrics.definitions.base import MetricName
 from metrics.domain.errors import Contradiction, InvalidInput
+from metrics.engine.following import follow
 from metrics.engine.pulled_tables import PULLED
-from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot

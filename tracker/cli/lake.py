@@ -8,7 +8,7 @@ import rich_click as click
 from sqlalchemy import Engine
 
 from metrics.domain.instants import now_microseconds
-from metrics.engine.record_databases import follow
+from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync as sync_lake
 from tracker.cli.common import CommandFailed, migrated_database

@@ -15,8 +15,8 @@ from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG, load_registered
 from metrics.domain.errors import ParameterError
 from metrics.domain.settings import OrganizationSettings
+from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
-from metrics.engine.record_databases import follow
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 from tracker.cli.common import CommandFailed, migrated_database, organization_option, require_organization

@@ -6,9 +6,9 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import make_url
 
+from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
 from metrics.engine.pulled_tables import PULLED, RecordDatabase
-from metrics.engine.record_databases import follow
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot

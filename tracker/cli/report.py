@@ -9,8 +9,8 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import Engine
 
+from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
-from metrics.engine.record_databases import follow
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import load_or_create_keys
 from tracker.auth.tokens import Claims, Scope
