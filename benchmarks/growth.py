@@ -26,6 +26,7 @@ from metrics.engine.organizations import OrganizationStores
 from metrics.engine.pulled_tables import PULLED
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
+from metrics.queries.views import query_views
 from tracker.deployments.service import record_deployments
 from tracker.incidents.service import report_incident
 from tracker.records.engine import connect
@@ -55,6 +56,12 @@ from finished_deployments
 where organization = 'org-0' and succeeded and finished_at between '2026-08-01' and '2026-11-01'
 group by week
 order by week
+"""
+_YEAR_BY_REPOSITORY = """
+select repository, count(*) as deployments, avg(is_hotfix::int) as hotfixes
+from deployments
+where finished_at between '2025-11-01' and '2026-11-01'
+group by repository
 """
 
 
@@ -137,6 +144,9 @@ class _Grown:
             ),
             "the receipt of a deployment": lambda: session.deployment_receipt(newest, LAST),
             "as of an instant, the second time": lambda: session.answers(as_of, [_RATE]),
+            "SQL over a view, a year by 200 repositories": lambda: query_views(
+                lambda names: session.views(names).tables, _YEAR_BY_REPOSITORY
+            ),
         }
 
     def _changes(self) -> dict[str, Callable[[], object]]:

@@ -28,7 +28,6 @@ from metrics.api.facts import facts_router
 from metrics.definitions.catalog import load_registered
 from metrics.domain.errors import ParameterError
 from metrics.domain.fields import Body
-from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
 from metrics.queries.session import Session
 from tracker.audit.changes import list_changes
@@ -55,6 +54,7 @@ from tracker.pages import PAGES
 from tracker.pages.badges import BadgesController
 from tracker.pages.frame.problem import problem_page
 from tracker.records.engine import connect
+from tracker.records.following import followed
 from tracker.records.migrations import require_workable
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
@@ -129,7 +129,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> Litestar:
         Recorder(engine),
         authenticator,
         stores=OrganizationStores(
-            follow(settings.record_database_url, settings.replica_database_url),
+            followed(settings),
             settings.stores_dir,
             memory=settings.store_memory,
             threads=settings.store_threads,

@@ -8,11 +8,11 @@ import rich_click as click
 from sqlalchemy import Engine
 
 from metrics.domain.instants import now_microseconds
-from metrics.engine.following import follow
 from metrics.lake.layout import Lake
 from metrics.lake.writing import sync as sync_lake
 from tracker.cli.common import CommandFailed, migrated_database
 from tracker.records import leases
+from tracker.records.following import followed
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings
 
@@ -38,9 +38,7 @@ def sync(target: str) -> None:
     engine = migrated_database(settings)
     place = Lake.at(target)
     with _Alone(engine, place) as alone:
-        done = sync_lake(
-            follow(settings.record_database_url, settings.replica_database_url), place, alone.renew
-        )
+        done = sync_lake(followed(settings), place, alone.renew)
     if done.began_anew and done.versions:
         click.echo(f"A new lake at {target}.")
     click.echo(

@@ -15,12 +15,12 @@ from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG, load_registered
 from metrics.domain.errors import ParameterError
 from metrics.domain.settings import OrganizationSettings
-from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
 from metrics.queries.parameters import MetricParameters
 from metrics.queries.session import Session
 from tracker.cli.common import CommandFailed, migrated_database, organization_option, require_organization
 from tracker.cli.terminal import print_answers, print_explanation, print_profiles
+from tracker.records.following import followed
 from tracker.settings import Settings
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _session(organization: str, given: Mapping[str, Any]) -> Iterator[tuple[Metr
             require_organization(connection, organization)
         engine.dispose()
         with OrganizationStores(
-            follow(settings.record_database_url, settings.replica_database_url),
+            followed(settings),
             settings.stores_dir,
             threads=settings.store_threads,
         ) as stores:

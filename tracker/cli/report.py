@@ -9,7 +9,6 @@ from pathlib import Path
 import rich_click as click
 from sqlalchemy import Engine
 
-from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
 from tracker.auth.callers import Authenticator, Caller
 from tracker.auth.keys import load_or_create_keys
@@ -23,6 +22,7 @@ from tracker.cli.common import (
     require_organization,
 )
 from tracker.pages.report import read_month, report_html, zone_asked
+from tracker.records.following import followed
 from tracker.records.recorder import Recorder
 from tracker.settings import Settings, SmtpSecurity
 from tracker.web.state import Service
@@ -104,7 +104,7 @@ def _render(
         CLI_SUBJECT,
         (datetime.now(UTC) + timedelta(hours=1)).timestamp(),
     )
-    with OrganizationStores(follow(settings.record_database_url, settings.replica_database_url)) as stores:
+    with OrganizationStores(followed(settings)) as stores:
         service = Service(
             settings,
             engine,
