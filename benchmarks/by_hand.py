@@ -1,5 +1,6 @@
 """What a team writes by hand: a service that commits each post, rows in one go, a metric as one statement."""
 
+import itertools
 import json
 import os
 import random
@@ -88,7 +89,7 @@ def app() -> "Flask":
 
 def _row(said: Mapping[str, Any]) -> Deployment:
     now = time.time_ns() // 1_000
-    number = random.getrandbits(62)
+    number = next(_numbers)
     return Deployment(
         revision=number,
         first_revision=number,
@@ -125,6 +126,7 @@ def _service(folder: Path, body: bytes, ours: Load) -> Iterator[Row]:
     yield what, str(load), f"this service {ours.rate / load.rate:.1f} x that"
 
 
+_numbers = itertools.count(1)
 _JSON = {"Content-Type": "application/json"}
 
 

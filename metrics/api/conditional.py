@@ -30,7 +30,7 @@ def conditional(answer: Callable[..., Response[Any]]) -> Callable[..., Response[
         if tag in known or "*" in known:
             return Response(None, status_code=304, headers=_headers(tag))
         answered = answer(request=request, session=session, **given)
-        answered.headers.update(_headers(tag))
+        answered.headers.update({**_headers(tag), **answered.headers})
         return answered
 
     return conditionally

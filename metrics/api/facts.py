@@ -59,6 +59,9 @@ def facts(view: FromPath[str], request: AnyRequest, session: Session) -> AnyResp
         HEADER: str(checkpoints),
         KEPT_HEADER: str(kept),
     }
+    if kept:
+        # It has the tag of the whole, which is what the client has once it has added this.
+        response.headers["Cache-Control"] = "no-store"
     return response
 
 

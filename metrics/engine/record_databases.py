@@ -178,44 +178,48 @@ class _IdleConnections(Generic[C]):
     """Connections that nobody uses just now, which are closed with whoever has kept them."""
 
     def __init__(self) -> None:
-        self._begin()
+        self._process = os.getpid()
+        self._kept: LifoQueue[C] = LifoQueue(_MOST_IDLE)
+        # A method `__del__` may come after that of the connections, when all of them are one cycle of
+        # garbage. A process that ends needs none of it.
+        finalize(self, _close_all, self._kept, self._process).atexit = False
 
     def take(self) -> C | None:
-        if self._process != os.getpid():
-            # What was opened before a fork is the parent's.
-            self._begin()
         with suppress(Empty):
-            return self._kept.get_nowait()
+            return self._kept.get_nowait() if self._is_own else None
         return None
 
     def keep(self, connection: C) -> None:
         try:
+            if not self._is_own:
+                raise Full
             self._kept.put_nowait(connection)
         except Full:
             connection.close()
 
     def close(self) -> None:
-        _close_all(self._kept)
+        _close_all(self._kept, self._process)
 
-    def _begin(self) -> None:
-        self._process = os.getpid()
-        self._kept: LifoQueue[C] = LifoQueue(_MOST_IDLE)
-        # A method `__del__` may come after that of the connections, when all of them are one cycle of
-        # garbage. A process that ends needs none of it, and one that was forked must not do it.
-        finalize(self, _close_all, self._kept).atexit = False
+    @property
+    def _is_own(self) -> bool:
+        """Whether what is kept was opened by this process, and not by the one that it was forked from."""
+        return self._process == os.getpid()
 
 
-def _close_all(kept: LifoQueue[C]) -> None:
+def _close_all(kept: LifoQueue[C], process: int) -> None:
     with suppress(Empty):
-        while True:
+        while process == os.getpid():
             kept.get_nowait().close()
 
 
 class SqliteRecords(DatabaseRecords):
     """The record database in a SQLite file, or what it has of one organization."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, file: Path, *, is_service: bool = False) -> None:
+        """`is_service` is whoever writes to it as well, and may keep connections open between snapshots: an
+        open one keeps the log of a writer that has ended, and does not notice a file that is copied over.
+        """
+        self.file, self._is_service = file, is_service
         self._organization: str | None = None
         # To read a schema takes longer than to ask where the records end.
         self._idle = _IdleConnections[sqlite3.Connection]()
@@ -233,7 +237,7 @@ class SqliteRecords(DatabaseRecords):
         try:
             self._opened.require()
             # All connections of a process share what the first of them may do with the log.
-            may_be_kept = os.access(self.file, os.W_OK)
+            may_be_kept = self._is_service and os.access(self.file, os.W_OK)
             connection = self._connected()
             try:
                 connection.execute("begin")

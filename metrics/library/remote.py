@@ -77,7 +77,9 @@ class RemoteLibrary(Library):
 
     def _link(self, records: str, given: Mapping[str, Any]) -> str:
         asked = {"format": "parquet", **_texts(given)}
-        return str(self._request("POST", f"{records}/export/link", asked, {}).json()["url"])
+        response = self._request("POST", f"{records}/export/link", asked, {})
+        # Relative, where the service does not know by which address it is reached.
+        return str(response.url.join(response.json()["url"]))
 
     def _views(self, names: Sequence[str]) -> Mapping[str, pa.Table]:
         for _ in range(_MOST_READINGS):

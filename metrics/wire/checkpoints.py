@@ -22,17 +22,20 @@ _CHECKPOINT = re.compile(r"(\d{1,18}):([0-9a-f]{32})")
 class Checkpoints:
     """The digests of a table's beginnings."""
 
-    def __init__(self, hashes: bytes) -> None:
-        """`hashes` has eight bytes for each row."""
-        self._hashes = hashes
+    def __init__(self, hashes: bytes, columns: str = "") -> None:
+        """`hashes` has eight bytes for each row, `columns` says what the rows are of."""
+        self._hashes, self._columns = hashes, columns
 
     @classmethod
     def of(cls, table: pa.Table) -> Self:
-        """Those of a table: the same for the same rows in every process of one version of DuckDB."""
-        with duckdb.connect(":memory:") as connection:
+        """Those of a table: the same for the same rows in every process of one version of DuckDB.
+
+        An empty list and a missing one are the same here, so no column may have both.
+        """
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
             connection.register("rows_of_it", table)
             hashes = connection.execute("select hash(rows_of_it) as one from rows_of_it").fetchnumpy()["one"]
-        return cls(hashes.tobytes())
+        return cls(hashes.tobytes(), str(table.schema.remove_metadata()))
 
     def __str__(self) -> str:
         """As the header says them."""
@@ -55,7 +58,7 @@ class Checkpoints:
             left_out = max(1, 2 * left_out)
 
     def _digests(self, places: Iterable[int]) -> Mapping[int, str]:
-        found, digest, begun = {}, hashlib.sha256(), 0
+        found, digest, begun = {}, hashlib.sha256(self._columns.encode()), 0
         for rows in sorted(places):
             digest.update(memoryview(self._hashes)[begun * _BYTES : rows * _BYTES])
             found[rows], begun = digest.hexdigest()[:32], rows

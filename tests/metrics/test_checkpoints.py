@@ -44,6 +44,15 @@ def test_who_shows_something_else_is_sent_everything(shown: str) -> None:
     assert Checkpoints.of(table([1, 2, 3])).kept(shown) == 0
 
 
+def test_rows_of_other_columns_are_others() -> None:
+    """After an upgrade: a column is called otherwise, or is wider."""
+    before = table([1, 2, 3])
+    renamed = before.rename_columns(["count", "labels"])
+    wider = before.set_column(0, "number", before["number"].cast(pa.int32()))
+    for other in (renamed, wider):
+        assert Checkpoints.of(other).kept(str(Checkpoints.of(before))) == 0
+
+
 def test_an_empty_table_has_none() -> None:
     assert str(Checkpoints.of(table([]))) == ""
     assert Checkpoints.of(table([])).kept(str(Checkpoints.of(table([1])))) == 0

@@ -1,14 +1,17 @@
 """Links to exports: files that are read by their address alone, part by part, and stay as they were."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import polars as pl
 import pytest
+from litestar import Request
+from litestar.testing import RequestFactory
 
 import metrics
 from metrics.domain.errors import ParameterError
@@ -17,8 +20,9 @@ from tests.waiting import wait_until
 from tracker.auth.keys import load_keys
 from tracker.auth.links import Link
 from tracker.auth.tokens import Claims, Scope, verify
-from tracker.errors import Unauthenticated
+from tracker.errors import Unauthenticated, Unavailable
 from tracker.settings import Settings
+from tracker.transfer.parts import KeptFiles
 
 EXPORT, INCIDENTS = "/api/v1/deployments/export", "/api/v1/incidents/export"
 
@@ -34,7 +38,8 @@ def link(client: httpx.Client, query: str = "?format=parquet", path: str = EXPOR
     answered = client.post(f"{path}/link{query}")
     assert answered.status_code == 201, answered.text
     found: dict[str, Any] = answered.json()
-    return found
+    # Where the service does not know by which address it is reached, it names the path alone.
+    return found | {"url": str(answered.url.join(found["url"]))}
 
 
 def changed(url: str, **parameters: str | None) -> str:
@@ -84,6 +89,50 @@ def test_a_link_stays_with_the_teams_and_aliases_of_its_revision(client: httpx.C
     assert client.get(f"{EXPORT}?team=first").json() == {"items": []}
 
 
+def test_a_link_reads_its_dates_in_the_zone_of_its_revision(client: httpx.Client) -> None:
+    record(client, 2, finished_at="2026-03-01T23:30:00Z")
+    url = link(client, "?format=json&from=2026-03-02")["url"]
+    client.patch("/api/v1/settings", json={"timezone": "Europe/Berlin"}).raise_for_status()
+    assert httpx.get(url).json() == {"items": []}
+    assert len(client.get(f"{EXPORT}?from=2026-03-02").json()["items"]) == 1
+
+
+def test_what_may_be_seen_is_what_may_be_seen_now(
+    client: httpx.Client, client_with: Callable[..., httpx.Client]
+) -> None:
+    """An alias that was said by mistake shows nothing any more, in no revision."""
+    record(client, 2)
+    record(client, 3, repository_url="https://github.com/acme/secret")
+    (shop,) = [
+        one for one in client.get("/api/v1/repositories").json()["items"] if one["repository"] == "acme/shop"
+    ]
+    address, limited = f"/api/v1/repositories/{shop['id']}", client_with("deployments:read", "acme/shop")
+    client.patch(address, json={"aliases": ["github.com/acme/secret"]}).raise_for_status()
+    url = link(limited, "")["url"]
+    assert len(httpx.get(url).json()["items"]) == 2
+    client.patch(address, json={"aliases": []}).raise_for_status()
+    assert [one["repository"] for one in httpx.get(url).json()["items"]] == ["acme/shop"]
+    assert len(httpx.get(url, headers={"Range": "bytes=0-"}).json()["items"]) == 1
+
+
+def test_a_link_ends_when_records_are_restored(tmp_path: Path) -> None:
+    with Server(tmp_path) as own, own.client(own.token()) as client:
+        record(client, 2)
+        assert own.run("backup", "copy.db").returncode == 0
+        lost = record(client, 3)
+        url = link(client, "")["url"]
+        assert lost in httpx.get(url, headers={"Range": "bytes=0-"}).text
+        assert own.run("restore", "copy.db", "--yes").returncode == 0
+        record(client, 4)
+        for headers in ({}, {"Range": "bytes=0-"}):
+            refused = httpx.get(url, headers=headers)
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "record")
+        # It is the same number, and another file.
+        revision = dict(parse_qsl(urlsplit(url).query))["revision"]
+        asked = client.get(f"{EXPORT}?revision={revision}", headers={"Range": "bytes=0-"})
+        assert (asked.status_code, lost in asked.text) == (206, False)
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "part"),
     [
@@ -131,6 +180,9 @@ def test_no_part_is_given_of_another_file(client: httpx.Client) -> None:
     same = httpx.get(url, headers={"Range": "bytes=0-4", "If-Range": tag})
     other = httpx.get(url, headers={"Range": "bytes=0-4", "If-Range": '"other"'})
     assert (same.status_code, len(same.content), other.status_code) == (206, 5, 200)
+    # What is asked for without its body has no parts either.
+    head = httpx.head(url, headers={"Range": "bytes=0-4"})
+    assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(httpx.get(url).content)))
     # What may be another file the next time has no parts.
     newest = client.get(f"{EXPORT}?format=csv", headers={"Range": "bytes=0-4"})
     assert (newest.status_code, newest.headers["Accept-Ranges"]) == (200, "none")
@@ -207,9 +259,59 @@ def test_the_answer_says_until_when_and_what_is_wrong(client: httpx.Client) -> N
     ):
         refused = client.post(path)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, pointer)
-    refused = client.get(f"{EXPORT}?revision=99999999")
-    assert refused.status_code == 400
-    assert "must be at most" in refused.json()["errors"][0]["detail"]
+    for revision in ("99999999", str(2**63 - 1), str(10**19)):
+        refused = client.get(f"{EXPORT}?revision={revision}")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "revision")
+
+
+def asking(part: str = "bytes=0-") -> Request[Any, Any, Any]:
+    return RequestFactory().get(headers={"Range": part})
+
+
+def test_a_file_is_made_once_for_all_its_parts_and_nobody_waits_for_it() -> None:
+    kept, made = KeptFiles(), 0
+    refusals: list[Exception] = []
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal made
+        made += 1
+        with pytest.raises(Unavailable) as refused:
+            kept.answer(asking(), "a", pieces)
+        refusals.append(refused.value)
+        yield b"0123456789"
+
+    assert [kept.answer(asking("bytes=0-4"), "a", pieces).status_code for _ in range(3)] == [206] * 3
+    assert (made, len(refusals)) == (1, 1)
+
+
+def test_a_file_that_cannot_be_made_is_tried_again() -> None:
+    kept = KeptFiles()
+
+    def fail() -> Iterator[bytes]:
+        yield b"01"
+        raise Unavailable("the database is away")
+
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="is away"):
+            kept.answer(asking(), "a", fail)
+    assert kept.answer(asking(), "a", lambda: iter([b"01"])).status_code == 206
+
+
+def test_files_are_kept_up_to_so_many_bytes_and_for_some_time() -> None:
+    def made_again(kept: KeptFiles, key: str) -> bool:
+        made: list[str] = []
+
+        def pieces() -> Iterator[bytes]:
+            made.append(key)
+            yield b"0123456789"
+
+        kept.answer(asking(), key, pieces)
+        return bool(made)
+
+    kept = KeptFiles(most_bytes=25)
+    assert [made_again(kept, key) for key in "abacaba"] == [True, True, False, True, False, True, False]
+    brief = KeptFiles(seconds=0)
+    assert [made_again(brief, key) for key in "aab"] == [True, True, True]
 
 
 def test_the_library_gives_links(server: Server, organization: str, client: httpx.Client) -> None:

@@ -38,8 +38,8 @@ from tracker.deployments.service import (
     unknown_names,
 )
 from tracker.deployments.steps import Step, StepStatus, report_steps, steps_of
-from tracker.organizations.service import read_settings, zone_of
-from tracker.records.aliases import read_aliases
+from tracker.organizations.asked import filter_asked_for
+from tracker.organizations.service import read_settings
 from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.pages import find
@@ -196,20 +196,9 @@ def deployment_filter(
 
     `revision` is that of the records which are meant; None is the newest.
     """
-    organization = request.user.organization
-    given = {name: getattr(parameters, name) for name in DeploymentFilterParameters.model_fields}
-    given |= parameters.bounds(lambda: zone_of(service.engine, organization))
-    given["label"] = [(label.name, label.text) for label in map(Label.read, parameters.label)]
-    with service.engine.connect() as connection:
-        aliases = read_aliases(connection, organization, revision)
-    return DeploymentFilter(
-        organization=organization,
-        visible=request.user.repositories,
-        aliases=aliases,
-        revision=revision,
-        **given,
-        **page,
-    )
+    given = filter_asked_for(request, service, parameters, DeploymentFilterParameters, revision)
+    labels = [(label.name, label.text) for label in map(Label.read, parameters.label)]
+    return DeploymentFilter(**{**given, "label": labels}, **page)
 
 
 class DeploymentsController(Controller):

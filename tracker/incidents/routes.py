@@ -27,8 +27,7 @@ from tracker.incidents.service import (
     revise_incident,
     unknown_names,
 )
-from tracker.organizations.service import zone_of
-from tracker.records.aliases import read_aliases
+from tracker.organizations.asked import filter_asked_for
 from tracker.records.history import entries
 from tracker.records.ledger import Ledger
 from tracker.records.tables import INCIDENTS
@@ -91,18 +90,8 @@ def incident_filter(
 
     `revision` is that of the records which are meant; None is the newest.
     """
-    organization = request.user.organization
-    given = {name: getattr(parameters, name) for name in IncidentFilterParameters.model_fields}
-    given |= parameters.bounds(lambda: zone_of(service.engine, organization))
-    with service.engine.connect() as connection:
-        aliases = read_aliases(connection, organization, revision)
     return IncidentFilter(
-        organization=organization,
-        visible=request.user.repositories,
-        aliases=aliases,
-        revision=revision,
-        **given,
-        **page,
+        **filter_asked_for(request, service, parameters, IncidentFilterParameters, revision), **page
     )
 
 

@@ -18,12 +18,14 @@ from metrics.domain.settings import DEFAULT_SETTINGS, OrganizationSettings, sett
 from tracker.errors import NotFound
 from tracker.records.ledger import Author, Ledger, Version, repository_of, service_columns
 from tracker.records.pages import names_repository
-from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES, current
+from tracker.records.tables import ORGANIZATION_SETTINGS, REPOSITORIES, current, current_at
 
 
-def read_settings(connection: Connection, organization: str) -> OrganizationSettings:
-    """The organization's settings; the defaults where it has set nothing."""
-    row = _settings_row(connection, organization)
+def read_settings(
+    connection: Connection, organization: str, revision: int | None = None
+) -> OrganizationSettings:
+    """The organization's settings at a revision, None is now; the defaults where it had set nothing."""
+    row = _settings_row(connection, organization, revision)
     return DEFAULT_SETTINGS if row is None else settings_from(row._mapping)
 
 
@@ -55,9 +57,9 @@ def _record_settings(
         ledger.supersede(ORGANIZATION_SETTINGS, current, {**vars(version), **columns})
 
 
-def _settings_row(connection: Connection, organization: str) -> Row[Any] | None:
-    columns = ORGANIZATION_SETTINGS.c
-    return connection.execute(select(ORGANIZATION_SETTINGS).where(current(columns, organization))).first()
+def _settings_row(connection: Connection, organization: str, revision: int | None = None) -> Row[Any] | None:
+    then = current_at(ORGANIZATION_SETTINGS.c, organization, revision)
+    return connection.execute(select(ORGANIZATION_SETTINGS).where(then)).first()
 
 
 def set_team(

@@ -30,9 +30,9 @@ from metrics.queries.question import Answer
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
+from tracker.pages.frame.cache import Cache
 from tracker.pages.tables import BADGES
 from tracker.records.engine import write_transaction
-from tracker.web.cache import Cache
 from tracker.web.paging import CallerRequest, ListAnswer, base_of
 from tracker.web.state import Service
 

@@ -41,13 +41,15 @@ class Page(Generic[T]):
 class ListFilter:
     """What a list holds: `visible` are the patterns a token is limited to, None where it is not.
 
-    `revision` is that of the records which it is of; None is the newest.
+    `revision` is that of the records which it is of, None the newest; by `aliases_then` repositories were
+    named by then, and by `aliases` what may be seen is judged.
     """
 
     organization: str
     visible: Sequence[str] | None = None
     repository: Sequence[str] = ()
     aliases: Aliases = field(default_factory=dict)
+    aliases_then: Aliases = field(default_factory=dict)
     service: Sequence[str] = ()
     environment: Sequence[str] = ()
     from_: datetime | None = None
@@ -94,7 +96,7 @@ def _filtered(
             or_(names_repository(table, wanted.visible), columns.repository_key.in_(sorted(reached)))
         )
     if wanted.repository:
-        meant = keys_meant(wanted.aliases, wanted.repository)
+        meant = keys_meant(wanted.aliases_then, wanted.repository)
         query = query.where(
             or_(names_repository(table, wanted.repository), columns.repository_key.in_(sorted(meant)))
         )

@@ -14,11 +14,13 @@ from sqlalchemy import (
     Column,
     ColumnCollection,
     ColumnElement,
+    Connection,
     Index,
     Integer,
     Table,
     and_,
     or_,
+    select,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -283,6 +285,24 @@ LEASES = table(Lease)
 def current(columns: Columns, organization: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a row is an organization's current version of something."""
     return and_(columns.organization == organization, is_current(columns))
+
+
+def last_version(
+    connection: Connection, organization: str, revision: int | None = None
+) -> tuple[int, str] | None:
+    """The revision and the id of the last record of an organization, up to a revision; None is the newest.
+
+    Of another history, of a database that was restored, the same revision is of another record.
+    """
+    found = []
+    for table in RECORDED:
+        columns = table.c
+        up_to = columns.organization == organization
+        if revision is not None:
+            up_to &= columns.revision <= revision
+        last = select(columns.revision, columns.id).where(up_to).order_by(columns.revision.desc()).limit(1)
+        found += [(int(row.revision), str(row.id)) for row in connection.execute(last)]
+    return max(found, default=None)
 
 
 def current_at(

@@ -26,9 +26,11 @@ from tracker.deployments.routes import DeploymentFilterParameters, deployment_fi
 from tracker.incidents.queries import select_incidents
 from tracker.incidents.routes import PATH as INCIDENTS_PATH
 from tracker.incidents.routes import IncidentFilterParameters, incident_filter
+from tracker.records.pages import ListFilter
+from tracker.records.tables import last_version
 from tracker.transfer.parts import KeptFiles
 from tracker.transfer.tables import DEPLOYMENT_TABLE, INCIDENT_TABLE, RecordTable
-from tracker.web.paging import CallerRequest, base_of
+from tracker.web.paging import CallerRequest
 from tracker.web.state import Service
 
 DEPLOYMENTS_EXPORT, INCIDENTS_EXPORT = f"{DEPLOYMENTS_PATH}/export", f"{INCIDENTS_PATH}/export"
@@ -47,21 +49,27 @@ class FileParameters(QueryParameters):
     revision: int | None = Field(
         None,
         ge=0,
+        le=2**63 - 1,
         description="As the records were at this revision, of which parts can be asked for by `Range`; "
         "default the newest.",
     )
 
 
-class ExportParameters(FileParameters, DeploymentFilterParameters):
+class LinkedParameters(FileParameters):
+    """Which file is asked for, and what a link says beside that."""
+
+    record: str | None = Field(
+        None, description="Of a link: the record that has the revision, unless records were restored."
+    )
+    signature: str | None = Field(None, description="Of a link, in place of a token.")
+
+
+class ExportParameters(LinkedParameters, DeploymentFilterParameters):
     """The query parameters of an export of deployments."""
 
-    signature: str | None = Field(None, description="Of a link, in place of a token.")
 
-
-class IncidentExportParameters(FileParameters, IncidentFilterParameters):
+class IncidentExportParameters(LinkedParameters, IncidentFilterParameters):
     """The query parameters of an export of incidents."""
-
-    signature: str | None = Field(None, description="Of a link, in place of a token.")
 
 
 class LinkParameters(FileParameters):
@@ -106,7 +114,7 @@ def export_deployments(request: CallerRequest, service: Service) -> Response[Any
     """
     parameters = ExportParameters.read(request.query_params.multi_items())
     wanted = deployment_filter(request, service, parameters, revision=parameters.revision)
-    return _file(request, service, DEPLOYMENT_TABLE, select_deployments(wanted), parameters)
+    return _file(request, service, DEPLOYMENT_TABLE, select_deployments(wanted), wanted, parameters)
 
 
 @get(
@@ -120,7 +128,7 @@ def export_incidents(request: CallerRequest, service: Service) -> Response[Any]:
     """Every incident that the filter lets through, the first to start first, as deployments are exported."""
     parameters = IncidentExportParameters.read(request.query_params.multi_items())
     wanted = incident_filter(request, service, parameters, revision=parameters.revision)
-    return _file(request, service, INCIDENT_TABLE, select_incidents(wanted), parameters)
+    return _file(request, service, INCIDENT_TABLE, select_incidents(wanted), wanted, parameters)
 
 
 @post(
@@ -151,25 +159,33 @@ def link_to_incidents(request: CallerRequest, service: Service) -> LinkAnswer:
 
 def _link(request: CallerRequest, service: Service, path: str, parameters: LinkParameters) -> LinkAnswer:
     caller = request.user
-    revision = _recorded(request, service, parameters.revision)
-    asked = [pair for pair in request.query_params.multi_items() if pair[0] not in ("expires_in", "revision")]
-    query = [*asked, ("revision", str(revision))]
+    last = _last_version(request, service, parameters.revision)
+    query = [pair for pair in request.query_params.multi_items() if pair[0] not in ("expires_in", "revision")]
+    query += [("revision", str(last[0])), ("record", last[1])]
     lifetime = timedelta(seconds=parameters.expires_in)
     link, ends_at = Link.to(path, query), datetime.now(UTC) + lifetime
     signature = service.authenticator.sign_link(caller, link, _SCOPE, lifetime)
     return LinkAnswer(
-        url=f"{base_of(request, service.settings)}{path}?{urlencode([*query, (SIGNATURE, signature)])}",
-        revision=revision,
+        url=service.settings.link(f"{path}?{urlencode([*query, (SIGNATURE, signature)])}"),
+        revision=last[0],
         expires_at=min(ends_at, datetime.fromtimestamp(caller.claims.expires_at, UTC)),
     )
 
 
-def _recorded(request: CallerRequest, service: Service, revision: int | None) -> int:
-    """The revision, or the newest. Raises `ParameterError` where it is still to come."""
-    newest = service.stores.of(request.user.organization).head().revision
-    if revision is not None and revision > newest:
-        raise ParameterError([("revision", f"must be at most {newest}, the last of what is recorded")])
-    return newest if revision is None else revision
+def _last_version(request: CallerRequest, service: Service, revision: int | None) -> tuple[int, str]:
+    """The revision and the id of the last record up to a revision; of no record where there is none.
+
+    Raises `ParameterError` where the revision is still to come.
+    """
+    organization = request.user.organization
+    with service.engine.connect() as connection:
+        newest = last_version(connection, organization) or (0, "")
+        if revision is None or revision == newest[0]:
+            return newest
+        if revision > newest[0]:
+            detail = f"must be at most {newest[0]}, the last of what is recorded"
+            raise ParameterError([("revision", detail)])
+        return last_version(connection, organization, revision) or (0, "")
 
 
 def _file(
@@ -177,7 +193,8 @@ def _file(
     service: Service,
     table: RecordTable,
     query: Select[Any],
-    parameters: FileParameters,
+    asked: ListFilter,
+    parameters: LinkedParameters,
 ) -> Response[Any]:
     wanted = asked_format(request, parameters.format)
 
@@ -187,16 +204,16 @@ def _file(
 
     key = None
     if parameters.revision is not None:
-        _recorded(request, service, parameters.revision)
-        asked = parameters.model_dump_json(exclude={"format", SIGNATURE})
-        key = (table.name, request.user.organization, request.user.repositories, wanted, asked)
+        last = _last_version(request, service, parameters.revision)
+        if parameters.record is not None and parameters.record != last[1]:
+            detail = "is of another history: the records were restored meanwhile, and need a new link"
+            raise ParameterError([("record", detail)])
+        key = (table.name, wanted, last, repr(asked))
     response = _KEPT.answer(request, key, pieces)
     response.media_type = _JSON if wanted is None else wanted.media_type
     ending = "json" if wanted is None else wanted.value
-    response.headers |= {
-        "Content-Disposition": f'attachment; filename="{table.name}.{ending}"',
-        "Vary": "Accept",
-    }
+    name = f"{table.name}.{ending}"
+    response.headers |= {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
     return response
 
 

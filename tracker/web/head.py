@@ -25,4 +25,6 @@ class HeadAsGet:
             await send(message)
 
         scope["method"] = HttpMethod.GET
+        # A part of what has no body means nothing: RFC 9110, section 14.2.
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
         await self._app(scope, receive, send_head)

@@ -15,8 +15,8 @@ from tracker.auth.sessions import COOKIE
 from tracker.organizations.service import zone_of
 from tracker.pages.frame.address import Address
 from tracker.pages.frame.asking import Asked, ask
+from tracker.pages.frame.cache import Cache
 from tracker.pages.frame.shell import entity_tag, frame_of, now, page_response, render, unchanged
-from tracker.web.cache import Cache
 from tracker.web.paging import CallerRequest
 from tracker.web.rejections import latest_rejection
 from tracker.web.state import Service

@@ -14,8 +14,8 @@ from metrics.output.chart_frames import is_pale
 from metrics.output.chart_theme import HEIGHT, NARROW_WIDTH, STAND_INS, WIDTH
 from metrics.output.notes import is_settling
 from metrics.queries.question import Answer, Point, Question
+from tracker.pages.frame.cache import Cache
 from tracker.pages.frame.words import Clock, no_break
-from tracker.web.cache import Cache
 
 _NARROW_HEIGHT = 200
 _INSET = 2

@@ -1,4 +1,4 @@
-"""What was worked out, kept for the next who asks: many look at one page, or ask for parts of one file."""
+"""What pages have worked out, kept while the records stay as they are: many look at the same page."""
 
 import threading
 from collections import OrderedDict
