@@ -18,6 +18,7 @@ from metrics.lake.layout import Lake
 from metrics.lake.writing import sync
 from tests.conftest import Book, sqlite_url
 from tests.metrics.changes import WINDOW, Changes, changes
+from tests.plugins import install_metrics
 
 pytest.importorskip("pyspark", reason="without the extra `spark` nothing is asked of Spark")
 if shutil.which("java") is None:
@@ -52,16 +53,6 @@ metrics.register(
 """
 
 
-def _installed(folder: Path) -> Path:
-    """A folder with an installed package that registers a metric."""
-    (folder / "own_metrics.py").write_text(_OWN)
-    about = folder / "own_metrics-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: own-metrics\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[shiptally.metrics]\nown = own_metrics\n")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A cluster of two workers on the loopback device."""
@@ -79,7 +70,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "America/New_York")
         .config("spark.local.dir", str(folder))
-        .config("spark.executorEnv.PYTHONPATH", f"{Path(__file__).parents[2]}:{_installed(folder)}")
+        .config(
+            "spark.executorEnv.PYTHONPATH", f"{Path(__file__).parents[2]}:{install_metrics(folder, _OWN)}"
+        )
         .getOrCreate()
     )
     made.sparkContext.setLogLevel("OFF")

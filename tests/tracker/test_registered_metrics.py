@@ -9,6 +9,7 @@ import pytest
 
 import metrics
 from metrics.domain.errors import ParameterError
+from tests.plugins import install_metrics
 from tests.server import Server, clean_environment, deployment
 
 MODULE = """
@@ -26,13 +27,7 @@ MARCH = {"from": "2026-03-01", "to": "2026-04-01"}
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an installed package that registers metrics."""
-    folder = tmp_path_factory.mktemp("plugins")
-    (folder / "acme_metrics.py").write_text(MODULE)
-    installed = folder / "acme_metrics-1.0.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-metrics\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text("[shiptally.metrics]\nacme = acme_metrics\n")
-    return folder
+    return install_metrics(tmp_path_factory.mktemp("plugins"), MODULE)
 
 
 @pytest.fixture(scope="module")
