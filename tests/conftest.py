@@ -243,6 +243,11 @@ def book(database_url: str, tmp_path: Path) -> Iterator[Book]:
 _OF_EACH_DATABASE = ("database_url", "shared_book", "server")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What is marked `on_one_database` takes SQLite of the fixtures that give each kind."""

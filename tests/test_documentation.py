@@ -126,6 +126,7 @@ def served(turn: None, newcomers_folder: Path) -> Iterator[Path]:  # noqa: ARG00
         process.wait(timeout=40)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="needs the virtual environment of make test")
 @pytest.mark.skipif(
     shutil.which("curl") is None or shutil.which("make") is None, reason="install curl and make"

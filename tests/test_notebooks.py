@@ -24,6 +24,7 @@ def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_something_in_every_cell(path: Path, tmp_path: Path) -> None:
     if REAL_RECORDS.exists():

@@ -20,6 +20,7 @@ from tracker.incidents.service import delete_incident
 from tracker.records.ledger import Author
 
 
+@pytest.mark.long
 @pytest.mark.on_each_database
 @ROUNDS
 @given(

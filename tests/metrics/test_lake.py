@@ -102,6 +102,7 @@ def filled(shore: Shore) -> Shore:
     return shore
 
 
+@pytest.mark.long
 @ROUNDS
 @given(
     made=st.lists(changes, min_size=4, max_size=24),

@@ -29,7 +29,7 @@ from pyspark.sql import SparkSession
 from metrics import spark
 
 # The bridge to Java leaves sockets to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 MONTHS = {"interval": "month", "tz": "Asia/Kathmandu"}
 GROUPS = {"group_by": "repository", "compare": True}
 # A job takes ten seconds to start, so each metric is asked once.

@@ -70,6 +70,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         book.close()
 
 
+@pytest.mark.long
 @settings(FEW_ROUNDS, max_examples=4 * TIMES)
 @given(
     made=st.lists(changes, min_size=6, max_size=24),

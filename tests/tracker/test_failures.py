@@ -278,6 +278,7 @@ def own_postgres() -> Iterator[Postgres]:
         running.server.cleanup()
 
 
+@pytest.mark.long
 def test_postgresql_stopped_for_twenty_seconds(own_postgres: Postgres, tmp_path: Path) -> None:
     url = own_postgres.database()
     with Server(tmp_path, TRACKER_DATABASE_URL=url) as server, server.client(server.token()) as client:

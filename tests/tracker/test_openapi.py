@@ -29,6 +29,7 @@ def test_every_operation_names_its_refusals(client: httpx.Client) -> None:
                 assert content == [*own, "application/problem+json"]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_schemathesis_finds_nothing(postgresql_server: Server, organization: str, tmp_path: Path) -> None:
     """On the database that refuses more. Rules between fields, such as "start before finish", no schema can say:

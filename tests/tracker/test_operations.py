@@ -88,6 +88,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "elsewhere"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["export.ndjson", "export.ndjson.gz"])
 def test_an_export_of_all_versions_is_imported_as_the_same_history(
     client: httpx.Client, server: Server, organization: str, folder: Path, name: str

@@ -7,6 +7,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -291,6 +292,7 @@ def refusal_of(act: Callable[[], object]) -> type[Exception]:
     raise AssertionError("it was not refused")
 
 
+@pytest.mark.long
 def test_records_history_and_answers_are_those_of_a_plain_model(book: Book) -> None:
     run_state_machine_as_test(
         lambda: Records(book),

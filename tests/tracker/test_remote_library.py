@@ -68,6 +68,7 @@ def asked(server: Server, organization: str, client: httpx.Client) -> Iterator[L
         yield library
 
 
+@pytest.mark.long
 def test_it_answers_what_the_database_answers(
     stored: Library, asked: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

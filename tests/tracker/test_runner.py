@@ -295,6 +295,7 @@ def peak_of_runner(book: Book, folder: Path) -> int:
     return int(done.stdout.split()[-1])
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_lines_are_all_there_and_take_no_memory(
     book: Book, site: Site, tmp_path: Path
 ) -> None:

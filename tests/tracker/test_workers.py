@@ -164,6 +164,7 @@ def test_workers_end_with_the_process_that_keeps_them(workers: Server) -> None:
     wait_until(lambda: not any(psutil.pid_exists(process) for process in before), seconds=60)
 
 
+@pytest.mark.long
 def test_one_after_the_other_is_replaced_and_no_request_is_lost(workers: Server, tmp_path: Path) -> None:
     if not Path(NGINX).exists():
         pytest.skip("nginx is not installed")

@@ -1,5 +1,6 @@
 """`/api/v1/deployments/export` and `/api/v1/incidents/export`: what a filter lets through, as one file."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ DEPLOYMENTS_EXPORT, INCIDENTS_EXPORT = f"{DEPLOYMENTS_PATH}/export", f"{INCIDENT
 _JSON = "application/json"
 _SCOPE = Scope.DEPLOYMENTS_READ
 _HOUR = 3_600
+_NOTHING = (0, "")
 _KEPT = KeptFiles()
 
 
@@ -59,7 +61,7 @@ class LinkedParameters(FileParameters):
     """Which file is asked for, and what a link says beside that."""
 
     record: str | None = Field(
-        None, description="Of a link: the record that has the revision, unless records were restored."
+        None, description="Of a link: which record has the revision, unless records were restored."
     )
     signature: str | None = Field(None, description="Of a link, in place of a token.")
 
@@ -104,7 +106,7 @@ class LinkAnswer:
     DEPLOYMENTS_EXPORT,
     guards=[requires(_SCOPE, by_link=True)],
     operation_class=documents(ExportParameters),
-    opt={"tables": True},
+    opt={"tables": True, "answers": {206: "The part that `Range` asks for, of the file of a `revision`."}},
     sync_to_thread=True,
 )
 def export_deployments(request: CallerRequest, service: Service) -> Response[Any]:
@@ -121,7 +123,7 @@ def export_deployments(request: CallerRequest, service: Service) -> Response[Any
     INCIDENTS_EXPORT,
     guards=[requires(_SCOPE, by_link=True)],
     operation_class=documents(IncidentExportParameters),
-    opt={"tables": True},
+    opt={"tables": True, "answers": {206: "The part that `Range` asks for, of the file of a `revision`."}},
     sync_to_thread=True,
 )
 def export_incidents(request: CallerRequest, service: Service) -> Response[Any]:
@@ -173,19 +175,18 @@ def _link(request: CallerRequest, service: Service, path: str, parameters: LinkP
 
 
 def _last_version(request: CallerRequest, service: Service, revision: int | None) -> tuple[int, str]:
-    """The revision and the id of the last record up to a revision; of no record where there is none.
+    """The last revision up to one, and what tells its record from another: whose it is may not be told.
 
     Raises `ParameterError` where the revision is still to come.
     """
     organization = request.user.organization
     with service.engine.connect() as connection:
-        newest = last_version(connection, organization) or (0, "")
-        if revision is None or revision == newest[0]:
-            return newest
-        if revision > newest[0]:
+        newest = last_version(connection, organization) or _NOTHING
+        if revision is not None and revision > newest[0]:
             detail = f"must be at most {newest[0]}, the last of what is recorded"
             raise ParameterError([("revision", detail)])
-        return last_version(connection, organization, revision) or (0, "")
+        last = newest if revision is None else last_version(connection, organization, revision) or _NOTHING
+    return last[0], hashlib.sha256(last[1].encode()).hexdigest()[:16]
 
 
 def _file(

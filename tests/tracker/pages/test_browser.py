@@ -191,6 +191,7 @@ def test_a_chart_has_its_numbers_as_a_table(visit: Open) -> None:
         assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_a_record_appears_by_itself_and_the_page_outlives_the_service(visit: Open, tmp_path: Path) -> None:
     first = Server(tmp_path)
     port = int(first.url.rpartition(":")[2])
@@ -298,6 +299,7 @@ PATHS = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("viewport", "scheme"),
     [(DESKTOP, "light"), (PHONE, "dark")],
