@@ -88,7 +88,7 @@ def test_who_only_reads_keeps_no_log_of_a_writer_that_has_ended(tmp_path: Path) 
     with closing(sqlite3.connect(tmp_path / "tracker.db")) as writer:
         writer.execute("pragma user_version = 7")
     assert [file.name for file in tmp_path.iterdir()] == ["tracker.db"]
-    # Another file, put where the first one was: what is read is what is there.
+    # What is written later is read all the same.
     with closing(sqlite3.connect(tmp_path / "tracker.db")) as writer:
         writer.execute("create table other (one)")
         writer.commit()

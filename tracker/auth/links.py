@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from tracker.auth.keys import KeyRing
-from tracker.auth.tokens import ISSUER, Claims, Scope, sign, verify
+from tracker.auth.tokens import Claims, Scope, derive, verify
 from tracker.errors import Unauthenticated
 
 SIGNATURE = "signature"
@@ -47,18 +47,12 @@ class Link:
 
         Raises `KeyRingError` where no key can sign.
         """
-        signed: dict[str, object] = {
-            "iss": ISSUER,
-            "aud": self.audience,
-            "sub": claims.subject,
-            "org": claims.organization,
-            "scope": scope.value,
-            "iat": now,
-            "exp": min(now + lifetime, datetime.fromtimestamp(claims.expires_at, UTC)),
-            # Who revokes a token ends its links.
-            "jti": claims.token_id,
-            "sid": secrets.token_hex(16),
-        }
-        if claims.repositories is not None:
-            signed["repositories"] = list(claims.repositories)
-        return sign(ring, signed)
+        return derive(
+            ring,
+            claims,
+            audience=self.audience,
+            scopes=[scope],
+            now=now,
+            expires_at=min(now + lifetime, datetime.fromtimestamp(claims.expires_at, UTC)),
+            session_id=secrets.token_hex(16),
+        )

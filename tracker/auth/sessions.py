@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from tracker.auth.keys import KeyRing
-from tracker.auth.tokens import ISSUER, Claims, Scope, mint, sign, verify
+from tracker.auth.tokens import Claims, Scope, derive, mint, verify
 
 SESSION_AUDIENCE, LINK_AUDIENCE = "tracker-session", "tracker-login-link"
 SESSION_LIFETIME = timedelta(hours=12)
@@ -30,21 +30,17 @@ def open_session(
     session_id, expires_at = secrets.token_hex(16), (now + SESSION_LIFETIME).timestamp()
     if not by_link:
         expires_at = min(claims.expires_at, expires_at)
-    session: dict[str, object] = {
-        "iss": ISSUER,
-        "aud": SESSION_AUDIENCE,
-        "sub": claims.subject,
-        "org": claims.organization,
-        "scope": " ".join(sorted(claims.scopes & _SESSION_SCOPES)),
-        "iat": now,
-        "exp": datetime.fromtimestamp(expires_at, UTC),
-        # Who revokes a token ends its sessions.
-        "jti": session_id if by_link else claims.token_id,
-        "sid": session_id,
-    }
-    if claims.repositories is not None:
-        session["repositories"] = list(claims.repositories)
-    return sign(ring, session), timedelta(seconds=expires_at - now.timestamp())
+    cookie = derive(
+        ring,
+        claims,
+        audience=SESSION_AUDIENCE,
+        scopes=claims.scopes & _SESSION_SCOPES,
+        now=now,
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
+        session_id=session_id,
+        token_id=session_id if by_link else None,
+    )
+    return cookie, timedelta(seconds=expires_at - now.timestamp())
 
 
 def verify_session(unverified_cookie: str, ring: KeyRing) -> Claims:

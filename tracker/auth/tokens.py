@@ -191,6 +191,38 @@ def mint(
     return sign(ring, claims)
 
 
+def derive(
+    ring: KeyRing,
+    claims: Claims,
+    *,
+    audience: str,
+    scopes: Iterable[str],
+    now: datetime,
+    expires_at: datetime,
+    session_id: str,
+    token_id: str | None = None,
+) -> str:
+    """A token of another audience for whoever has one with these claims, with the same reach.
+
+    Who revokes that one ends it, unless it has a `token_id` of its own. Raises `KeyRingError` where no key
+    can sign.
+    """
+    derived: dict[str, object] = {
+        "iss": ISSUER,
+        "aud": audience,
+        "sub": claims.subject,
+        "org": claims.organization,
+        "scope": " ".join(sorted(scopes)),
+        "iat": now,
+        "exp": expires_at,
+        "jti": token_id or claims.token_id,
+        "sid": session_id,
+    }
+    if claims.repositories is not None:
+        derived["repositories"] = list(claims.repositories)
+    return sign(ring, derived)
+
+
 def sign(ring: KeyRing, claims: Mapping[str, object]) -> str:
     """Claims as a token. Raises `KeyRingError` where no key of the ring can sign."""
     key = ring.newest
