@@ -44,9 +44,10 @@ totals as (
     from shipped
     group by cell_index
 ),
-frequencies as (
+measured as (
     select
         cells.cell_index,
+        totals.* exclude (cell_index),
         frequency_of(coalesce(totals.deployments, 0), cells.from_at, cells.to_at) as frequency
     from cells
     left join totals using (cell_index)
@@ -54,9 +55,7 @@ frequencies as (
 deployed_days as (
     select distinct
         shipped.cell_index,
-        day_parts.day,
-        day_parts.week,
-        date_trunc('month', day_parts.day) as month
+        day_parts.day
     from shipped
     join day_parts on
         day_parts.utc_day = utc_day(shipped.finished_at)
@@ -68,79 +67,67 @@ day_counts as (
     from deployed_days
     group by cell_index
 ),
-whole_weeks as (
-    select cells.cell_index, weeks.week
+-- Every day is one of a week and one of a month.
+days_of_periods as (
+    select
+        days.day,
+        days.starts_at,
+        days.ends_at,
+        kinds.kind,
+        if(kinds.kind = 'week', days.week, date_trunc('month', days.day)) as period
+    from days
+    cross join (select unnest(['week', 'month']) as kind) as kinds
+),
+periods as (
+    select kind, period, min(starts_at) as starts_at, max(ends_at) as ends_at
+    from days_of_periods
+    group by kind, period
+    -- The days that are bound in begin and end with a week, which may be within a month.
+    having kind = 'week' or count(*) = day(last_day(min(day)))
+),
+days_deployed as (
+    select deployed_days.cell_index, days_of_periods.kind, days_of_periods.period
+    from deployed_days
+    join days_of_periods using (day)
+),
+whole_periods as (
+    select cells.cell_index, periods.kind, periods.period, count(days_deployed.cell_index) as days
     from cells
-    join (
-        select week, min(starts_at) as starts_at, max(ends_at) as ends_at
-        from days
-        group by week
-    ) as weeks on
-        weeks.starts_at >= cells.from_at
-        and weeks.ends_at <= cells.to_at
+    join periods on
+        periods.starts_at >= cells.from_at
+        and periods.ends_at <= cells.to_at
+    left join days_deployed on
+        days_deployed.cell_index = cells.cell_index
+        and days_deployed.kind = periods.kind
+        and days_deployed.period = periods.period
+    group by cells.cell_index, periods.kind, periods.period
 ),
-weekly_days as (
-    select whole_weeks.cell_index, whole_weeks.week, count(deployed_days.day) as days
-    from whole_weeks
-    left join deployed_days using (cell_index, week)
-    group by whole_weeks.cell_index, whole_weeks.week
-),
-week_medians as (
+medians as (
     select
         cell_index,
-        median_of(days) as median_days_per_week,
-        count(*) as weeks,
-        list(days order by days) as ordered_days
-    from weekly_days
-    group by cell_index
-),
-whole_months as (
-    select cells.cell_index, months.month
-    from cells
-    join (
-        select
-            date_trunc('month', day) as month,
-            min(starts_at) as starts_at,
-            max(ends_at) as ends_at,
-            -- The days that are bound in begin and end with a week, which may be within a month.
-            count(*) = day(last_day(min(day))) as is_whole
-        from days
-        group by date_trunc('month', day)
-    ) as months on
-        months.is_whole
-        and months.starts_at >= cells.from_at
-        and months.ends_at <= cells.to_at
-),
-monthly_days as (
-    select whole_months.cell_index, whole_months.month, count(deployed_days.day) as days
-    from whole_months
-    left join deployed_days using (cell_index, month)
-    group by whole_months.cell_index, whole_months.month
-),
-month_medians as (
-    select cell_index, median_of(days) as median_days_per_month
-    from monthly_days
+        median_of(case when kind = 'week' then days end) as days_per_week,
+        count(*) filter (where kind = 'week') as weeks,
+        list(days order by days) filter (where kind = 'week') as ordered_days,
+        median_of(case when kind = 'month' then days end) as days_per_month
+    from whole_periods
     group by cell_index
 )
 select
-    cells.cell_index,
-    frequencies.frequency['per_day'] as value,
-    frequencies.frequency['per_week'] as per_week,
-    frequencies.frequency['per_month'] as per_month,
-    coalesce(totals.deployments, 0) as deployments,
-    coalesce(totals.redeployments, 0) as redeployments,
+    measured.cell_index,
+    measured.frequency['per_day'] as value,
+    measured.frequency['per_week'] as per_week,
+    measured.frequency['per_month'] as per_month,
+    coalesce(measured.deployments, 0) as deployments,
+    coalesce(measured.redeployments, 0) as redeployments,
     coalesce(day_counts.deployment_days, 0) as deployment_days,
-    week_medians.median_days_per_week,
-    median_bounds(week_medians.ordered_days, median_ranks.lower_rank) as median_days_per_week_interval95,
-    month_medians.median_days_per_month,
-    totals.median_duration_seconds,
-    totals.p90_duration_seconds,
-    coalesce(totals.durations, 0) as durations
-from cells
-join frequencies using (cell_index)
-left join totals using (cell_index)
+    medians.days_per_week as median_days_per_week,
+    median_bounds(medians.ordered_days, median_ranks.lower_rank) as median_days_per_week_interval95,
+    medians.days_per_month as median_days_per_month,
+    measured.median_duration_seconds,
+    measured.p90_duration_seconds,
+    coalesce(measured.durations, 0) as durations
+from measured
 left join day_counts using (cell_index)
-left join week_medians using (cell_index)
-left join median_ranks on median_ranks.n = week_medians.weeks
-left join month_medians using (cell_index)
-order by cells.cell_index
+left join medians using (cell_index)
+left join median_ranks on median_ranks.n = medians.weeks
+order by measured.cell_index

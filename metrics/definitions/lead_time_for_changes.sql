@@ -10,29 +10,26 @@ with
 cells as (
     select * from asked_cells($windows::time_window[], $groups::varchar[])
 ),
-shipped as (
+coverages as (
     select
         cells.cell_index,
-        deployments.id,
-        deployments.carries_commits,
-        week_of(deployments.finished_at, cells.from_at) as week
+        count(*) as deployments,
+        count(*) filter (where deployments.carries_commits) as covered
     from cells
     join asked_deployments($question::question) as deployments on
         is_in_cell(cells, deployments.finished_at, deployments.group_name)
     where deployments.succeeded
-),
-coverages as (
-    select
-        cell_index,
-        count(*) as deployments,
-        count(*) filter (where carries_commits) as covered
-    from shipped
-    group by cell_index
+    group by cells.cell_index
 ),
 first_carried as (
-    select shipped.cell_index, shipped.week, shipped.id, commits.lead_seconds
-    from shipped
-    join carried_commits as commits on commits.deployment_id = shipped.id
+    select
+        cells.cell_index,
+        week_of(commits.finished_at, cells.from_at) as week,
+        commits.deployment_id,
+        commits.lead_seconds
+    from cells
+    join asked_commits($question::question) as commits on
+        is_in_cell(cells, commits.finished_at, commits.group_name)
     where commits.is_first
 ),
 lead_times as (
@@ -47,6 +44,7 @@ lead_times as (
     from first_carried
     group by cell_index
 ),
+-- As commits come together, so do their lead times: those of one deployment, and of one week, are a cluster.
 by_deployment as (
     select
         first_carried.cell_index,
@@ -55,49 +53,35 @@ by_deployment as (
     from first_carried
     join lead_times using (cell_index)
     where first_carried.lead_seconds >= 0
-    group by first_carried.cell_index, first_carried.week, first_carried.id
+    group by first_carried.cell_index, first_carried.week, first_carried.deployment_id
 ),
 by_week as (
-    select cell_index, sum(apart) as apart
+    select
+        cell_index,
+        sum(apart) as apart,
+        count(*) as deployments,
+        sum(apart * apart) as squares_of_deployments
     from by_deployment
     group by cell_index, week
 ),
--- As commits come together, so do their lead times: those of one deployment, and of one week, are a cluster.
+-- It says something from six deployments on, and of weeks from four.
 spreads as (
-    select cell_index, 'deployments' as kind, count(*) as clusters, sum(apart * apart) as squares
-    from by_deployment
-    group by cell_index
-    union all
-    select cell_index, 'weeks', count(*), sum(apart * apart)
-    from by_week
-    group by cell_index
-    union all
-    -- If each came alone: a value lies one half from one half, above or below.
-    select cell_index, 'commits', commits, (commits - 1) / 4
-    from lead_times
-),
-reaches as (
     select
         cell_index,
-        case
-            when max(spreads.clusters) filter (where spreads.kind = 'deployments') >= 6
-                then max(share_reach(lead_times.commits, spreads.clusters, spreads.squares))
-                    filter (where spreads.kind <> 'weeks' or spreads.clusters >= 4)
-        end as reach
-    from spreads
-    join lead_times using (cell_index)
+        [
+            {'clusters': sum(deployments), 'squares': sum(squares_of_deployments)},
+            case when count(*) >= 4 then {'clusters': count(*), 'squares': sum(apart * apart)} end
+        ] as ways
+    from by_week
     group by cell_index
+    having sum(deployments) >= 6
 )
 select
     cells.cell_index,
     lead_times.value,
-    case
-        when reaches.reach < 0.5
-            then list_transform(
-                [0.5 - reaches.reach, 0.5 + reaches.reach],
-                lambda share: quantile_at(lead_times.ordered_seconds, share)
-            )
-    end as median_interval95,
+    median_bounds_by_reach(
+        lead_times.ordered_seconds, widest_reach(lead_times.commits, spreads.ways)
+    ) as median_interval95,
     lead_times.mean,
     lead_times.p90,
     coalesce(lead_times.commits, 0) as commits,
@@ -107,5 +91,5 @@ select
 from cells
 left join coverages using (cell_index)
 left join lead_times using (cell_index)
-left join reaches using (cell_index)
+left join spreads using (cell_index)
 order by cells.cell_index

@@ -8,10 +8,9 @@ cells as (
 lead_times as (
     select cells.cell_index, cells.group_name, commits.lead_seconds
     from cells
-    join asked_deployments($question::question) as deployments on
-        is_in_cell(cells, deployments.finished_at, deployments.group_name)
-    join carried_commits as commits on commits.deployment_id = deployments.id
-    where deployments.succeeded and commits.is_first and commits.lead_seconds >= 0
+    join asked_commits($question::question) as commits on
+        is_in_cell(cells, commits.finished_at, commits.group_name)
+    where commits.is_first and commits.lead_seconds >= 0
 ),
 medians as (
     select group_name, median_of(lead_seconds) as median

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from metrics.definitions.base import Profile
 from metrics.definitions.catalog import CATALOG
-from metrics.definitions.statistics import Z95
+from metrics.definitions.statistics import T95_SERIES, Z95
 from metrics.domain.vocabulary import FailureSignal
 from metrics.sql import macros_in
 
@@ -55,7 +55,11 @@ def macros(profile: Profile) -> Mapping[str, str]:
 
 def creation() -> str:
     """The statements that create the macros: the service's own, then each profile's."""
-    statements = [f"create macro z95() as {Z95};", *macros_in("asked").values()]
+    statements = [
+        f"create macro z95() as {Z95};",
+        f"create macro t95_series() as {list(T95_SERIES)};",
+        *macros_in("asked").values(),
+    ]
     for profile, rules in RULES.items():
         if rules.folders:
             statements += [f"create schema {profile};", f"set search_path = '{search_path(profile)}';"]

@@ -41,15 +41,16 @@ def quantile_of_t(freedom: float) -> float:
     if freedom < len(_T95):
         below, part = int(freedom), freedom % 1
         return _T95[below - 1] * (1 - part) + _T95[below] * part
-    z = Z95
-    return (
-        z
-        + (z**3 + z) / (4 * freedom)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
-    )
+    return sum(part / freedom**power for power, part in enumerate(T95_SERIES))
 
 
+# What one over the degrees of freedom is taken times, by its power.
+T95_SERIES = (
+    Z95,
+    (Z95**3 + Z95) / 4,
+    (5 * Z95**5 + 16 * Z95**3 + 3 * Z95) / 96,
+    (3 * Z95**7 + 19 * Z95**5 + 17 * Z95**3 - 15 * Z95) / 384,
+)
 # For 1, 2, … degrees of freedom.
 _T95 = (12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814)
 

@@ -148,7 +148,7 @@ def _replace(store: duckdb.DuckDBPyConnection, table: str, incoming: pa.Table) -
     match table:
         case "repositories":
             _follow_aliases(store)
-            _work_out(store, "repository_teams", "organization in (select organization from incoming)")
+            _follow_teams(store)
         case "deployments":
             _note_deployments(store, "id in (select id from incoming)")
         case "incidents":
@@ -177,6 +177,16 @@ def _follow_aliases(store: duckdb.DuckDBPyConnection) -> None:
     _note_deployments(store, moved)
     store.execute(read_sql("changes", "moved_deployments"))
     _note_deployments(store, moved)
+
+
+def _follow_teams(store: duckdb.DuckDBPyConnection) -> None:
+    """Let every deployment belong to the team that it is said to be of, as repositories now stand."""
+    changed = "organization in (select organization from incoming)"
+    store.execute(
+        f"create or replace temp table teams_before as select * from repository_teams where {changed}"
+    )
+    _work_out(store, "repository_teams", changed)
+    store.execute(read_sql("changes", "teams"))
 
 
 def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:

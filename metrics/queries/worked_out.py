@@ -20,6 +20,7 @@ _KEPT = (
     "asked_cells",
     "days_of",
     "asked_deployments",
+    "asked_commits",
     "asked_incidents",
     "deployments_left_out",
     "causes_judged",

@@ -306,6 +306,7 @@ create table carried_commits (
     organization varchar not null,
     deployable ubigint not null,
     deployment_id varchar not null,
+    finished_at timestamptz not null,
     sha varchar not null,
     is_derived boolean not null,
     is_first boolean not null,

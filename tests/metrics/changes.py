@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metrics.domain.errors import Refusal
 from tests.conftest import Book
-from tracker.organizations.service import list_repositories, set_aliases
+from tracker.organizations.service import list_repositories, set_aliases, set_team
 from tracker.records.ledger import Author
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -121,6 +121,7 @@ changes = st.one_of(
     st.tuples(st.just("resolve"), st.tuples(st.integers(0, 20), times)),
     st.tuples(st.just("set"), st.sampled_from([1, 30, 60])),
     st.tuples(st.just("alias"), st.booleans()),
+    st.tuples(st.just("join"), st.tuples(st.integers(0, 5), st.sampled_from([None, "a", "b"]))),
     st.tuples(
         st.just("produce"), st.sampled_from([["production"], ["staging", "production"], ["pro*"], ["*"]])
     ),
@@ -184,6 +185,14 @@ class Changes:
         shop = next((row.id for row in known if not row.service), None)
         if shop is not None:
             self.book.recorder.record_now(lambda ledger: set_aliases(ledger, author, shop, keys))
+
+    def _join(self, what: tuple[int, str | None]) -> None:
+        """A repository, or a service of one, is of a team."""
+        author, known = Author(self.org, "test"), list_repositories(self.book.engine, self.org, None)
+        for row_id in self._chosen([row.id for row in known], what[0]):
+            self.book.recorder.record_now(
+                lambda ledger, row_id=row_id: set_team(ledger, author, row_id, what[1])
+            )  # type: ignore[misc]
 
     def _produce(self, environments: list[str]) -> None:
         self.book.set(org=self.org, production_environments=environments)

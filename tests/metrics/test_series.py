@@ -16,6 +16,8 @@ from metrics.definitions.base import MetricName
 from metrics.domain.errors import ParameterError
 from metrics.queries.calendar import Interval, buckets, window_before
 from tests.conftest import Book, sqlite_url
+from tracker.organizations.service import list_repositories, set_team
+from tracker.records.ledger import Author
 
 WINDOW = {"from_": "2026-01-14", "to": "2026-05-20", "tz": "Europe/Berlin"}
 SERVICES, ENVIRONMENTS, TEAMS = ["", "web", "api"], ["production", "live"], [None, "a", "b"]
@@ -185,6 +187,30 @@ def test_a_team_is_the_records_own_else_the_services_else_the_repositorys(book: 
     assert (
         rows(book, team=("a", "b"))[MetricName.DEPLOYMENT_FREQUENCY].deployments == counts["a"] + counts["b"]
     )
+
+
+def test_a_team_that_is_set_later_takes_what_was_deployed_before(book: Book) -> None:
+    book.deploy(org="later", version="v1", finished_at="2026-03-02T10:00:00Z", service="web")
+    book.deploy(org="later", version="v1", finished_at="2026-03-02T10:00:00Z", service="api", team="own")
+
+    def counts() -> dict[str | None, int]:
+        asked = book.ask(org="later", from_="2026-03-01", to="2026-03-08", group_by="team")
+        groups: Any = asked[MetricName.DEPLOYMENT_FREQUENCY].groups
+        return {group.name: group.row.deployments for group in groups}
+
+    def join(service: str, team: str | None) -> None:
+        known = list_repositories(book.engine, "later", None)
+        row_id = next(row.id for row in known if row.service == service)
+        book.recorder.record_now(lambda ledger: set_team(ledger, Author("later", "test"), row_id, team))
+
+    assert counts() == {"own": 1, None: 1}
+    join("", "whole")
+    assert counts() == {"own": 1, "whole": 1}
+    join("web", "part")
+    join("api", "part")
+    assert counts() == {"own": 1, "part": 1}
+    join("web", None)
+    assert counts() == {"own": 1, "whole": 1}
 
 
 def test_all_labels_must_hold(book: Book) -> None:

@@ -34,40 +34,26 @@ by_week as (
     join totals using (cell_index)
     group by cell_index, week
 ),
--- What is deployed in one week comes together: a week is a cluster.
+-- What is deployed in one week comes together: a week is a cluster. It says something from six deployments on, and of
+-- weeks from four.
 spreads as (
-    select cell_index, count(*) as clusters, sum(apart * apart) as squares
+    select
+        cell_index,
+        [case when count(*) >= 4 then {'clusters': count(*), 'squares': sum(apart * apart)} end] as ways
     from by_week
     group by cell_index
-    union all
-    -- If each came alone: a value lies one half from one half, above or below.
-    select cell_index, deployments, (deployments - 1) / 4
-    from totals
-),
-reaches as (
-    select
-        spreads.cell_index,
-        max(share_reach(totals.deployments, spreads.clusters, spreads.squares))
-            filter (where spreads.clusters >= 4) as reach
-    from spreads
-    join totals using (cell_index)
-    where totals.deployments >= 6
-    group by spreads.cell_index
 )
 select
     cells.cell_index,
     totals.value,
-    case
-        when reaches.reach < 0.5
-            then list_transform(
-                [0.5 - reaches.reach, 0.5 + reaches.reach],
-                lambda share: quantile_at(totals.ordered_seconds, share)
-            )
-    end as median_interval95,
+    median_bounds_by_reach(
+        totals.ordered_seconds,
+        case when totals.deployments >= 6 then widest_reach(totals.deployments, spreads.ways) end
+    ) as median_interval95,
     totals.mean,
     totals.p90,
     coalesce(totals.deployments, 0) as deployments
 from cells
 left join totals using (cell_index)
-left join reaches using (cell_index)
+left join spreads using (cell_index)
 order by cells.cell_index

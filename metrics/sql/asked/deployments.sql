@@ -8,25 +8,9 @@ create or replace macro is_in_population(question, succeeded, has_incident) as (
 );
 
 -- The finished deployments that a question is about, whatever its window and their environment.
--- team: its own, else its service's, else its repository's.
 create or replace macro deployments_of_all_times(question) as table
-select
-    finished_deployments.* exclude (team_key),
-    team_of(finished_deployments.team_key, repository_teams.team_key) as team_key
-from finished_deployments
-left join repository_teams on
-    repository_teams.organization = finished_deployments.organization
-    and repository_teams.repository_key = finished_deployments.repository_key
-    and repository_teams.service_key = finished_deployments.service_key
-where
-    finished_deployments.organization = question['organization']
-    and is_asked(
-        question,
-        finished_deployments.repository_key,
-        finished_deployments.service_key,
-        team_of(finished_deployments.team_key, repository_teams.team_key),
-        finished_deployments.labels
-    );
+select * from finished_deployments
+where organization = question['organization'] and is_asked(question, repository_key, service_key, team_key, labels);
 
 -- Those of the window.
 create or replace macro deployments_in_reach(question) as table
@@ -41,7 +25,7 @@ where is_within(question, finished_at);
 -- failed_at, recovered_at, seconds_to_recover: section 3; the last two are null while it is open.
 -- is_remediation: it repairs something by a signal that counts; is_unattributed: and nobody knows what.
 -- Its signals are those that count in the rework rate; those that make failures may be others.
--- team: its own, else its service's, else its repository's. group_name: what it is grouped by.
+-- group_name: what it is grouped by.
 create or replace macro asked_deployments(question) as table
 with
 asked as (
@@ -58,6 +42,8 @@ counted_remediations as (
     from remediations
     where
         organization = question['organization']
+        -- No repair finishes before what it repairs.
+        and finished_at >= question['from_at']
         and list_has_any(signals, question['rework_signals'])
 ),
 remediation_verdicts as (

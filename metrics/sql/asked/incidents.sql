@@ -17,7 +17,7 @@ select
     coalesce(failed.repository_key, incidents.repository_key) as repository_key,
     coalesce(failed.service_key, incidents.service_key) as service_key,
     coalesce(failed.environment_key, incidents.environment_key) as environment_key,
-    team_of(failed.team_key, repository_teams.team_key) as team_key,
+    coalesce(failed.team_key, repository_teams.team_key) as team_key,
     failed.branch,
     case when failed.id is null then incidents.labels else failed.labels end as labels
 from incidents

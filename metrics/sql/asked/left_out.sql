@@ -18,7 +18,7 @@ deployments_without_outcome as (
         deployments.status,
         if(deployments.status = 'cancelled', deployments.finished_at, deployments.started_at) as happened_at,
         deployments.labels,
-        team_of(deployments.team_key, repository_teams.team_key) as team_key
+        coalesce(deployments.team_key, repository_teams.team_key) as team_key
     from deployments
     left join repository_teams on
         repository_teams.organization = deployments.organization

@@ -5,9 +5,6 @@ create or replace macro environments_of(environment_key, production_environments
     case when environment_key is not null then [environment_key] else production_environments end
 );
 
--- The team that something belongs to: its own, else its service's or its repository's, as `repository_teams` has it.
-create or replace macro team_of(own_team, repository_team) as coalesce(own_team, repository_team);
-
 -- Whether a question is about what has this repository, service, team and labels.
 create or replace macro is_asked(question, repository_key, service_key, team_key, labels) as (
     (question['repository_keys'] is null or list_contains(question['repository_keys'], repository_key))

@@ -43,12 +43,30 @@ create or replace macro is_below(a_value, bound) as case
 end;
 
 -- How far from one half the share of n values below their median can be by chance (95 %), where values come together
--- in clusters; `squares` is the sum, over these, of how many too many or too few are below, squared. It says
--- something from six clusters of deployments on, and of weeks from four; the widest reach of all holds, never less
--- than if each value came alone.
+-- in clusters; `squares` is the sum, over these, of how many too many or too few are below, squared.
 -- R. S. Woodruff, Confidence intervals for medians and other position measures, JASA 47 (1952).
 create or replace macro share_reach(n, clusters, squares) as
     t95(clusters - 1) * sqrt(clusters / (clusters - 1) * squares) / n;
+
+-- The widest reach of all ways to form clusters, each with its `clusters` and `squares` or null where there are too few
+-- of them to say something; never less than if each value came alone, which lies one half from one half. Null where
+-- `ways` are.
+create or replace macro widest_reach(n, ways) as case
+    when ways is not null
+        then list_max(
+            list_transform(
+                list_append(ways, {'clusters': n, 'squares': (n - 1) / 4}),
+                lambda way: share_reach(n, way['clusters'], way['squares'])
+            )
+        )
+end;
+
+-- The 95 % interval of a median, out of all values in order and how far their share below it can be from one half;
+-- null where that is not known, or as far as it can be.
+create or replace macro median_bounds_by_reach(ordered_values, reach) as case
+    when reach < 0.5
+        then list_transform([0.5 - reach, 0.5 + reach], lambda share: quantile_at(ordered_values, share))
+end;
 
 -- The two-sided 95 % quantile of Student's t: M. Abramowitz, I. A. Stegun, Handbook of Mathematical Functions, 26.7.5.
 create or replace macro t95(freedom) as case freedom
@@ -56,10 +74,8 @@ create or replace macro t95(freedom) as case freedom
     when 4 then 2.77645
     when 5 then 2.57058
     else
-        z95()
-        + (pow(z95(), 3) + z95()) / (4 * freedom)
-        + (5 * pow(z95(), 5) + 16 * pow(z95(), 3) + 3 * z95()) / (96 * pow(freedom, 2))
-        + (3 * pow(z95(), 7) + 19 * pow(z95(), 5) + 17 * pow(z95(), 3) - 15 * z95()) / (384 * pow(freedom, 3))
+        t95_series()[1]
+        + (t95_series()[2] + (t95_series()[3] + t95_series()[4] / freedom) / freedom) / freedom
 end;
 
 -- The quantile of values in order, which interpolates linearly between them.

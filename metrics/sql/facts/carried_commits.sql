@@ -1,5 +1,5 @@
 -- Each commit that a successful deployment of the streams that changed carries: `is_first` where none of its stream
--- carried it before, and how long it took to get there.
+-- carried it before, when it got there, and how long that took.
 --
 -- A deployment that tells no commits carries those that were told with the same release of its repository and
 -- service elsewhere: with an attempt that failed, or in another environment; else those that are derived from pushes.
@@ -62,6 +62,7 @@ select
     organization,
     deployable,
     id as deployment_id,
+    finished_at,
     sha,
     is_derived,
     row_number() over (
@@ -71,4 +72,4 @@ select
     epoch_us(finished_at - committed_at) / 1e6 as lead_seconds
 from named
 qualify row_number() over (partition by id, sha order by committed_at) = 1
-order by organization, deployment_id, sha
+order by organization, finished_at, deployment_id, sha

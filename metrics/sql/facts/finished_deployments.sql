@@ -4,38 +4,41 @@
 -- A stream is the successful deployments of one (organization, repository, service, environment), by
 -- finished_at, ties by the order in which they were first recorded; `position` counts it from 1. A
 -- deployment that failed stands beside the stream: it has no position.
--- `release` is null where it is not known. `redeploys_position` is the latest earlier position of the
--- same release. `next_success_at` is when the stream next succeeded, after this deployment.
+-- `team_key` is its own, else its service's or its repository's. `release` is null where it is not known.
+-- `redeploys_position` is the latest earlier position of the same release. `next_success_at` is when the stream next
+-- succeeded, after this deployment.
 -- `tells_commits`: its record names some; `tells_head_alone`: no other than the deployed one; `carries_commits`: it
 -- tells some, or another of its release does, or they are known from pushes, which `derives_commits` says and
 -- changes/derived_commits.sql finds out.
 with
 recorded as (
     select
-        id,
-        organization,
-        repository_key,
-        service_key,
-        environment_key,
-        deployable,
-        first_revision,
-        status,
-        started_at,
-        finished_at,
-        is_rollback as flagged_rollback,
-        deployment_node_id,
-        branch,
-        team_key,
-        labels,
-        remediates,
-        is_hotfix,
-        is_fix,
-        len(commits) > 0 as tells_commits,
-        len(commits) = 1
-        and coalesce(starts_with(commits[1]['sha'], left(commit_id, 7)), false) as tells_head_alone,
-        release
-    from released_deployments
-    where deployable in (select deployable from changed_deployables)
+        deployments.id,
+        deployments.organization,
+        deployments.repository_key,
+        deployments.service_key,
+        deployments.environment_key,
+        deployments.deployable,
+        deployments.first_revision,
+        deployments.status,
+        deployments.started_at,
+        deployments.finished_at,
+        deployments.is_rollback as flagged_rollback,
+        deployments.deployment_node_id,
+        deployments.branch,
+        coalesce(deployments.team_key, repository_teams.team_key) as team_key,
+        deployments.labels,
+        deployments.remediates,
+        deployments.is_hotfix,
+        deployments.is_fix,
+        len(deployments.commits) > 0 as tells_commits,
+        len(deployments.commits) = 1
+        and coalesce(starts_with(deployments.commits[1]['sha'], left(deployments.commit_id, 7)), false)
+            as tells_head_alone,
+        deployments.release
+    from released_deployments as deployments
+    left join repository_teams using (organization, repository_key, service_key)
+    where deployments.deployable in (select deployable from changed_deployables)
 ),
 told as (
     select

@@ -3,27 +3,21 @@
 -- `derived`: of them, those that are known from pushes.
 -- `lists`: deployments that tell commits; `heads`: of these, those that tell the deployed one alone.
 with
-shipped as (
-    select id, is_first_of_stream, tells_commits, tells_head_alone
-    from asked_deployments($question::question)
-    where succeeded and carries_commits and is_within($asked_window::time_window, finished_at)
-),
-carried as (
+by_deployment as (
     select
-        shipped.id,
-        count(*) filter (where commits.is_first and commits.lead_seconds >= 0) as commits,
-        count(*) filter (where commits.is_first and commits.lead_seconds >= 0 and commits.is_derived) as derived,
-        coalesce(max(commits.lead_seconds) > 91 * 86_400, false) as is_old
-    from shipped
-    join carried_commits as commits on commits.deployment_id = shipped.id
-    group by shipped.id
+        any_value(is_first_of_stream) and max(lead_seconds) > 91 * 86_400 as is_history,
+        any_value(tells_commits) as tells_commits,
+        any_value(tells_head_alone) as tells_head_alone,
+        count(*) filter (where is_first and lead_seconds >= 0) as commits,
+        count(*) filter (where is_first and lead_seconds >= 0 and is_derived) as derived
+    from asked_commits($question::question)
+    where is_within($asked_window::time_window, finished_at)
+    group by deployment_id
 )
 select
-    coalesce(sum(carried.commits), 0)::bigint as commits,
-    coalesce(sum(carried.commits) filter (where shipped.is_first_of_stream and carried.is_old), 0)::bigint
-        as with_history,
-    coalesce(sum(carried.derived), 0)::bigint as derived,
-    count(*) filter (where shipped.tells_commits) as lists,
-    count(*) filter (where shipped.tells_head_alone) as heads
-from carried
-join shipped using (id)
+    coalesce(sum(commits), 0)::bigint as commits,
+    coalesce(sum(commits) filter (where is_history), 0)::bigint as with_history,
+    coalesce(sum(derived), 0)::bigint as derived,
+    count(*) filter (where tells_commits) as lists,
+    count(*) filter (where tells_head_alone) as heads
+from by_deployment
