@@ -41,7 +41,7 @@ class ChartParameters(MetricParameters):
     sync_to_thread=True,
     opt={"media_types": list(_TYPES.values())},
 )
-@conditional
+@conditional()
 def chart(chart_file: FromPath[str], request: AnyRequest, session: Session) -> Response[bytes]:
     """The chart of a metric's series, by week unless told otherwise; with `group_by` one for each group.
 

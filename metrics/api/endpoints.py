@@ -68,7 +68,7 @@ class ExplainParameters(AnswerParameters):
 
 
 @get("/", operation_class=documents(AnswerParameters), sync_to_thread=True, opt=_TABLES)
-@conditional
+@conditional()
 def summary(request: AnyRequest, session: Session) -> AnyResponse:
     """All five metrics from one state of the records, and the score over them."""
     parameters = AnswerParameters.read(request.query_params.multi_items())
@@ -80,7 +80,7 @@ def summary(request: AnyRequest, session: Session) -> AnyResponse:
 
 
 @get("/{name:str}", operation_class=documents(AnswerParameters, **_NAMES), sync_to_thread=True, opt=_TABLES)
-@conditional
+@conditional()
 def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """One metric."""
     known = _known(name)
@@ -98,7 +98,7 @@ def metric(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRes
     sync_to_thread=True,
     opt=_TABLES,
 )
-@conditional
+@conditional()
 def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """The rows that made a metric's number, those left out with the reason, and the SQL; a page at a time."""
     known = _known(name)
@@ -125,7 +125,7 @@ def explain(name: FromPath[str], request: AnyRequest, session: Session) -> AnyRe
     sync_to_thread=True,
     opt=_TABLES,
 )
-@conditional
+@conditional()
 def profiles(name: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """A metric by the rules of each profile, side by side, with what differs."""
     known = _known(name)

@@ -34,7 +34,7 @@ class FactsParameters(QueryParameters):
     sync_to_thread=True,
     opt={"tables": True},
 )
-@conditional
+@conditional(is_shared=False)
 def facts(view: FromPath[str], request: AnyRequest, session: Session) -> AnyResponse:
     """A view of the facts, whole, and at which revision of the records it is.
 

@@ -86,6 +86,17 @@ def test_an_answer_that_is_held_is_not_sent_again(client: httpx.Client, path: st
     assert asked_again(client, path, settle).status_code == 200
 
 
+def test_the_same_answer_is_given_again_until_something_is_recorded(client: httpx.Client) -> None:
+    path = f"{METRICS}/deployment_frequency?from=2026-03-01&to=2026-03-08"
+    at = {"finished_at": "2026-03-02T10:00:00Z"}
+    client.post("/api/v1/deployments", json=deployment(**at)).raise_for_status()
+    first, again = client.get(path), client.get(path)
+    assert (again.content, again.headers["Content-Type"]) == (first.content, first.headers["Content-Type"])
+    assert first.json()["deployments"] == 1
+    client.post("/api/v1/deployments", json=deployment(deployment_node_id="2", **at)).raise_for_status()
+    assert client.get(path).json()["deployments"] == 2
+
+
 def test_a_held_answer_is_of_its_question_and_of_whoever_asked(
     client: httpx.Client, server: Server, organization: str
 ) -> None:

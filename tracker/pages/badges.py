@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import Row, insert, select
 from sqlalchemy import delete as delete_rows
 
+from metrics.api.cache import Cache
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.dora import level_of
@@ -30,7 +31,6 @@ from metrics.queries.question import Answer
 from tracker.auth.callers import requires
 from tracker.auth.tokens import Scope
 from tracker.errors import NotFound
-from tracker.pages.frame.cache import Cache
 from tracker.pages.tables import BADGES
 from tracker.records.engine import write_transaction
 from tracker.web.paging import CallerRequest, ListAnswer, base_of
@@ -42,7 +42,7 @@ PUBLIC_PATH = "/badges"
 _TAKEN = frozenset({"last", "tz", "environment", "repository", "service", "team", "label", "failure_signals"})
 _FRESH_SECONDS = 300
 # Anybody may ask as often as they like: it is worked out once in this time.
-_FIGURES = Cache()
+_FIGURES = Cache[Answer]()
 _COLOURS = {"elite": "#1b7446", "high": "#2a55b8", "medium": "#875200", "low": "#b3271c", None: "#4f5560"}
 # A repeatable parameter is a list.
 Parameter = str | list[str]

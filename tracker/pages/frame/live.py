@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from litestar import Response
 from litestar.response import Redirect
 
+from metrics.api.cache import Cache
 from metrics.domain.instants import MICROSECOND, InstantError, read_date_or_instant
 from tracker.auth.callers import Caller
 from tracker.auth.sessions import COOKIE
 from tracker.organizations.service import zone_of
 from tracker.pages.frame.address import Address
 from tracker.pages.frame.asking import Asked, ask
-from tracker.pages.frame.cache import Cache
 from tracker.pages.frame.shell import entity_tag, frame_of, now, page_response, render, unchanged
 from tracker.web.paging import CallerRequest
 from tracker.web.rejections import latest_rejection
@@ -23,7 +23,7 @@ from tracker.web.state import Service
 
 _SLOT_SECONDS = 300
 """How long "open for 50 min" may stand."""
-_CACHE = Cache()
+_CACHE = Cache[Any]()
 
 
 def live_page(

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from metrics.api.cache import Cache
 from metrics.definitions.base import Definition
 from metrics.definitions.catalog import CATALOG
 from metrics.definitions.words import say, say_interval
@@ -14,7 +15,6 @@ from metrics.output.chart_frames import is_pale
 from metrics.output.chart_theme import HEIGHT, NARROW_WIDTH, STAND_INS, WIDTH
 from metrics.output.notes import is_settling
 from metrics.queries.question import Answer, Point, Question
-from tracker.pages.frame.cache import Cache
 from tracker.pages.frame.words import Clock, no_break
 
 _NARROW_HEIGHT = 200
@@ -58,7 +58,7 @@ def trend_of(answer: Answer, clock: Clock) -> Trend | None:
     )
 
 
-_DRAWN = Cache()
+_DRAWN = Cache[Markup]()
 
 
 def drawn(answer: Answer, width: int, height: int, css_class: str, rows: Sequence[TrendRow] = ()) -> Markup:

@@ -1,0 +1,57 @@
+"""What was worked out, kept while the records stay as they are: many ask the same."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_MOST_KEPT = 200
+
+
+class Cache(Generic[T]):
+    """The latest results by key. Whoever asks while one is being worked out waits for it.
+
+    `is_kept` says of a result whether it stays at hand for those who ask afterwards.
+    """
+
+    def __init__(self, most: int = _MOST_KEPT, is_kept: Callable[[T], bool] = lambda _: True) -> None:
+        self._most, self._is_kept = most, is_kept
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, Future[T]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is kept under the key, else what `make` gives; of what raises nothing is kept.
+
+        Who has waited for another's that raised makes their own: the other may just have left.
+        """
+        while True:
+            with self._lock:
+                future = self._kept.get(key)
+                is_first = future is None
+                if future is None:
+                    future = self._kept[key] = Future()
+                self._kept.move_to_end(key)
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            if is_first:
+                return self._made(key, future, make)
+            if future.exception() is None:
+                return future.result()
+
+    def _made(self, key: Hashable, future: Future[T], make: Callable[[], T]) -> T:
+        try:
+            found = make()
+        except BaseException as failure:
+            self._forget(key)
+            future.set_exception(failure)
+            raise
+        if not self._is_kept(found):
+            self._forget(key)
+        future.set_result(found)
+        return found
+
+    def _forget(self, key: Hashable) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
