@@ -107,7 +107,7 @@ class Body(BaseModel):
             read = cls.model_validate_json(text)
         except ValidationError as error:
             raise InvalidInput.from_pydantic(error) from None
-        json.loads(text, object_pairs_hook=_each_name_once)
+        _NAMES_ONCE.decode(text.decode())
         return read
 
 
@@ -118,6 +118,9 @@ def _each_name_once(pairs: list[tuple[str, object]]) -> None:
         raise InvalidInput.of(
             [FieldError(f"/{n}", "stands there twice") for n, count in counts.items() if count > 1]
         )
+
+
+_NAMES_ONCE = json.JSONDecoder(object_pairs_hook=_each_name_once)
 
 
 def require_not_ahead(name: str, instant: int | None, now: int) -> None:

@@ -72,6 +72,7 @@ class QueryExecution:
         self._estimates: Sequence[Note] | None = None
         self._groups_left = 0
         self._selected: Definition[Any] | None = None
+        self._repository_names: Mapping[str, str] | None = None
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -88,6 +89,8 @@ class QueryExecution:
         """The metric's value, with the series, groups and comparison that are asked for."""
         question = self.question
         self.prepare(definition)
+        # The groups first: the whole is made of the same rows, whatever their group.
+        groups = self._parts(definition, self._groups, question.group_by)
         (whole,) = self._parts(definition, [None], None)
         return Answer(
             metric=definition.name,
@@ -97,11 +100,7 @@ class QueryExecution:
             series=whole.series,
             groups=[
                 replace(group, name=name)
-                for name, group in zip(
-                    self.displayed(self._groups),
-                    self._parts(definition, self._groups, question.group_by),
-                    strict=True,
-                )
+                for name, group in zip(self.displayed(self._groups), groups, strict=True)
             ],
             groups_left=self._groups_left,
             notes=[
@@ -371,13 +370,17 @@ class QueryExecution:
 
     def repository_names(self) -> Mapping[str, str]:
         """Return for every repository key its path, with the host where two hosts have the same path."""
-        known = [
-            identity
-            for key, identity in _repositories(self._cursor, self.question.organization)
-            if identity.key == key
-        ]
-        counts = Counter(name_key(one.path) for one in known)
-        return {one.key: one.shown if counts[name_key(one.path)] == 1 else one.key for one in known}
+        if self._repository_names is None:
+            known = [
+                identity
+                for key, identity in _repositories(self._cursor, self.question.organization)
+                if identity.key == key
+            ]
+            counts = Counter(name_key(one.path) for one in known)
+            self._repository_names = {
+                one.key: one.shown if counts[name_key(one.path)] == 1 else one.key for one in known
+            }
+        return self._repository_names
 
 
 def _keys(names: Sequence[str] | None) -> list[str] | None:

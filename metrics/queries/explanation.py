@@ -23,6 +23,7 @@ from metrics.wire.cursors import read_cursor, write_cursor
 
 # Together unique: a commit is in a row for each deployment that names it.
 _ORDER = ("rank", "order_us", "kind", "id", "order_id")
+_NEWEST_FIRST = ("order_us desc", "kind", "id desc", "order_id")
 _LATEST = to_microseconds(datetime(9000, 1, 1, tzinfo=UTC))
 _BEFORE_ALL = (-1, 0, "", "", "")
 _AFTER_COUNTED = (1, -(2**63), "", "", "")
@@ -106,11 +107,10 @@ def explain(
     if after is not None:
         begins_at = _position(after, execution.question, name)
     statement, parameters = CATALOG[name].explain_sql, execution.bound()
-    _keep_explained(cursor, execution, name)
-    counts = cursor.execute(read_sql("queries", "explained_totals")).fetchall()
+    explained = _Explained(cursor, execution, name)
+    counts = explained.totals("explained_totals")
     window = {**dict(zip(_ORDER, begins_at, strict=True)), "most": None if limit is None else limit + 1}
-    page = cursor.sql(read_sql("queries", "explained_page"), params=window).to_arrow_table()
-    cursor.execute("drop table explained")
+    page = explained.named("explained_page", window, _ORDER)
     next_cursor = None
     if limit is not None and page.num_rows > limit:
         page = page.slice(0, limit)
@@ -160,11 +160,10 @@ def newest_rows(
     passed_over: int = 0,
 ) -> NewestRows:
     """The latest rows of a part, after so many of them."""
-    _keep_explained(cursor, execution, name)
-    totals = cursor.execute(read_sql("queries", "explained_parts")).fetchall()
+    explained = _Explained(cursor, execution, name)
+    totals = explained.totals("explained_parts")
     window = {"part": part.value, "most": limit, "passed_over": passed_over}
-    page = cursor.sql(read_sql("queries", "explained_newest"), params=window).to_arrow_table()
-    cursor.execute("drop table explained")
+    page = explained.named("explained_newest", window, _NEWEST_FIRST)
     return NewestRows([PartTotal(*total) for total in totals], _displayed(page, execution).to_pylist())
 
 
@@ -172,20 +171,38 @@ def rows_about(
     cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: str, deployment_id: str
 ) -> list[dict[str, Any]]:
     """The rows of the explanation that are about one deployment, as columns by name."""
-    execution.prepare(CATALOG[name])
-    about_it = f"select * from ({_ordered(name)}) where deployment_id = $deployment_id"
-    bound = {**execution.bound(), "deployment_id": deployment_id}
-    statement, left = execution.worked_out.statement(about_it, bound)
-    found = cursor.sql(statement, params=left)
-    rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
-    return rows
+    return _Explained(cursor, execution, name).about(deployment_id)
 
 
-def _keep_explained(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: str) -> None:
-    """Put all rows into a table of their own."""
-    execution.prepare(CATALOG[name])
-    statement, bound = execution.worked_out.statement(_ordered(name), execution.bound())
-    cursor.execute(f"create temp table explained as {statement}", bound)
+class _Explained:
+    """All rows of a metric's explanation, of which each question reads no more than it needs."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, execution: QueryExecution, name: str) -> None:
+        execution.prepare(CATALOG[name])
+        self._cursor = cursor
+        self._rows, self._bound = execution.worked_out.statement(_ordered(name), execution.bound())
+
+    def totals(self, counted: str) -> list[tuple[Any, ...]]:
+        """What `metrics/sql/queries/<counted>.sql` counts."""
+        return self._cursor.execute(self._of_them(counted), self._bound).fetchall()
+
+    def named(self, some: str, bound: Mapping[str, Any], order: Sequence[str]) -> pa.Table:
+        """The rows of `metrics/sql/queries/<some>.sql`, in an order, with what people know them by."""
+        named = read_sql("queries", "explained_named").replace(
+            "from some_rows_explained", f"from ({self._of_them(some)})"
+        )
+        return self._read(f"{named} order by {', '.join(order)}", bound)
+
+    def about(self, deployment_id: str) -> list[dict[str, Any]]:
+        about_it = f"select * from ({self._rows}) where deployment_id = $deployment_id"
+        rows: list[dict[str, Any]] = self._read(about_it, {"deployment_id": deployment_id}).to_pylist()
+        return rows
+
+    def _of_them(self, statement: str) -> str:
+        return read_sql("queries", statement).replace("from explained", f"from ({self._rows})")
+
+    def _read(self, statement: str, bound: Mapping[str, Any]) -> pa.Table:
+        return self._cursor.sql(statement, params={**self._bound, **bound}).to_arrow_table()
 
 
 def _ordered(name: str) -> str:

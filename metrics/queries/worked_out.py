@@ -38,6 +38,8 @@ _NAMES = "|".join((*_KEPT, *_BUILT_ON_THEM))
 _CALL = re.compile(rf"\b({_NAMES})\(((?:\$\w+::[\w\[\]]+(?:, )?)+)\)")
 _CALL_IN_MACRO = re.compile(rf"\b({_NAMES})\(question\)(?! as table)")
 _PARAMETER = re.compile(r"\$(\w+)")
+# A question differs by these from the same one with groups; its rows by their group's name.
+_NO_GROUPS: Mapping[str, object] = {"group_by": None, "production_groups": []}
 # Several questions are answered on one cursor, one after the other or within each other.
 _numbers = count()
 
@@ -65,12 +67,32 @@ class WorkedOut:
         for known, values, name in self._known:
             if known == macro and values == given:
                 return name
-        name = self._macro_on_tables(macro, arguments, given)
-        if macro in _KEPT:
-            rows, name = f"{name}({arguments})", f"{macro}_rows_{next(_numbers)}"
-            self._cursor.execute(f"create temp table {name} as select * from {rows}", given)
+        name = self._of_no_group(macro, given) or self._made(macro, arguments, given)
         self._known.append((macro, given, name))
         return name
+
+    def _made(self, macro: str, arguments: str, given: Mapping[str, Any]) -> str:
+        name = self._macro_on_tables(macro, arguments, given)
+        if macro not in _KEPT:
+            return name
+        rows, name = f"{name}({arguments})", f"{macro}_rows_{next(_numbers)}"
+        self._cursor.execute(f"create temp table {name} as select * from {rows}", given)
+        return name
+
+    def _of_no_group(self, macro: str, given: Mapping[str, Any]) -> str | None:
+        """The rows of a question without groups, where the same with groups has been asked."""
+        question = given.get("question")
+        if macro not in _KEPT or question is None or question["group_by"] is not None:
+            return None
+        for known, values, grouped in self._known:
+            if known == macro and values["question"] | _NO_GROUPS == question:
+                name = f"{macro}_rows_{next(_numbers)}"
+                self._cursor.execute(
+                    f"create temp view {name} as "
+                    f"select * replace (null::varchar as group_name) from {grouped}"
+                )
+                return name
+        return None
 
     def _macro_on_tables(self, macro: str, arguments: str, given: Mapping[str, Any]) -> str:
         """The macro, or where it is made of others that stand here, one of the same on their tables."""
