@@ -54,17 +54,22 @@ finished as (
     from told
     where status in ('success', 'fail')
 ),
+-- Those that failed are numbered beside the stream, and have no place in it.
 streams as (
     select
         *,
         row_number() over stream as position,
         lag(id) over stream as previous_id,
         lag(finished_at) over stream as previous_finished_at,
-        lag(release) over stream as previous_release
+        lag(release) over stream as previous_release,
+        min(case when succeeded then finished_at end) over (
+            partition by organization, repository_key, service_key, environment_key
+            order by finished_at, first_revision
+            rows between 1 following and unbounded following
+        ) as next_success_at
     from finished
-    where succeeded
     window stream as (
-        partition by organization, repository_key, service_key, environment_key
+        partition by organization, repository_key, service_key, environment_key, succeeded
         order by finished_at, first_revision
     )
 ),
@@ -72,10 +77,10 @@ releases as (
     select
         *,
         min(position) over (
-            partition by organization, repository_key, service_key, environment_key, release
+            partition by organization, repository_key, service_key, environment_key, succeeded, release
         ) as first_position,
         lag(position) over (
-            partition by organization, repository_key, service_key, environment_key, release
+            partition by organization, repository_key, service_key, environment_key, succeeded, release
             order by position
         ) as earlier_position
     from streams
@@ -84,59 +89,46 @@ replacements as (
     select
         *,
         lag(first_position) over (
-            partition by organization, repository_key, service_key, environment_key
+            partition by organization, repository_key, service_key, environment_key, succeeded
             order by position
-        ) as previous_first_position,
-        coalesce(release = previous_release, false) as is_redeployment
+        ) as previous_first_position
     from releases
-),
-next_successes as (
-    select
-        id,
-        min(case when succeeded then finished_at end) over (
-            partition by organization, repository_key, service_key, environment_key
-            order by finished_at, first_revision
-            rows between 1 following and unbounded following
-        ) as next_success_at
-    from finished
 )
 select
-    finished.id,
-    finished.organization,
-    finished.repository_key,
-    finished.service_key,
-    finished.environment_key,
-    finished.deployable,
-    finished.first_revision,
-    finished.deployment_node_id,
-    finished.branch,
-    finished.team_key,
-    finished.labels,
-    finished.remediates,
-    finished.is_hotfix,
-    finished.is_fix,
-    finished.carries_commits,
-    finished.tells_commits,
-    finished.tells_head_alone,
+    id,
+    organization,
+    repository_key,
+    service_key,
+    environment_key,
+    deployable,
+    first_revision,
+    deployment_node_id,
+    branch,
+    team_key,
+    labels,
+    remediates,
+    is_hotfix,
+    is_fix,
+    carries_commits,
+    tells_commits,
+    tells_head_alone,
     false as derives_commits,
-    finished.succeeded,
-    finished.started_at,
-    finished.finished_at,
-    finished.release,
-    replacements.position,
-    replacements.previous_id,
-    replacements.previous_finished_at,
-    case when finished.release is not null then replacements.earlier_position end as redeploys_position,
-    coalesce(replacements.is_redeployment, false) as is_redeployment,
-    finished.succeeded and coalesce(
-        finished.flagged_rollback,
-        finished.release is not null
-        and replacements.previous_release is not null
-        and replacements.first_position < replacements.previous_first_position,
+    succeeded,
+    started_at,
+    finished_at,
+    release,
+    case when succeeded then position end as position,
+    case when succeeded then previous_id end as previous_id,
+    case when succeeded then previous_finished_at end as previous_finished_at,
+    case when succeeded and release is not null then earlier_position end as redeploys_position,
+    succeeded and coalesce(release = previous_release, false) as is_redeployment,
+    succeeded and coalesce(
+        flagged_rollback,
+        release is not null
+        and previous_release is not null
+        and first_position < previous_first_position,
         false
     ) as is_rollback,
-    next_successes.next_success_at
-from finished
-left join replacements using (id)
-join next_successes using (id)
-order by finished.organization, finished.finished_at, finished.first_revision
+    next_success_at
+from replacements
+order by organization, finished_at, first_revision
