@@ -6,8 +6,13 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from metrics.domain.errors import AskerLeft
+from metrics.engine.askers import ASKER
+
 T = TypeVar("T")
 _MOST_KEPT = 200
+# Who waits looks this often whether their own client still does.
+_WAIT_SECONDS = 0.2
 
 
 class Cache(Generic[T]):
@@ -24,7 +29,7 @@ class Cache(Generic[T]):
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """What is kept under the key, else what `make` gives; of what raises nothing is kept.
 
-        Who has waited for another's that raised makes their own: the other may just have left.
+        Who has waited for one whose asker left makes their own. Raises what `make` does, and `AskerLeft`.
         """
         while True:
             with self._lock:
@@ -37,21 +42,32 @@ class Cache(Generic[T]):
                     self._kept.popitem(last=False)
             if is_first:
                 return self._made(key, future, make)
-            if future.exception() is None:
+            if not isinstance(_awaited(future), AskerLeft):
                 return future.result()
 
     def _made(self, key: Hashable, future: Future[T], make: Callable[[], T]) -> T:
         try:
             found = make()
         except BaseException as failure:
-            self._forget(key)
+            self._forget(key, future)
             future.set_exception(failure)
             raise
         if not self._is_kept(found):
-            self._forget(key)
+            self._forget(key, future)
         future.set_result(found)
         return found
 
-    def _forget(self, key: Hashable) -> None:
+    def _forget(self, key: Hashable, future: Future[T]) -> None:
         with self._lock:
-            self._kept.pop(key, None)
+            if self._kept.get(key) is future:
+                del self._kept[key]
+
+
+def _awaited(future: Future[T]) -> BaseException | None:
+    """What the work on it has raised, once it has ended. Raises `AskerLeft`."""
+    while True:
+        try:
+            return future.exception(timeout=_WAIT_SECONDS)
+        except TimeoutError:
+            if (asker := ASKER.get()) is not None:
+                asker.require_waiting()

@@ -91,6 +91,13 @@ class QuestionStopped(Exception):
     """A question was stopped before it was answered; the message says why."""
 
 
+class AskerLeft(QuestionStopped):
+    """Nobody waits for the answer any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody waits for the answer any more.")
+
+
 class InvalidRecords(ValueError):
     """Rows of a file or a frame that are wrong; the message names the first of them and what is wrong."""
 

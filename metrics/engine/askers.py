@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import duckdb
 
-from metrics.domain.errors import QuestionStopped
+from metrics.domain.errors import AskerLeft
 
 ASKER: ContextVar["Asker | None"] = ContextVar("asker", default=None)
 """Whoever the current thread or task works for; None where nobody can leave: a notebook, a command."""
@@ -28,12 +28,16 @@ class Asker:
             for cursor in self._running:
                 cursor.interrupt()
 
+    def require_waiting(self) -> None:
+        """Raises `AskerLeft` where they have left."""
+        if self._has_left:
+            raise AskerLeft
+
     @contextmanager
     def asking(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Have what runs on the cursor stopped when they leave. Raises `QuestionStopped` where they have."""
+        """Have what runs on the cursor stopped when they leave. Raises `AskerLeft` where they have."""
         with self._lock:
-            if self._has_left:
-                raise QuestionStopped("Nobody waits for the answer any more.")
+            self.require_waiting()
             self._running.add(cursor)
         try:
             yield

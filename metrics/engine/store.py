@@ -10,7 +10,7 @@ from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import duckdb
 
-from metrics.domain.errors import QuestionStopped, RecordsUnavailable
+from metrics.domain.errors import AskerLeft, QuestionStopped, RecordsUnavailable
 from metrics.engine.askers import ASKER
 from metrics.engine.places import Instance
 from metrics.engine.pulled_tables import Position, RecordDatabase
@@ -104,7 +104,7 @@ class Store:
             with self.snapshot(with_details=with_details) as cursor:
                 return act(cursor)
         except duckdb.InterruptException as error:
-            raise QuestionStopped("Nobody waits for the answer any more.") from error
+            raise AskerLeft from error
         except duckdb.OutOfMemoryException as error:
             raise QuestionStopped("The answer needs more memory than there is: ask for less.") from error
 

@@ -2,10 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pytest
 
 from metrics.api.cache import Cache
+from metrics.domain.errors import AskerLeft, ParameterError
+from metrics.engine.askers import ASKER, Asker
 
 
 def test_who_asks_while_one_is_worked_out_gets_the_same() -> None:
@@ -26,23 +29,62 @@ def test_who_asks_while_one_is_worked_out_gets_the_same() -> None:
     assert made == [1]
 
 
-def test_who_has_waited_for_one_that_failed_makes_their_own() -> None:
-    cache, begun, may_end = Cache[str](), threading.Event(), threading.Event()
+class Key:
+    """One that tells when it is looked for, which is while nothing can be forgotten."""
 
-    def leave() -> str:
+    def __init__(self) -> None:
+        self.was_looked_for = threading.Event()
+
+    def __hash__(self) -> int:
+        self.was_looked_for.set()
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_told"), [(AskerLeft(), False), (ParameterError([("to", "x")]), True)]
+)
+def test_who_has_waited_for_one_whose_asker_left_makes_their_own(failure: Exception, is_told: bool) -> None:
+    """What is wrong with the question is wrong for both."""
+    cache, begun, may_end, key = Cache[str](), threading.Event(), threading.Event(), Key()
+
+    def fail() -> str:
         begun.set()
         assert may_end.wait(10)
-        raise ConnectionError("Nobody waits any more.")
+        raise failure
 
     with ThreadPoolExecutor() as others:
-        first = others.submit(cache.get, "key", leave)
+        first = others.submit(cache.get, key, fail)
         assert begun.wait(10)
-        second = others.submit(cache.get, "key", lambda: "own")
+        key.was_looked_for.clear()
+        second = others.submit(cache.get, key, lambda: "own")
+        assert key.was_looked_for.wait(10)
         may_end.set()
-        with pytest.raises(ConnectionError):
-            first.result(10)
-        assert second.result(10) == "own"
-    assert cache.get("key", lambda: "another") == "own"
+        assert first.exception(10) is failure
+        assert (second.exception(10) is failure) is is_told
+    assert cache.get(key, lambda: "another") == ("another" if is_told else "own")
+
+
+def test_who_leaves_waits_no_longer() -> None:
+    cache, begun, may_end, asker = Cache[str](), threading.Event(), threading.Event(), Asker()
+
+    def make() -> str:
+        begun.set()
+        assert may_end.wait(30)
+        return "made"
+
+    def wait() -> str:
+        ASKER.set(asker)
+        return cache.get("key", lambda: "own")
+
+    with ThreadPoolExecutor() as others:
+        first = others.submit(cache.get, "key", make)
+        assert begun.wait(10)
+        second = others.submit(copy_context().run, wait)
+        asker.leave()
+        assert isinstance(second.exception(10), AskerLeft)
+        assert not first.done()
+        may_end.set()
+        assert first.result(10) == "made"
 
 
 def test_the_latest_are_kept_and_what_is_too_large_is_not() -> None:
