@@ -106,7 +106,6 @@ medians as (
     select
         cell_index,
         median_of(case when kind = 'week' then days end) as days_per_week,
-        count(*) filter (where kind = 'week') as weeks,
         list(days order by days) filter (where kind = 'week') as ordered_days,
         median_of(case when kind = 'month' then days end) as days_per_month
     from whole_periods
@@ -121,7 +120,7 @@ select
     coalesce(measured.redeployments, 0) as redeployments,
     coalesce(day_counts.deployment_days, 0) as deployment_days,
     medians.days_per_week as median_days_per_week,
-    median_bounds(medians.ordered_days, median_ranks.lower_rank) as median_days_per_week_interval95,
+    median_bounds(medians.ordered_days) as median_days_per_week_interval95,
     medians.days_per_month as median_days_per_month,
     measured.median_duration_seconds,
     measured.p90_duration_seconds,
@@ -129,5 +128,4 @@ select
 from measured
 left join day_counts using (cell_index)
 left join medians using (cell_index)
-left join median_ranks on median_ranks.n = medians.weeks
 order by measured.cell_index

@@ -45,7 +45,7 @@ select
     cells.cell_index,
     totals.value,
     totals.median,
-    median_bounds(totals.ordered_seconds, median_ranks.lower_rank) as median_interval95,
+    median_bounds(totals.ordered_seconds) as median_interval95,
     totals.p90,
     coalesce(totals.recovered, 0) as recovered,
     coalesce(totals.failures - totals.recovered, 0) as open,
@@ -55,6 +55,5 @@ select
     coalesce(totals.failures, 0) as failures
 from cells
 left join totals using (cell_index)
-left join median_ranks on median_ranks.n = totals.recovered
 left join incident_counts using (cell_index)
 order by cells.cell_index

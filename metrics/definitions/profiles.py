@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from metrics.definitions.base import Profile
 from metrics.definitions.catalog import CATALOG
-from metrics.definitions.statistics import T95_SERIES, Z95
+from metrics.definitions.statistics import MEDIAN_RANKS, T95_SERIES, Z95
 from metrics.domain.vocabulary import FailureSignal
 from metrics.sql import macros_in
 
@@ -58,6 +58,8 @@ def creation() -> str:
     statements = [
         f"create macro z95() as {Z95};",
         f"create macro t95_series() as {list(T95_SERIES)};",
+        # One constant, and not a hundred.
+        f"create macro median_ranks() as '{list(MEDIAN_RANKS)}'::bigint[];",
         *macros_in("asked").values(),
     ]
     for profile, rules in RULES.items():

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 # The two-sided 95 % quantile of the normal distribution.
 Z95 = 1.959963984540054
@@ -53,6 +54,21 @@ T95_SERIES = (
 )
 # For 1, 2, … degrees of freedom.
 _T95 = (12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814)
+
+
+def _median_rank(n: int) -> int:
+    """Of n values in order, the place of the lower bound of their median's 95 % interval, counted from 1; as
+    far from the other end is the upper one. 0 where n is too small.
+
+    The chance that no more than k of them lie below the median is binomial: W. J. Conover, Practical
+    Nonparametric Statistics, section 3.2.
+    """
+    chances = accumulate(math.comb(n, k) for k in range(n + 1))
+    return sum(1 for chance in chances if 40 * chance <= 2**n)
+
+
+MEDIAN_RANKS = tuple(_median_rank(n) for n in range(1, 101))
+"""For 1, 2, … values; beyond, the normal approximation is as good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,25 +313,6 @@ create table carried_commits (
     lead_seconds double not null
 );
 
--- Of n values in order, the place of the one that is the lower bound of their median's 95 % interval, counted
--- from 1; as far from the other end is the upper one. 0 where n is too small. The chance that fewer than so
--- many lie below the median is binomial: W. J. Conover, Practical Nonparametric Statistics, section 3.2.
-create table median_ranks as
-with
-chances as (
-    select n, k, exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * ln(2)) as chance
-    from (select unnest(range(1, 101)) as n)
-    cross join (select unnest(range(0, 51)) as k)
-    where k <= n
-),
-tails as (
-    select n, sum(chance) over (partition by n order by k) as chance
-    from chances
-)
-select n, count(*) filter (where chance <= 0.025) as lower_rank
-from tails
-group by n;
-
 -- What a query is asked with.
 create type label as struct(name varchar, text varchar);
 

@@ -14,13 +14,13 @@ create or replace macro frequency_of(happened, from_at, to_at) as {
 -- The median of values, for an aggregation: it interpolates between the two in the middle.
 create or replace macro median_of(values_in_question) as quantile_cont(values_in_question, 0.5);
 
--- The 95 % interval of a median, out of all values in order and the place that `median_ranks` gives for their
--- number; from a hundred values on the place comes by the normal approximation. Null where there are too few.
-create or replace macro median_bounds(ordered_values, known_rank) as (
+-- The 95 % interval of a median, out of all values in order: by `median_ranks`, which has the place of its lower bound
+-- for each number of values; from a hundred values on by the normal approximation. Null where there are too few.
+create or replace macro median_bounds(ordered_values) as (
     list_transform(
         [
             coalesce(
-                known_rank,
+                median_ranks()[len(ordered_values)],
                 floor((len(ordered_values) - z95() * sqrt(len(ordered_values))) / 2)
             )::bigint
         ],
