@@ -52,8 +52,8 @@ def changed(url: str, **parameters: str | None) -> str:
 
 def test_polars_reads_a_link_part_by_part(client: httpx.Client) -> None:
     said = {"commit_id": None, "finished_at": "2026-03-02T10:00:00Z"}
-    lines = ndjson(*(deployment(version=f"v{n}", **said) for n in range(20_000)))
-    assert client.post("/api/v1/deployments/batch", content=lines).json()["recorded"] == 20_000
+    lines = ndjson(*(deployment(version=f"v{n}", **said) for n in range(5_000)))
+    assert client.post("/api/v1/deployments/batch", content=lines).json()["recorded"] == 5_000
     url = link(client)["url"]
     whole = pl.read_parquet(client.get(f"{EXPORT}?format=parquet").content)
     assert pl.read_parquet(url).equals(whole)
