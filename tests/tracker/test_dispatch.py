@@ -66,10 +66,12 @@ def listen(book: Book, url: str, events: Sequence[EventKind] = tuple(EventKind))
     )
 
 
-def dispatcher(book: Book, clock: Clock, allowed: Any = LOOPBACK) -> Dispatcher:
+def dispatcher(
+    book: Book, clock: Clock, allowed: Any = LOOPBACK, kind: type[Dispatcher] = Dispatcher
+) -> Dispatcher:
     shapes = {SubscriberKind.STANDARD: STANDARD}
     collecting = Collector(book.engine, book.recorder, shapes, lambda: "http://127.0.0.1")
-    return Dispatcher(book.engine, book.recorder, collecting, allowed, clock)
+    return kind(book.engine, book.recorder, collecting, allowed, clock)
 
 
 def run(act: Callable[[], Awaitable[None]]) -> None:
@@ -515,3 +517,30 @@ def test_after_a_kill_delivery_goes_on_where_it_was(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_an_address_is_called_where_it_is_public_or_allowed(address: str, permitted: bool) -> None:
     assert is_permitted(ip_address(address), [ip_network("172.16.0.0/16")]) is permitted
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.on_one_database
+def test_it_ends_though_something_is_recorded_just_then(book: Book, steps: int) -> None:
+    """So many steps of the loop after it was woken: what it is told then must not be lost."""
+    was_looked = asyncio.Event()
+
+    class Looking(Dispatcher):
+        async def look(self) -> bool:
+            was_looked.set()
+            return True
+
+    async def act() -> None:
+        dispatching = dispatcher(book, Clock(), kind=Looking)
+        running = dispatching.running()
+        await running.__aenter__()
+        await was_looked.wait()
+        # It looks again at once for so long, and then waits to be woken.
+        await asyncio.sleep(0.2)
+        dispatching._wake.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await running.__aexit__(None, None, None)
+
+    run(act)

@@ -81,7 +81,8 @@ class Workers:
         assert process.stdout is not None
         said = b""
         with contextlib.suppress(TimeoutError):
-            said = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                said = await process.stdout.readline()
         if said != READY:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -84,8 +84,10 @@ class Dispatcher:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
             await asyncio.sleep(_SHORTEST_LOOK_SECONDS)
+            # `asyncio.wait_for` would forget that it was cancelled where it is woken just then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wake.wait()
 
     async def look(self) -> bool:
         """Collect new events and send what is due; return whether there is any subscriber."""
