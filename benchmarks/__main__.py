@@ -5,7 +5,6 @@ figures of different machines.
 """
 
 import gzip
-import itertools
 import json
 import statistics
 import subprocess
@@ -20,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks import by_hand, growth, history, library, pages, workers
-from benchmarks.load import CONNECTIONS, SECONDS, Load, post_for
+from benchmarks.load import CONNECTIONS, SECONDS, Load, ends_of_questions, post_for
 from benchmarks.results import Results
 from tests.server import Server
 from tests.subscriber import Heard, Subscriber
@@ -136,24 +135,17 @@ def _measure_metrics(server: Server, table: Results) -> None:
         client.post(
             "/api/v1/deployments/batch", content=gzip.decompress(REAL_RECORDS.read_bytes()), timeout=300
         )
-        window = "?from=2026-01-01&tz=Europe/London&to=2026-07-01"
-        summary = f"/api/v1/metrics{window}"
-        # What was asked just now is given again: each question ends at a second of its own.
-        ends = (f"T00:{second // 60:02}:{second % 60:02}Z" for second in itertools.count())
-        anew = lambda path: path + next(ends)  # noqa: E731
+        window, ends = "?from=2026-01-01&tz=Europe/London&to=", ends_of_questions("2026-07-01")
+        summary = f"/api/v1/metrics{window}2026-07-01"
+        anew = lambda path: client.get(f"{path}{window}{next(ends)}").raise_for_status()  # noqa: E731
         seconds = _timed(lambda: client.get(summary, timeout=300).raise_for_status())
         table.add_row("first summary, the store follows all of the above", f"{seconds * 1e3:,.0f} ms", "")
         for name in client.get(summary).json()["metrics"]:
-            times = sorted(
-                _timed(
-                    lambda name=name: client.get(anew(f"/api/v1/metrics/{name}{window}")).raise_for_status()
-                )
-                for _ in range(REPEATS)
-            )
+            times = sorted(_timed(lambda name=name: anew(f"/api/v1/metrics/{name}")) for _ in range(REPEATS))
             table.add_row(
                 name, f"median {times[REPEATS // 2] * 1e3:.1f} ms", f"worst {times[-1] * 1e3:.1f} ms"
             )
-        five = _median(lambda: client.get(anew(summary)).raise_for_status())
+        five = _median(lambda: anew("/api/v1/metrics"))
         table.add_row("summary of all five", f"median {five * 1e3:.1f} ms", "")
         again = _median(lambda: client.get(summary).raise_for_status())
         table.add_row("the same, which somebody has asked", f"median {again * 1e3:.1f} ms", "")

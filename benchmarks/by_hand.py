@@ -22,7 +22,7 @@ import jwt
 import psycopg
 from sqlalchemy.orm import Session
 
-from benchmarks.load import CONNECTIONS, SECONDS, Load, post_for
+from benchmarks.load import CONNECTIONS, SECONDS, Load, ends_of_questions, post_for
 from tests.conftest import Postgres, running_postgres
 from tests.server import Server
 from tracker.records.engine import connect
@@ -208,12 +208,7 @@ def _rows_in_postgres(
             bounds = [int(datetime.fromisoformat(at).timestamp() * 1e6) for at in _ASKED.values()]
             hand = _median(lambda: connection.execute(_CHANGE_FAILURE_RATE, bounds).fetchall())
         with server.client(server.token()) as client:
-            # What was asked just now is given again: each question ends at a second of its own.
-            ends = (
-                (datetime.fromisoformat(f"{_ASKED['to']}T00:00Z") + timedelta(seconds=second)).isoformat()
-                for second in itertools.count()
-            )
-            path = "/api/v1/metrics/change_failure_rate"
+            path, ends = "/api/v1/metrics/change_failure_rate", ends_of_questions(_ASKED["to"])
             ask = lambda: client.get(path, params=_ASKED | {"to": next(ends)})  # noqa: E731
             ask().raise_for_status()
             ours = _median(ask)

@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import uvloop
@@ -26,6 +27,14 @@ class Load:
 
     def __str__(self) -> str:
         return f"{self.rate:,.0f}/s, median {self.median_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
+
+
+def ends_of_questions(day: str) -> Iterator[str]:
+    """The seconds of a day of UTC, each to end a question: what was asked just now is not worked out."""
+    began = datetime.fromisoformat(f"{day}T00:00Z")
+    return (
+        (began + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ") for second in itertools.count()
+    )
 
 
 def post_for(url: str, body: bytes, headers: dict[str, str], connections: int, seconds: float) -> Load:

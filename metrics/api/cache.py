@@ -32,16 +32,14 @@ class Cache(Generic[T]):
         Who has waited for one whose asker left makes their own. Raises what `make` does, and `AskerLeft`.
         """
         while True:
+            own: Future[T] = Future()
             with self._lock:
-                future = self._kept.get(key)
-                is_first = future is None
-                if future is None:
-                    future = self._kept[key] = Future()
+                future = self._kept.setdefault(key, own)
                 self._kept.move_to_end(key)
                 while len(self._kept) > self._most:
                     self._kept.popitem(last=False)
-            if is_first:
-                return self._made(key, future, make)
+            if future is own:
+                return self._made(key, own, make)
             if not isinstance(_awaited(future), AskerLeft):
                 return future.result()
 

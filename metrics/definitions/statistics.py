@@ -45,13 +45,13 @@ def quantile_of_t(freedom: float) -> float:
     return sum(part / freedom**power for power, part in enumerate(T95_SERIES))
 
 
-# What one over the degrees of freedom is taken times, by its power.
 T95_SERIES = (
     Z95,
     (Z95**3 + Z95) / 4,
     (5 * Z95**5 + 16 * Z95**3 + 3 * Z95) / 96,
     (3 * Z95**7 + 19 * Z95**5 + 17 * Z95**3 - 15 * Z95) / 384,
 )
+"""The coefficients of its series in 1 / degrees of freedom: of the powers 0 to 3."""
 # For 1, 2, … degrees of freedom.
 _T95 = (12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814)
 

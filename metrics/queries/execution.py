@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -72,7 +73,6 @@ class QueryExecution:
         self._estimates: Sequence[Note] | None = None
         self._groups_left = 0
         self._selected: Definition[Any] | None = None
-        self._repository_names: Mapping[str, str] | None = None
         self._series = self._buckets()
         self._groups = self._group_names()
 
@@ -353,7 +353,7 @@ class QueryExecution:
         """Return the names that groups are shown by: of a repository its own, else as it was first sent."""
         match self.question.group_by:
             case Dimension.REPOSITORY:
-                names = self.repository_names()
+                names = self.repository_names
             case Dimension.SERVICE | Dimension.TEAM | Dimension.ENVIRONMENT as dimension:
                 names = self._first_sent(dimension, group_names)
             case _:
@@ -368,19 +368,16 @@ class QueryExecution:
         ).fetchall()
         return dict(found)
 
+    @cached_property
     def repository_names(self) -> Mapping[str, str]:
-        """Return for every repository key its path, with the host where two hosts have the same path."""
-        if self._repository_names is None:
-            known = [
-                identity
-                for key, identity in _repositories(self._cursor, self.question.organization)
-                if identity.key == key
-            ]
-            counts = Counter(name_key(one.path) for one in known)
-            self._repository_names = {
-                one.key: one.shown if counts[name_key(one.path)] == 1 else one.key for one in known
-            }
-        return self._repository_names
+        """For every repository key its path, with the host where two hosts have the same path."""
+        known = [
+            identity
+            for key, identity in _repositories(self._cursor, self.question.organization)
+            if identity.key == key
+        ]
+        counts = Counter(name_key(one.path) for one in known)
+        return {one.key: one.shown if counts[name_key(one.path)] == 1 else one.key for one in known}
 
 
 def _keys(names: Sequence[str] | None) -> list[str] | None:

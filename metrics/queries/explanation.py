@@ -199,6 +199,7 @@ class _Explained:
         return rows
 
     def _of_them(self, statement: str) -> str:
+        """A statement on `explained`, which are these rows."""
         return read_sql("queries", statement).replace("from explained", f"from ({self._rows})")
 
     def _read(self, statement: str, bound: Mapping[str, Any]) -> pa.Table:
@@ -238,7 +239,7 @@ def _read(cursor: str) -> Sequence[int | str]:
 
 def _displayed(page: pa.Table, execution: QueryExecution) -> pa.Table:
     """The rows with repositories and groups by the names that people know them by."""
-    names = execution.repository_names()
+    names = execution.repository_names
     shown = {
         "repository": [names.get(key, key) for key in page["repository_key"].to_pylist()],
         "group": execution.displayed(page["group_name"].to_pylist()),

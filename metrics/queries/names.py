@@ -27,7 +27,7 @@ def known_names(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution) ->
     for dimension, key, name in cursor.execute(read_sql("queries", "known_names"), bound).fetchall():
         if key:
             found.setdefault(Dimension(dimension), []).append(name)
-    shown = execution.repository_names()
+    shown = execution.repository_names
     visible = execution.visible_keys
     found[Dimension.REPOSITORY] = sorted(
         name for key, name in shown.items() if visible is None or key in visible

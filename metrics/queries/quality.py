@@ -32,7 +32,7 @@ class RepositoryQuality:
 
 def quality_of(cursor: duckdb.DuckDBPyConnection, execution: QueryExecution) -> list[RepositoryQuality]:
     """The quality of what a question is about, by repository."""
-    names = execution.repository_names()
+    names = execution.repository_names
     bound = {**execution.bound(), "now": datetime.now(UTC)}
     found = cursor.execute(read_sql("quality", "repositories"), bound).fetchall()
     columns = [field.name for field in fields(RecordCounts)]

@@ -81,11 +81,10 @@ class WorkedOut:
 
     def _of_no_group(self, macro: str, given: Mapping[str, Any]) -> str | None:
         """The rows of a question without groups, where the same with groups has been asked."""
-        question = given.get("question")
-        if macro not in _KEPT or question is None or question["group_by"] is not None:
+        if macro not in _KEPT or "question" not in given:
             return None
         for known, values, grouped in self._known:
-            if known == macro and values["question"] | _NO_GROUPS == question:
+            if known == macro and values["question"] | _NO_GROUPS == given["question"]:
                 name = f"{macro}_rows_{next(_numbers)}"
                 self._cursor.execute(
                     f"create temp view {name} as "

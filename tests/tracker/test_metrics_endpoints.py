@@ -5,12 +5,21 @@ import itertools
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from litestar.testing import TestClient
 
+from metrics.queries.session import Session
 from tests.beside import find_beside
+from tests.conftest import Book, now
 from tests.server import Server, deployment
+from tracker.app import create_app
+from tracker.auth.keys import load_keys
+from tracker.auth.tokens import Scope, mint
+from tracker.settings import Settings
 
 METRICS = "/api/v1/metrics"
 COMMON = {"metric", "unit", "from", "to", "tz", "value", "reason", "level", "score", "notes"}
@@ -95,6 +104,46 @@ def test_the_same_answer_is_given_again_until_something_is_recorded(client: http
     assert first.json()["deployments"] == 1
     client.post("/api/v1/deployments", json=deployment(deployment_node_id="2", **at)).raise_for_status()
     assert client.get(path).json()["deployments"] == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*Inferred dependency field")
+def test_what_another_of_the_same_reach_has_asked_is_worked_out_once(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.deploy(org="acme", finished_at="2026-03-02T10:00:00Z")
+    worked_out: list[object] = []
+    answers = Session.answers
+
+    def counted(session: Session, *asked: Any) -> Any:
+        worked_out.append(session.visible)
+        return answers(session, *asked)
+
+    monkeypatch.setattr(Session, "answers", counted)
+    settings = Settings(data_dir=tmp_path, database_url=book.url)
+    app, reach = create_app(settings), ("acme/shop",)
+    tokens = [
+        mint(
+            load_keys(settings), organization="acme", subject=subject, scopes=[Scope.METRICS_READ],
+            repositories=repositories, lifetime=timedelta(hours=1), now=now(),
+        )
+        for subject, repositories in (("one", None), ("another", None), ("limited", reach), ("limited too", reach))
+    ]  # fmt: skip
+    with TestClient(app) as client:
+        # An answer is one of its minute.
+        for day in (8, 9):
+            worked_out.clear()
+            minute = time.time() // 60
+            asked = [
+                client.get(
+                    f"{METRICS}/deployment_frequency?from=2026-03-01&to=2026-03-0{day}",
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+                for token in tokens
+            ]
+            if time.time() // 60 == minute:
+                break
+    assert [answered.json()["deployments"] for answered in asked] == [1, 1, 1, 1]
+    assert worked_out == [None, reach]
 
 
 def test_a_held_answer_is_of_its_question_and_of_whoever_asked(
