@@ -18,8 +18,9 @@ told as (
     from released_deployments
     where deployable in (select deployable from changed_deployables)
 ),
-shipped as (
+shipped as materialized (
     select
+        row_number() over () as number,
         id,
         organization,
         repository_key,
@@ -36,40 +37,61 @@ shipped as (
         and carries_commits
         and deployable in (select deployable from changed_deployables)
 ),
+-- What stands in order does so by numbers: by names it takes longer.
+streams as (
+    select
+        organization,
+        repository_key,
+        service_key,
+        environment_key,
+        row_number() over () as stream
+    from shipped
+    group by organization, repository_key, service_key, environment_key
+),
 carried as (
-    select shipped.*, told.sha as told_sha, told.committed_at, false as is_derived
+    select shipped.number, shipped.organization, shipped.repository_key, told.sha, told.committed_at, false as is_derived
     from shipped
     join told using (id)
     union all
-    select shipped.*, told.sha, told.committed_at, false
+    select shipped.number, shipped.organization, shipped.repository_key, told.sha, told.committed_at, false
     from shipped
     join told using (organization, repository_key, service_key, release)
     where not shipped.tells_commits
     union all
-    select shipped.*, derived.sha, derived.committed_at, true
+    select shipped.number, shipped.organization, shipped.repository_key, derived.sha, derived.committed_at, true
     from shipped
     join derived_commits as derived on derived.deployment_id = shipped.id
 ),
 named as (
-    select carried.*, coalesce(commit_names.whole, carried.told_sha) as sha
+    select
+        carried.number,
+        coalesce(commit_names.whole, carried.sha) as sha,
+        min(carried.committed_at) as committed_at,
+        bool_and(carried.is_derived) as is_derived
     from carried
     left join commit_names on
         commit_names.organization = carried.organization
         and commit_names.repository_key = carried.repository_key
-        and commit_names.short = carried.told_sha
+        and commit_names.short = carried.sha
+    group by all
+),
+placed as (
+    select
+        named.*,
+        row_number() over (partition by streams.stream, named.sha order by shipped.position) = 1 as is_first
+    from named
+    join shipped using (number)
+    join streams using (organization, repository_key, service_key, environment_key)
 )
 select
-    organization,
-    deployable,
-    id as deployment_id,
-    finished_at,
-    sha,
-    is_derived,
-    row_number() over (
-        partition by organization, repository_key, service_key, environment_key, sha
-        order by position, committed_at
-    ) = 1 as is_first,
-    epoch_us(finished_at - committed_at) / 1e6 as lead_seconds
-from named
-qualify row_number() over (partition by id, sha order by committed_at) = 1
-order by organization, finished_at, deployment_id, sha
+    shipped.organization,
+    shipped.deployable,
+    shipped.id as deployment_id,
+    shipped.finished_at,
+    placed.sha,
+    placed.is_derived,
+    placed.is_first,
+    epoch_us(shipped.finished_at - placed.committed_at) / 1e6 as lead_seconds
+from placed
+join shipped using (number)
+order by shipped.organization, shipped.finished_at, deployment_id, placed.sha

@@ -24,10 +24,9 @@ linkable as (
         incidents.change_related
         and incidents.id in (select incident_id from changed_incidents)
 ),
-finished as (
+finished as not materialized (
     select *, coalesce(started_at, finished_at) as under_way_at
     from finished_deployments
-    where organization in (select organization from linkable)
 ),
 named_releases as (
     select id, organization, repository_key, commit_id as release
@@ -129,38 +128,62 @@ placed as (
     from linkable
     left join homes using (id)
 ),
+near as (
+    select * from finished
+    -- Out of a list, as DuckDB takes what is grouped for many.
+    where repository_key in (select unnest(list(distinct repository_key)) from placed where reason is null)
+),
+deployed_there as (
+    select distinct placed.id
+    from placed
+    join near on
+        near.organization = placed.organization
+        and near.repository_key = placed.repository_key
+        and near.environment_key = placed.environment_key
+        and (placed.service_key = '' or near.service_key = placed.service_key)
+    where placed.reason is null
+),
 looked_at as (
     select
-        placed.id as incident_id,
-        placed.started_at as began_at,
-        placed.attribution_gap_days,
-        placed.production_environments,
-        finished.*,
-        case
-            when
-                list_contains(placed.production_environments, placed.environment_key)
-                and not bool_or(finished.environment_key = placed.environment_key) over (partition by placed.id)
-                then null
-            else placed.environment_key
-        end as looked_in
+        placed.*,
+        environments_of(
+            case
+                when list_contains(placed.production_environments, placed.environment_key) and deployed_there.id is null
+                    then null
+                else placed.environment_key
+            end,
+            placed.production_environments
+        ) as environments
     from placed
-    join finished on
-        finished.organization = placed.organization
-        and finished.repository_key = placed.repository_key
-        and (placed.service_key = '' or finished.service_key = placed.service_key)
+    left join deployed_there using (id)
     where placed.reason is null
+),
+latest as (
+    select
+        looked_at.id,
+        looked_at.started_at,
+        looked_at.attribution_gap_days,
+        arg_max(
+            struct_pack(id := near.id, finished_at := near.finished_at),
+            struct_pack(finished_at := near.finished_at, first_revision := near.first_revision)
+        ) as deployment
+    from looked_at
+    join near on
+        near.organization = looked_at.organization
+        and near.repository_key = looked_at.repository_key
+        and (looked_at.service_key = '' or near.service_key = looked_at.service_key)
+    where
+        near.under_way_at <= looked_at.started_at
+        and (near.succeeded or looked_at.started_at between near.started_at and near.finished_at)
+        and list_contains(looked_at.environments, near.environment_key)
+    group by all
 ),
 under_way as (
     select
-        incident_id,
-        id as deployment_id,
-        finished_at + to_days(attribution_gap_days) >= began_at as is_near
-    from looked_at
-    where
-        under_way_at <= began_at
-        and (succeeded or began_at between started_at and finished_at)
-        and list_contains(environments_of(looked_in, production_environments), environment_key)
-    qualify row_number() over (partition by incident_id order by finished_at desc, first_revision desc) = 1
+        id as incident_id,
+        deployment.id as deployment_id,
+        deployment.finished_at + to_days(attribution_gap_days) >= started_at as is_near
+    from latest
 )
 select
     placed.id as incident_id,

@@ -109,27 +109,39 @@ rolled_back as (
         and target.position = repairs.redeploys_position + 1
     where repairs.is_rollback and target.position < repairs.position
 ),
+-- Few deployments have incidents: a repair is set beside those alone, in a stream of any length.
+blamed as materialized (
+    select
+        target.organization,
+        target.repository_key,
+        target.service_key,
+        target.environment_key,
+        target.id,
+        target.finished_at,
+        target.first_revision,
+        incident_links.started_at as began_at,
+        incident_links.resolved_at,
+        incident_links.first_revision as reported
+    from incident_links
+    join stream_deployments as target on target.id = incident_links.deployment_id
+),
 impaired as (
     select repairs.id, target.id as culprit_id
     from repairs
-    join stream_deployments as target on
+    join blamed as target on
         target.organization = repairs.organization
         and target.repository_key = repairs.repository_key
         and target.service_key = repairs.service_key
         and target.environment_key = repairs.environment_key
-    join incident_links on incident_links.deployment_id = target.id
     where
         (target.finished_at, target.first_revision) < (repairs.finished_at, repairs.first_revision)
-        and incident_links.started_at <= repairs.finished_at
-        and incident_links.started_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at
+        and target.began_at <= repairs.finished_at
+        and target.began_at + to_days(repairs.attribution_gap_days) >= repairs.finished_at
         and (
-            incident_links.resolved_at is null
-            or incident_links.resolved_at >= coalesce(repairs.started_at, repairs.finished_at)
+            target.resolved_at is null
+            or target.resolved_at >= coalesce(repairs.started_at, repairs.finished_at)
         )
-    qualify row_number() over (
-        partition by repairs.id
-        order by incident_links.started_at desc, incident_links.first_revision desc
-    ) = 1
+    qualify row_number() over (partition by repairs.id order by target.began_at desc, target.reported desc) = 1
 )
 select
     repairs.id,
