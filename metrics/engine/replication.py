@@ -54,7 +54,7 @@ def catch_up(
 
     A store that has followed another history, of a database that was restored or replaced, begins anew.
     """
-    with _transaction(store):
+    with transaction(store):
         with records.snapshot() as snapshot:
             position, head = position_of(store), snapshot.head()
             if position != head:
@@ -62,7 +62,7 @@ def catch_up(
             if with_details:
                 _pull_details(store, snapshot)
         if position != head:
-            _settle_facts(store)
+            settle_facts(store)
             store.execute("delete from replication")
             store.execute("insert into replication values (?, ?)", [head.revision, head.record_id])
 
@@ -83,13 +83,13 @@ def _pull_details(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot) ->
     for table, kept in _DETAILS.items():
         ((known,),) = store.execute(f"select coalesce(max(revision), 0) from {kept}").fetchall()
         for rows in snapshot.details(table, known):
-            with _registered(store, "incoming", _newest(rows)):
+            with registered(store, "incoming", _newest(rows)):
                 store.execute(f"delete from {kept} where id in (select id from incoming)")
                 store.execute(f"insert into {kept} by name {read_sql('records', 'details')}")
 
 
 @contextlib.contextmanager
-def _transaction(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
     store.begin()
     try:
         yield
@@ -112,10 +112,10 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     if not rows.num_rows:
         return
     if table in _KEPT:
-        with _registered(store, "arrived", rows):
+        with registered(store, "arrived", rows):
             store.execute(f"insert into {_KEPT[table]} by name {read_sql('records', _KEPT[table])}")
     newest = _newest(rows)
-    with _registered(store, "incoming", newest):
+    with registered(store, "incoming", newest):
         _replace(store, table, newest)
 
 
@@ -128,7 +128,7 @@ def _newest(rows: pa.Table) -> pa.Table:
 
 
 @contextlib.contextmanager
-def _registered(store: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
+def registered(store: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
     """Rows that statements read by a name."""
     store.register(name, rows)
     yield
@@ -189,7 +189,7 @@ def _follow_teams(store: duckdb.DuckDBPyConnection) -> None:
     store.execute(read_sql("changes", "teams"))
 
 
-def _settle_facts(store: duckdb.DuckDBPyConnection) -> None:
+def settle_facts(store: duckdb.DuckDBPyConnection) -> None:
     """Work out the facts again of what changed, and of nothing else; each step builds on those before."""
     if _any(store, "changed_organizations"):
         changed = "organization in (select organization from changed_organizations)"

@@ -3,15 +3,17 @@
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import duckdb
+import pyarrow as pa
 
 from metrics.domain.errors import AskerLeft, QuestionStopped, RecordsUnavailable
 from metrics.engine.askers import ASKER
+from metrics.engine.parts import put_together
 from metrics.engine.places import Instance
 from metrics.engine.pulled_tables import Position, RecordDatabase
 from metrics.engine.replication import catch_up, position_of
@@ -161,6 +163,12 @@ class Store:
             while len(self._past) > _MOST_PAST:
                 self._past.pop(next(iter(self._past)))
         return known
+
+    def put_together(self, pieces: Iterable[tuple[str, pa.Table]], divided: Sequence[str]) -> None:
+        """Take in what the deployments came to elsewhere, in parts: none of them is in the records here."""
+        with self._lock:
+            catch_up(self._connection, self._records)
+            put_together(self._connection, pieces, divided)
 
     def lag(self) -> int | None:
         """How many revisions the store has not taken in yet; None where the records cannot be read."""
