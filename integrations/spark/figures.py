@@ -7,6 +7,7 @@ Each executor needs `pip install 'shiptally[spark]'`. docs/scale.md
 """
 
 import sys
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -15,7 +16,9 @@ from metrics import spark
 
 def main(lake: str, metric: str, output: str, *parameters: str) -> None:
     session = SparkSession.builder.appName(f"shiptally {metric}").getOrCreate()
-    given = dict(parameter.split("=", 1) for parameter in parameters)
+    given: dict[str, Any] = dict(parameter.split("=", 1) for parameter in parameters)
+    if "most_deployments" in given:
+        given["most_deployments"] = int(given["most_deployments"])
     frame = spark.figures(session, lake, metric, **given)
     frame.write.mode("overwrite").parquet(output)
     session.stop()
