@@ -10,7 +10,7 @@ JAVASCRIPT := tests/javascript
 APART := tests/apart
 PACKAGES := $(APART)/.venv/.installed $(if $(shell command -v npm),$(JAVASCRIPT)/node_modules/.installed)
 
-.PHONY: help serve packages test test-later coverage check bench faults memory screenshot clean
+.PHONY: help serve packages test test-later coverage check lint sql types architecture bench faults memory screenshot clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,14 +38,22 @@ coverage: $(VENV)/.develop $(PACKAGES) ## run all tests and measure how much of 
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal --cov --cov-report=
 	@$(BIN)/coverage report --skip-covered
 
-check: $(VENV)/.develop ## lint, spelling, SQL, types, architecture
+check: lint sql types architecture ## lint, spelling, SQL, types, architecture
+	@echo "All checks passed."
+
+lint: $(VENV)/.develop
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/codespell
+
+sql: $(VENV)/.develop
 	@$(BIN)/sqlfluff lint --disable-progress-bar metrics
+
+types: $(VENV)/.develop
 	@$(BIN)/mypy
+
+architecture: $(VENV)/.develop
 	@$(BIN)/lint-imports
-	@echo "All checks passed."
 
 # BENCH_SIZES=10000,100000,1000000,10000000 for the long ones, BENCH_JSON=FILE for all tables as JSON too.
 bench: $(VENV)/.develop ## how fast it records and answers
