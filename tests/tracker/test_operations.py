@@ -181,6 +181,18 @@ def test_a_line_that_contradicts_what_is_recorded_is_refused(server: Server) -> 
     assert foreign.returncode == 1
 
 
+def test_a_version_of_a_deployment_stays_in_its_place(server: Server) -> None:
+    """As a correction does: a version elsewhere would be another deployment under the same id."""
+    with server.client(server.token(org="placed")) as client:
+        client.post(PATH, json=deployment(service="web", finished_at=FINISH))
+        line = json.loads(server.run("export", "--org", "placed").stdout.splitlines()[-1])
+        moved = [line | {"id": "another"}, line | {"id": "another", "service": "api"}]
+        failed = server.run("import", "-", "--org", "placed", stdin="\n".join(map(json.dumps, moved)))
+        assert "line 2: deployment another: its service is another than before" in failed.stderr
+        recorded = client.get(PATH).json()["items"]
+        assert [one["service"] for one in recorded] == ["web", "web"]
+
+
 def test_verify_finds_what_is_broken(book: Book, tmp_path: Path) -> None:
     for node_id in ("1", "2", "3"):
         book.deploy(deployment_node_id=node_id, status="in_progress")

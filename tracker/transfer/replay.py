@@ -148,6 +148,7 @@ class Replay:
                 own = self.organization if content.table is ORGANIZATION_SETTINGS else line.id
                 version = replace(version, id=own)
         else:
+            _require_same_place(content, versions[-1])
             version = ledger.next_version(author, Version.from_columns(versions[-1]._mapping))
         if self._keeps_times and line.recorded_at is not None:
             version = replace(version, recorded_at=to_microseconds(line.recorded_at))
@@ -160,6 +161,15 @@ class Replay:
             ledger.supersede(content.table, Version.from_columns(versions[-1]._mapping), row)
         else:
             ledger.insert(content.table, row)
+
+
+def _require_same_place(content: _Content, before: Row[Any]) -> None:
+    """A deployment stays what it is one of. Raises `Contradiction`."""
+    if content.table is not DEPLOYMENTS:
+        return
+    for name in ("repository", "service", "environment"):
+        if content.columns[f"{name}_key"] != before._mapping[f"{name}_key"]:
+            raise Contradiction(f"deployment {content.name}: its {name} is another than before")
 
 
 def _content(line: ExportedLine, organization: str) -> _Content:
