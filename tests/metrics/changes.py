@@ -84,7 +84,7 @@ pushes = st.fixed_dictionaries(
         "commits": st.lists(
             st.fixed_dictionaries(
                 {
-                    "sha": st.sampled_from([*WHOLE, "c" * 40, "d" * 40]),
+                    "sha": st.sampled_from([*WHOLE, "abcdef1", "c" * 40, "d" * 40]),
                     "committed_at": times,
                     "is_merge": flags,
                 }

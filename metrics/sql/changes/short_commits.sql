@@ -18,6 +18,14 @@ where
         select organization, repository_key, short from commit_names
     );
 
+-- What was pushed may be told short as well.
+insert into changed_deployables
+select distinct derived_commits.deployable
+from derived_commits
+semi join changed_shorts on
+    changed_shorts.organization = derived_commits.organization
+    and changed_shorts.short = derived_commits.sha;
+
 insert into changed_deployables
 select distinct deployable from short_commits
 where
