@@ -76,6 +76,7 @@ class Store:
         self._connection = self._place.cursor()
         # One that nobody asks any more may never have been closed.
         weakref.finalize(self, self._place.close).atexit = False
+        self._is_put_together = False
         self._past: dict[object, Store] = {}
         self._past_lock = threading.Lock()
 
@@ -91,6 +92,8 @@ class Store:
         except duckdb.Error as error:
             if not _tells_of_damage(error):
                 raise
+            if self._is_put_together:
+                raise RecordsUnavailable(f"what was put together is damaged: {error}") from error
         try:
             self._begin_anew(connection)
         except (duckdb.Error, OSError) as error:
@@ -165,8 +168,11 @@ class Store:
         return known
 
     def put_together(self, pieces: Iterable[tuple[str, pa.Table]], divided: Sequence[str]) -> None:
-        """Take in what the deployments came to elsewhere, in parts: none of them is in the records here."""
+        """Take in what the deployments came to elsewhere, in parts: none of them is in the records here, so
+        that a store which is damaged then is not made again.
+        """
         with self._lock:
+            self._is_put_together = True
             catch_up(self._connection, self._records)
             put_together(self._connection, pieces, divided)
 

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.following import follow
 from metrics.engine.parts import OF_PARTS, part_of
-from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, arrow_table
+from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, RecordSnapshot, arrow_table
 from metrics.engine.replication import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot
@@ -19,7 +21,6 @@ from metrics.spark.dividing import COUNTED, Division, divide
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, Changes, changes
 
-ORGANIZATION, *BY_REPOSITORY = COUNTED.names[:2]
 BY_SERVICE = COUNTED.names[:3]
 
 
@@ -51,13 +52,48 @@ def test_what_a_repair_names_in_another_part_is_its_culprit(book: Book) -> None:
     assert_equal_in_parts(book, "acme", 1)
 
 
+def test_a_shortened_commit_that_was_pushed_is_the_whole_one_that_another_part_knows(book: Book) -> None:
+    """Once somebody names it short: an incident, or a deployment of the other part."""
+    at, whole = "2026-03-02T{:02}:00:00Z".format, "abcdef1" + "3" * 33
+    book.deploy(service="a", commit_id="c" * 40, finished_at=at(9))
+    pushed = [{"sha": sha, "committed_at": at(10)} for sha in ("abcdef1", "d" * 40)]
+    book.push(repository_url=REPOSITORIES[0], before="c" * 40, commits=pushed)
+    book.deploy(service="a", commit_id="d" * 40, finished_at=at(11))
+    book.deploy(service="b", commit_id=whole, finished_at=at(12))
+    book.report(repository_url=REPOSITORIES[0], commit_id="abcdef1", started_at=at(13))
+    for most in (1, 100):
+        assert_equal_in_parts(book, "acme", most)
+    book.deploy(service="b", commit_id="abcdef1", finished_at=at(14))
+    assert_equal_in_parts(book, "acme", 1)
+
+
+def test_what_was_put_together_is_not_answered_without_its_parts(book: Book) -> None:
+    """As it would be, were it made again out of its records."""
+    book.deploy()
+    with follow(book.url).of("acme").snapshot() as snapshot:
+        records = _records(snapshot)
+    (part,) = _parts(records, _divided(records, 100))
+    with _store(records | {"deployments": records["deployments"].slice(0, 0)}) as store:
+        store.put_together(part.items(), ())
+        assert store.read(_count) == 1
+
+        def fail(_: duckdb.DuckDBPyConnection) -> None:
+            raise duckdb.IOException("No space left on device")
+
+        with pytest.raises(RecordsUnavailable, match="No space left"):
+            store.read(fail)
+        assert store.read(_count) == 1
+
+
+def _count(cursor: duckdb.DuckDBPyConnection) -> int:
+    ((count,),) = cursor.execute("select count(*) from finished_deployments").fetchall()
+    return int(count)
+
+
 def assert_equal_in_parts(book: Book, organization: str, most: int) -> None:
     """Parts of so many deployments come to what the organization comes to as a whole."""
     with follow(book.url).of(organization).snapshot() as snapshot:
-        records = {
-            table: pa.concat_tables([arrow_table(columns, ()), *snapshot.rows(table, 0)])
-            for table, columns in PULLED.items()
-        }
+        records = _records(snapshot)
     division = _divided(records, most)
     none = records["deployments"].slice(0, 0)
     with _store(records) as whole, _store(records | {"deployments": none}) as put_together:
@@ -66,6 +102,13 @@ def assert_equal_in_parts(book: Book, organization: str, most: int) -> None:
         with open_snapshot(whole) as expected, open_snapshot(put_together) as found:
             tables = {*PULLED, *FACTS, *OF_PARTS}
             assert found.digests(tables) == expected.digests(tables)
+
+
+def _records(snapshot: RecordSnapshot) -> Mapping[str, pa.Table]:
+    return {
+        table: pa.concat_tables([arrow_table(columns, ()), *snapshot.rows(table, 0)])
+        for table, columns in PULLED.items()
+    }
 
 
 def _divided(records: Mapping[str, pa.Table], most: int) -> Division:
