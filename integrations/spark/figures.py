@@ -17,8 +17,9 @@ from metrics import spark
 def main(lake: str, metric: str, output: str, *parameters: str) -> None:
     session = SparkSession.builder.appName(f"shiptally {metric}").getOrCreate()
     given: dict[str, Any] = dict(parameter.split("=", 1) for parameter in parameters)
-    if "most_deployments" in given:
-        given["most_deployments"] = int(given["most_deployments"])
+    most = str(given.get("most_deployments"))
+    if most.isdecimal():
+        given["most_deployments"] = int(most)
     frame = spark.figures(session, lake, metric, **given)
     frame.write.mode("overwrite").parquet(output)
     session.stop()

@@ -82,9 +82,10 @@ class LakeRecords:
         return LakeRecords(self._lake, organization)
 
     @contextmanager
-    def snapshot(self) -> Iterator[LakeSnapshot]:
+    def snapshot(self, manifest: Manifest | None = None) -> Iterator[LakeSnapshot]:
+        """The lake as it is, or as it was by a manifest that was read before. Raises `RecordsUnavailable`."""
         try:
-            yield self._snapshot()
+            yield self._snapshot(manifest or self._lake.manifest())
         except (OSError, pa.ArrowException) as error:
             raise RecordsUnavailable(f"the lake cannot be read: {error}") from error
 
@@ -114,8 +115,7 @@ class LakeRecords:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _snapshot(self) -> LakeSnapshot:
-        manifest = self._lake.manifest()
+    def _snapshot(self, manifest: Manifest | None) -> LakeSnapshot:
         if manifest is None:
             raise RecordsUnavailable(f"there is no lake at {self._lake.root}: it has no manifest.json")
         return LakeSnapshot(self._lake, manifest, self._organization)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from metrics.definitions.catalog import load_registered
-from metrics.domain.errors import RecordsUnavailable
+from metrics.domain.errors import ParameterError, RecordsUnavailable
 from metrics.lake.layout import Lake
 from metrics.spark.asking import PIECES, REST, Asked
 from metrics.spark.dividing import COUNTED, Division, divide
@@ -35,11 +35,13 @@ def figures(
     The parameters are the metric's own. All is asked of the revision that the lake's manifest names, and at
     one moment. An organization with more than `most_deployments`, counted with all their versions, is worked
     out in parts of about so many. The executors need this package, with its extra `library`. Raises
-    `ParameterError`, `RecordsUnavailable`.
+    `ParameterError`, `RecordsUnavailable`. How many each organization has is counted before it returns.
     """
     from pyspark.sql import functions as F  # noqa: N812 - everybody calls it so
     from pyspark.sql.pandas.types import from_arrow_schema
 
+    if not isinstance(most_deployments, int) or most_deployments < 1:
+        raise ParameterError([("most_deployments", "must be a whole number from 1 on")])
     load_registered()
     manifest = Lake.at(lake).manifest()
     if manifest is None or not manifest.revision:
@@ -56,10 +58,11 @@ def figures(
     if not large:
         return answered
     division = _divided(versions, is_large, most_deployments)
+    divided = division.divided
     parts = _parts(versions, division).groupBy("organization", "part")
     worked_out = parts.applyInArrow(lambda versions: asked.of_a_part(versions), from_arrow_schema(PIECES))
     put_together = worked_out.groupBy("organization").applyInArrow(
-        lambda pieces: asked.of_all_parts(pieces, division.divided), answers
+        lambda pieces: asked.of_all_parts(pieces, divided), answers
     )
     return answered.unionByName(put_together)
 

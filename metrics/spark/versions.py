@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from metrics.engine.pulled_tables import PULLED, Kind, arrow_table
 from metrics.lake.layout import SCHEMAS, Lake, Manifest
-from metrics.lake.reading import LakeSnapshot
+from metrics.lake.reading import LakeRecords
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,9 +25,15 @@ class Versions:
         self.session = session
         self._place, self._root = Lake.at(lake), lake.rstrip("/")
         self._manifest, self._columns = manifest, columns
+        self._frames: dict[str, DataFrame] = {}
 
     def of(self, table: str) -> "DataFrame":
         """Those of a table, after the name of the table and the organization."""
+        if table not in self._frames:
+            self._frames[table] = self._frame(table)
+        return self._frames[table]
+
+    def _frame(self, table: str) -> "DataFrame":
         from pyspark.sql import functions as F  # noqa: N812 - everybody calls it so
         from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -44,10 +50,15 @@ class Versions:
         return kept.select(F.lit(table).alias(TABLE), *needed)
 
     def recorded(self, table: str, organizations: Sequence[str]) -> pa.Table:
-        """Those of a small table of some organizations, here, as a record database gives them."""
-        snapshots = (LakeSnapshot(self._place, self._manifest, name) for name in organizations)
-        found = (rows for snapshot in snapshots for rows in snapshot.rows(table, 0))
-        return pa.concat_tables([arrow_table(PULLED[table], ()), *found])
+        """Those of a small table of some organizations, here, as a record database gives them.
+
+        Raises `RecordsUnavailable`.
+        """
+        found = [arrow_table(PULLED[table], ())]
+        for organization in organizations:
+            with LakeRecords(self._place, organization).snapshot(self._manifest) as snapshot:
+                found += snapshot.rows(table, 0)
+        return pa.concat_tables(found)
 
     def of_all(self, tables: Sequence[str] = tuple(SCHEMAS)) -> "DataFrame":
         """Those of several tables as one frame, with the columns that any of them has."""

@@ -164,5 +164,7 @@ def test_what_is_wrong_is_said_before_anything_runs(
 ) -> None:
     with pytest.raises(ParameterError, match="interval"):
         spark.figures(session, str(lake[0]), "deployment_frequency", interval="year")
+    with pytest.raises(ParameterError, match="most_deployments"):
+        spark.figures(session, str(lake[0]), "deployment_frequency", most_deployments=0)
     with pytest.raises(ParameterError, match="'velocity' is not registered"):
         spark.figures(session, str(lake[0]), "velocity")
