@@ -163,6 +163,9 @@ def _note_deployments(store: duckdb.DuckDBPyConnection, condition: str) -> None:
     """Note what some of the deployments may change."""
     store.execute(f"create or replace temp table touched as {_TOUCHED} where {condition}")
     store.execute(read_sql("changes", "deployments"))
+    # What comes in with them is looked at anyway; a first pull would keep the names of all there are.
+    if _any(store, "incidents") or _any(store, "finished_deployments where remediates is not null"):
+        store.execute(read_sql("changes", "names"))
     # Most repositories know whole commit ids alone.
     if _any(store, "short_commits") or _any(store, f"touched where {_NAMES_SHORT}"):
         store.execute(read_sql("changes", "short_commits_of_deployments"))
