@@ -1,4 +1,7 @@
-"""How large organizations are divided, so that several executors work out the facts of one."""
+"""How large organizations are divided, so that several executors work out the facts of one.
+
+All versions of a deployment are of one repository and service: none can be moved.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
