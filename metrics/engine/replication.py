@@ -90,6 +90,7 @@ def _pull_details(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot) ->
 
 @contextlib.contextmanager
 def transaction(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of what is done within it, or nothing."""
     store.begin()
     try:
         yield

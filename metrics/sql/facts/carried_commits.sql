@@ -38,7 +38,7 @@ shipped as materialized (
         and deployable in (select deployable from changed_deployables)
 ),
 -- What stands in order does so by numbers: by names it takes longer.
-streams as (
+numbered_streams as (
     select
         organization,
         repository_key,
@@ -78,10 +78,10 @@ named as (
 placed as (
     select
         named.*,
-        row_number() over (partition by streams.stream, named.sha order by shipped.position) = 1 as is_first
+        row_number() over (partition by numbered_streams.stream, named.sha order by shipped.position) = 1 as is_first
     from named
     join shipped using (number)
-    join streams using (organization, repository_key, service_key, environment_key)
+    join numbered_streams using (organization, repository_key, service_key, environment_key)
 )
 select
     shipped.organization,
