@@ -36,7 +36,11 @@ from tracker.records.recorder import Recorder
 from tracker.records.tables import DEPLOYMENTS, NUMBERED, REPOSITORIES
 
 SIZES = tuple(map(int, os.environ.get("BENCH_SIZES", "10000,100000,1000000").split(",")))
-ORGANIZATIONS, REPOSITORIES_EACH = 20, 200
+# With one, all that is stored is of the one that is asked.
+ORGANIZATIONS = int(os.environ.get("BENCH_ORGANIZATIONS", "20"))
+COPIES, REPOSITORIES_EACH = 19, 200
+# What stores may take, as TRACKER_STORE_MEMORY says it; else DuckDB's own limit.
+_MEMORY = os.environ.get("BENCH_STORE_MEMORY")
 DAYS = 3 * 365
 CHUNK = 10_000
 REPEATS = 7
@@ -80,7 +84,7 @@ def main() -> None:
 
 
 class _Grown:
-    """A record database of twenty organizations that grows, and the store of one of them."""
+    """A record database of organizations that grows, and the store of one of them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._dice = folder, random.Random(1)
@@ -89,19 +93,19 @@ class _Grown:
         migrate(self._engine)
         self._recorder = Recorder(self._engine)
         self._stored = 0
-        self.stores = OrganizationStores(follow(self._url), folder / "stores")
+        self.stores = OrganizationStores(follow(self._url), folder / "stores", memory=_MEMORY)
 
     def grow_to(self, size: int) -> None:
-        """Record what the organization asked has of so much, and give the others the like."""
-        own = range(self._stored // ORGANIZATIONS, size // ORGANIZATIONS, CHUNK)
+        """Record a twentieth of so much for the organization that is asked, and copy it to the others."""
+        own = range(self._stored // (1 + COPIES), size // (1 + COPIES), CHUNK)
         for start in own:
             sent = [self._sent(self._some_time()) for _ in range(min(CHUNK, own.stop - start))]
             self._recorder.record_now(
                 lambda ledger, s=sent: record_deployments(ledger, Author(ASKED, "benchmark"), s)  # type: ignore[misc]
             )
         with self._engine.begin() as connection:
-            for number in range(1, ORGANIZATIONS):
-                _give_the_like(connection, f"org-{number}")
+            for number in range(1, 1 + COPIES):
+                _copy(connection, number, f"org-{number % ORGANIZATIONS}")
         # A ledger that was there before does not know of their revisions.
         self._recorder = Recorder(self._engine)
         self._stored = size
@@ -233,31 +237,34 @@ def _timed(act: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _give_the_like(connection: Connection, organization: str) -> None:
-    """Copy to an organization what it lacks of the deployments and repositories of the one asked: a service
+def _copy(connection: Connection, number: int, organization: str) -> None:
+    """Copy to an organization what it lacks of the deployments and repositories that were recorded: a service
     takes some thousand a second.
     """
     for table in (REPOSITORIES, DEPLOYMENTS):
+        if table is REPOSITORIES and organization == ASKED:
+            continue
         last = max(
             connection.scalar(select(func.coalesce(func.max(numbered.c.revision), 0))) or 0
             for numbered in NUMBERED
         )
-        number = f"{last} + row_number() over (order by revision)"
+        revision = f"{last} + row_number() over (order by revision)"
         other = {
             "organization": ":organization",
-            "id": "id || :organization",
-            "revision": number,
-            "first_revision": number,
+            "id": "id || :copy",
+            "deployment_node_id": "deployment_node_id || :copy",
+            "revision": revision,
+            "first_revision": revision,
         }
         names = [column.name for column in table.columns]
         connection.execute(
             text(
                 f"insert into {table.name} ({', '.join(names)}) "
                 f"select {', '.join(other.get(name, name) for name in names)} from {table.name} as own "
-                f"where organization = :asked and not exists "
-                f"(select 1 from {table.name} as copied where copied.id = own.id || :organization)"
+                "where organization = :asked and instr(id, '~') = 0 "
+                f"and not exists (select 1 from {table.name} as copied where copied.id = own.id || :copy)"
             ),
-            {"asked": ASKED, "organization": organization},
+            {"asked": ASKED, "organization": organization, "copy": f"~{number}"},
         )
 
 
@@ -277,8 +284,11 @@ def _answer_first(url: str) -> None:
     """
     records = follow(url)
     with records.of(ASKED).snapshot() as snapshot:
-        bare = _timed(lambda: [piece for table in PULLED for piece in snapshot.rows(table, 0)])
-    with tempfile.TemporaryDirectory() as name, OrganizationStores(records, Path(name)) as stores:
+        bare = _timed(lambda: sum(rows.num_rows for table in PULLED for rows in snapshot.rows(table, 0)))
+    with (
+        tempfile.TemporaryDirectory() as name,
+        OrganizationStores(records, Path(name), memory=_MEMORY) as stores,
+    ):
         first = _timed(lambda: _ask(stores, list(MetricName)))
     print(bare, first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

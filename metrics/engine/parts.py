@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
-from metrics.engine.replication import registered, settle_facts, transaction
+from metrics.engine.replication import run_over, settle_facts, transaction
 from metrics.sql import read_sql
 
 OF_PARTS = (
@@ -39,8 +39,7 @@ def put_together(
     """
     with transaction(store):
         for table, rows in pieces:
-            with registered(store, "incoming", rows):
-                store.execute(f"insert into {table} by name from incoming")
+            run_over(store, f"insert into {table} by name from incoming", rows)
         store.execute(read_sql("changes", "parts"))
         store.execute(read_sql("changes", "divided_repositories"), {"divided": list(divided)})
         settle_facts(store)

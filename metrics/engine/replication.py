@@ -1,7 +1,8 @@
 """Follows the record database: pulls every row with a newer revision, and keeps the facts up."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import duckdb
@@ -23,14 +24,11 @@ _CHANGES = (
 # Of the tables whose versions are all kept, where.
 _KEPT = {"organization_settings": "settings_versions"}
 _DETAILS = {table: f"details_of_{table}" for table in DETAILS}
-# What of a deployment may change others.
-_TOUCHED = (
-    "select id, organization, repository_key, service_key, deployable, deployment_node_id, commit_id, "
-    "remediates, commits from deployments"
+_THAT_NAME_SHORT = (
+    "select 1 from incoming where list_bool_or("
+    "list_transform(named_commits(commit_id, remediates, commits), lambda sha: is_short(sha))) limit 1"
 )
-_NAMES_SHORT = (
-    "list_bool_or(list_transform(named_commits(commit_id, remediates, commits), lambda sha: is_short(sha)))"
-)
+_OF_INCOMING = "id in (select id from incoming)"
 _OF_CHANGED = "deployable in (select deployable from changed_deployables)"
 # In the order in which they build on each other.
 FACTS = (
@@ -74,8 +72,21 @@ def _pull(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot, position: 
         for table in (*PULLED, *_KEPT.values(), *_DETAILS.values(), *FACTS, *_AIDS):
             store.execute(f"delete from {table}")
     for table in PULLED:
-        for rows in snapshot.rows(table, position.revision):
-            _take_in(store, table, rows)
+        with contextlib.closing(_ahead(snapshot.rows(table, position.revision))) as pieces:
+            for rows in pieces:
+                _take_in(store, table, rows)
+
+
+def _ahead(pieces: Iterator[pa.Table]) -> Generator[pa.Table]:
+    """The pieces, each read while the one before it is taken in."""
+    piece = next(pieces, None)
+    if piece is None:
+        return
+    with ThreadPoolExecutor(1) as reader:
+        while piece is not None:
+            coming = reader.submit(next, pieces, None)
+            yield piece
+            piece = coming.result()
 
 
 def _pull_details(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot) -> None:
@@ -83,9 +94,10 @@ def _pull_details(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot) ->
     for table, kept in _DETAILS.items():
         ((known,),) = store.execute(f"select coalesce(max(revision), 0) from {kept}").fetchall()
         for rows in snapshot.details(table, known):
-            with registered(store, "incoming", _newest(rows)):
-                store.execute(f"delete from {kept} where id in (select id from incoming)")
-                store.execute(f"insert into {kept} by name {read_sql('records', 'details')}")
+            newest = _newest(rows)
+            run_over(store, f"delete from {kept} where {_OF_INCOMING}", newest)
+            details = f"insert into {kept} by name {read_sql('records', 'details')}"
+            run_over(store, details, newest)
 
 
 @contextlib.contextmanager
@@ -113,11 +125,9 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     if not rows.num_rows:
         return
     if table in _KEPT:
-        with registered(store, "arrived", rows):
-            store.execute(f"insert into {_KEPT[table]} by name {read_sql('records', _KEPT[table])}")
-    newest = _newest(rows)
-    with registered(store, "incoming", newest):
-        _replace(store, table, newest)
+        kept = _KEPT[table]
+        run_over(store, f"insert into {kept} by name {read_sql('records', kept)}", rows)
+    _replace(store, table, _newest(rows))
 
 
 def _newest(rows: pa.Table) -> pa.Table:
@@ -128,69 +138,86 @@ def _newest(rows: pa.Table) -> pa.Table:
     return rows.filter(pc.is_in(rows["revision"], value_set=newest.combine_chunks()))
 
 
-@contextlib.contextmanager
-def registered(store: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
-    """Rows that statements read by a name."""
-    store.register(name, rows)
-    yield
-    store.unregister(name)
+def run_over(
+    store: duckdb.DuckDBPyConnection,
+    statements: str,
+    incoming: pa.Table,  # noqa: ARG001
+    given: Mapping[str, Any] | None = None,
+) -> None:
+    """Run statements that read rows as `incoming`.
+
+    DuckDB finds them among the variables here. Those that are registered it keeps until the transaction ends.
+    """
+    store.execute(statements, given)
+
+
+def _read_over(store: duckdb.DuckDBPyConnection, query: str, incoming: pa.Table) -> pa.Table:  # noqa: ARG001
+    """What a query comes to that reads rows as `incoming`.
+
+    Not as a temporary table: DuckDB keeps each of those until the transaction ends.
+    """
+    return store.sql(query).to_arrow_table()
 
 
 def _replace(store: duckdb.DuckDBPyConnection, table: str, incoming: pa.Table) -> None:
     """Put what has come in into the place of what it supersedes, and note what that may change."""
-    store.execute(read_sql("changes", "organizations"), {"in_any_case": table == "organization_settings"})
+    is_of_settings = {"in_any_case": table == "organization_settings"}
+    run_over(store, read_sql("changes", "organizations"), incoming, is_of_settings)
     if "environment_key" in PULLED[table]:
-        store.execute(read_sql("changes", f"environments_of_{table}"))
+        run_over(store, read_sql("changes", f"environments_of_{table}"), incoming)
     if pc.any(pc.not_equal(incoming["revision"], incoming["first_revision"])).as_py():
         if table == "deployments":
-            _note_deployments(store, "id in (select id from incoming)")
-        store.execute(f"delete from {table} where id in (select id from incoming)")
-    store.execute(f"insert into {table} by name {read_sql('records', table)}")
+            superseded = _read_over(store, f"from deployments where {_OF_INCOMING}", incoming)
+            _note_deployments(store, superseded)
+        run_over(store, f"delete from {table} where {_OF_INCOMING}", incoming)
+    arrived = _read_over(store, read_sql("records", table), incoming)
+    run_over(store, f"insert into {table} by name from incoming", arrived)
     match table:
         case "repositories":
-            _follow_aliases(store)
-            _follow_teams(store)
+            _follow_aliases(store, incoming)
+            _follow_teams(store, incoming)
         case "deployments":
-            _note_deployments(store, "id in (select id from incoming)")
+            _note_deployments(store, arrived)
         case "incidents":
-            store.execute("insert into changed_incidents select id from incoming")
+            run_over(store, "insert into changed_incidents select id from incoming", incoming)
         case "pushes":
-            store.execute(read_sql("changes", "pushes"))
+            run_over(store, read_sql("changes", "pushes"), incoming)
         case "organization_settings":
-            store.execute("insert into changed_settings select organization from incoming")
+            settings = "insert into changed_settings select organization from incoming"
+            run_over(store, settings, incoming)
 
 
-def _note_deployments(store: duckdb.DuckDBPyConnection, condition: str) -> None:
-    """Note what some of the deployments may change."""
-    store.execute(f"create or replace temp table touched as {_TOUCHED} where {condition}")
-    store.execute(read_sql("changes", "deployments"))
+def _note_deployments(store: duckdb.DuckDBPyConnection, deployments: pa.Table) -> None:
+    """Note what these versions of deployments may change."""
+    run_over(store, read_sql("changes", "deployments"), deployments)
     # What comes in with them is looked at anyway; a first pull would keep the names of all there are.
     if _any(store, "incidents") or _any(store, "finished_deployments where remediates is not null"):
-        store.execute(read_sql("changes", "names"))
+        run_over(store, read_sql("changes", "names"), deployments)
     # Most repositories know whole commit ids alone.
-    if _any(store, "short_commits") or _any(store, f"touched where {_NAMES_SHORT}"):
-        store.execute(read_sql("changes", "short_commits_of_deployments"))
+    if _any(store, "short_commits") or _read_over(store, _THAT_NAME_SHORT, deployments).num_rows:
+        run_over(store, read_sql("changes", "short_commits_of_deployments"), deployments)
 
 
-def _follow_aliases(store: duckdb.DuckDBPyConnection) -> None:
+def _follow_aliases(store: duckdb.DuckDBPyConnection, incoming: pa.Table) -> None:
     """Let every record belong to the repository that it is said to be of, as repositories now stand."""
-    store.execute(read_sql("changes", "aliases"))
+    run_over(store, read_sql("changes", "aliases"), incoming)
     if not _any(store, "deployments_moved"):
         return
-    moved = "id in (select id from deployments_moved)"
-    _note_deployments(store, moved)
+    moved = store.sql("from deployments where id in (select id from deployments_moved)")
+    _note_deployments(store, moved.to_arrow_table())
     store.execute(read_sql("changes", "moved_deployments"))
-    _note_deployments(store, moved)
+    _note_deployments(store, moved.to_arrow_table())
 
 
-def _follow_teams(store: duckdb.DuckDBPyConnection) -> None:
+def _follow_teams(store: duckdb.DuckDBPyConnection, incoming: pa.Table) -> None:
     """Let every deployment belong to the team that it is said to be of, as repositories now stand."""
     changed = "organization in (select organization from incoming)"
-    store.execute(
-        f"create or replace temp table teams_before as select * from repository_teams where {changed}"
-    )
-    _work_out(store, "repository_teams", changed)
-    store.execute(read_sql("changes", "teams"))
+    before = f"create or replace temp table teams_before as select * from repository_teams where {changed}"
+    run_over(store, before, incoming)
+    run_over(store, f"delete from repository_teams where {changed}", incoming)
+    anew = f"insert into repository_teams by name {read_sql('facts', 'repository_teams')}"
+    run_over(store, anew, incoming)
+    run_over(store, read_sql("changes", "teams"), incoming)
 
 
 def settle_facts(store: duckdb.DuckDBPyConnection) -> None:
@@ -212,14 +239,15 @@ def settle_facts(store: duckdb.DuckDBPyConnection) -> None:
             "(organization, repository_key, short) in "
             "(select organization, repository_key, short from changed_shorts)",
         )
-    is_long = _number_of(store, f"finished_deployments where {_OF_CHANGED}") >= _MANY_ROWS
-    _work_out(store, "finished_deployments", _OF_CHANGED, is_long=is_long)
-    # Most organizations tell what their deployments carry.
-    if _any(store, "pushes"):
-        _work_out(store, "derived_commits", _OF_CHANGED, is_long=is_long)
-        store.execute(read_sql("changes", "derived_commits"))
-    if _concerns(store, "carried_commits", "carries_commits"):
-        _work_out(store, "carried_commits", _OF_CHANGED, is_long=is_long)
+    for _ in _in_turn(store):
+        is_long = _is_long(store, "finished_deployments")
+        _work_out(store, "finished_deployments", _OF_CHANGED, is_long=is_long)
+        # Most organizations tell what their deployments carry.
+        if _any(store, "pushes"):
+            _work_out(store, "derived_commits", _OF_CHANGED, is_long=is_long)
+            store.execute(read_sql("changes", "derived_commits"))
+        if _concerns(store, "carried_commits", "carries_commits"):
+            _work_out(store, "carried_commits", _OF_CHANGED, is_long=is_long)
     # The last of them may have gone just now.
     if _any(store, "incidents") or _any(store, "changed_incidents"):
         store.execute(read_sql("changes", "incidents"))
@@ -229,10 +257,30 @@ def settle_facts(store: duckdb.DuckDBPyConnection) -> None:
         store.execute(read_sql("changes", "linked_deployments"))
     if _any(store, "finished_deployments where remediates is not null"):
         store.execute(read_sql("changes", "remediations"))
-    if _concerns(store, "remediations", "is_hotfix or is_fix or is_rollback or remediates is not null"):
-        _work_out(store, "remediations", _OF_CHANGED, is_long=is_long)
+    for _ in _in_turn(store):
+        if _concerns(store, "remediations", "is_hotfix or is_fix or is_rollback or remediates is not null"):
+            _work_out(store, "remediations", _OF_CHANGED, is_long=_is_long(store, "remediations"))
     for table in _CHANGES:
         store.execute(f"delete from {table}")
+
+
+def _is_long(store: duckdb.DuckDBPyConnection, fact: str) -> bool:
+    """Whether a fact has many rows of the streams that changed."""
+    return _number_of(store, f"{fact} where {_OF_CHANGED}") >= _MANY_ROWS
+
+
+def _in_turn(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Once for all streams that changed; several times where their facts may not fit into memory at once, and
+    each time some of them stand for all.
+    """
+    if _number_of(store, "deployments") <= _MOST_AT_ONCE:
+        yield
+        return
+    for (deployables,) in store.execute(read_sql("changes", "turns"), {"most": _MOST_AT_ONCE}).fetchall():
+        some = "create temp table changed_deployables as select unnest($some::ubigint[]) as deployable"
+        store.execute(some, {"some": deployables})
+        yield
+        store.execute("drop table temp.changed_deployables")
 
 
 def _any(store: duckdb.DuckDBPyConnection, rows: str) -> bool:
@@ -282,3 +330,5 @@ def _work_out(
 
 # From here on it takes longer to write rows than to find those that are others.
 _MANY_ROWS = 20_000
+# Facts of so many deployments take half a gigabyte.
+_MOST_AT_ONCE = 500_000

@@ -1,3 +1,3 @@
--- What the deployments in `touched` may change: their streams.
+-- What the deployments in `incoming` may change: their streams.
 insert into changed_deployables
-select distinct deployable from touched;
+select distinct deployable from incoming;

@@ -1,6 +1,6 @@
--- What the deployments in `touched` may be called by what was there before: it may mean another one now.
+-- What the deployments in `incoming` may be called by what was there before: it may mean another one now.
 insert into changed_names
-select organization, repository_key, service_key, id from touched
+select organization, repository_key, service_key, id from incoming
 union all
-select distinct organization, repository_key, service_key, deployment_node_id from touched
+select distinct organization, repository_key, service_key, deployment_node_id from incoming
 where deployment_node_id is not null;

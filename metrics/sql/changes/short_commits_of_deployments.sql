@@ -1,4 +1,4 @@
--- What the deployments in `touched` may change of shortened commit ids: those that are theirs, and those of others that
+-- What the deployments in `incoming` may change of shortened commit ids: those that are theirs, and those of others that
 -- begin like theirs.
 insert into short_commits
 select distinct
@@ -6,7 +6,7 @@ select distinct
     repository_key,
     deployable,
     unnest(list_filter(named_commits(commit_id, remediates, commits), lambda sha: is_short(sha))) as short
-from touched
+from incoming
 except
 select organization, repository_key, deployable, short from short_commits;
 
@@ -18,7 +18,7 @@ semi join (
         organization,
         repository_key,
         unnest(list_transform(named_commits(commit_id, remediates, commits), lambda sha: sha[:7])) as beginning
-    from touched
+    from incoming
     -- Most repositories know whole commit ids alone.
     where repository_key in (select repository_key from short_commits)
 ) as told on

@@ -8,5 +8,5 @@ select
     from_json(production_environments, '["varchar"]') as production_environments,
     from_json(failure_signals, '["varchar"]') as failure_signals,
     attribution_gap_days
-from arrived
+from incoming
 where recorded_at is not null
