@@ -113,6 +113,16 @@ class TooManyRequests(Problem):
         return {"Retry-After": str(self.seconds), **self.limits}
 
 
+class BeingMade(Problem):
+    """Another request has this very file made, and whoever waits for it would hold a thread."""
+
+    status, code, title = 503, "being-made", "The file is being made"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
 class Unavailable(Problem):
     """The record database cannot be written or read just now; nothing was recorded."""
 

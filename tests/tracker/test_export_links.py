@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 from tracker.auth.keys import load_keys
 from tracker.auth.links import Link
 from tracker.auth.tokens import Claims, Scope, verify
-from tracker.errors import Unauthenticated, Unavailable
+from tracker.errors import BeingMade, Unauthenticated, Unavailable
 from tracker.settings import Settings
 from tracker.transfer.parts import KeptFiles
 
@@ -275,7 +275,7 @@ def test_a_file_is_made_once_for_all_its_parts_and_nobody_waits_for_it() -> None
     def pieces() -> Iterator[bytes]:
         nonlocal made
         made += 1
-        with pytest.raises(Unavailable) as refused:
+        with pytest.raises(BeingMade) as refused:
             kept.answer(asking(), "a", pieces)
         refusals.append(refused.value)
         yield b"0123456789"

@@ -14,7 +14,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.response import Stream
 
-from tracker.errors import Unavailable
+from tracker.errors import BeingMade
 
 _PIECE_BYTES = 1 << 18
 _MOST_BYTES = 1 << 30
@@ -65,7 +65,7 @@ class KeptFiles:
         """The part of the file that a request asks for, else the whole. The key says all that it depends on;
         None has no parts: the next time the file may be another.
 
-        Raises `Unavailable` while another request has it made.
+        Raises `BeingMade` while another request has it made.
         """
         if key is None or "Range" not in request.headers:
             return _whole(File(pieces()), accepts="none" if key is None else "bytes")
@@ -84,8 +84,7 @@ class KeptFiles:
             is_known = key in self._files
             _, file = self._files.get(key, (now, None))
             if is_known and file is None:
-                # To wait for it would hold a thread of all that ask.
-                raise Unavailable("the file is being made for another request: ask again")
+                raise BeingMade("Another request has this file made: ask again for its parts.")
             self._files[key] = now, file
             self._files.move_to_end(key)
         return file
