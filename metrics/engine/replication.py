@@ -78,9 +78,13 @@ def _pull(store: duckdb.DuckDBPyConnection, snapshot: RecordSnapshot, position: 
 
 
 def _ahead(pieces: Iterator[pa.Table]) -> Generator[pa.Table]:
-    """The pieces, each read while the one before it is taken in."""
+    """The pieces, each read while the one before it is taken in, if they are large.
+
+    Whoever stops waits for what is being read: until then its connection is in use.
+    """
     piece = next(pieces, None)
-    if piece is None:
+    if piece is None or piece.num_rows < _MOST_WITHOUT_THREAD:
+        yield from () if piece is None else (piece, *pieces)
         return
     with ThreadPoolExecutor(1) as reader:
         while piece is not None:
@@ -127,7 +131,10 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
     if table in _KEPT:
         kept = _KEPT[table]
         run_over(store, f"insert into {kept} by name {read_sql('records', kept)}", rows)
-    _replace(store, table, _newest(rows))
+    newest = _newest(rows)
+    # Files and frames come in one piece.
+    for start in range(0, newest.num_rows, _MOST_AT_ONCE):
+        _replace(store, table, newest.slice(start, _MOST_AT_ONCE))
 
 
 def _newest(rows: pa.Table) -> pa.Table:
@@ -308,14 +315,17 @@ def _work_out(
     is_long: bool = False,
 ) -> None:
     """Put what a fact is now in the place of its rows that may have changed; of many, of those that have."""
-    anew = f"by name {read_sql('facts', fact)}"
+    anew = read_sql("facts", fact)
     if not is_long:
         store.execute(f"delete from {fact} where {changed}")
-        store.execute(f"insert into {fact} {anew}", bound)
+        store.execute(f"insert into {fact} by name {anew}", bound)
         return
     # Of a long stream a new deployment changes the last rows: to write all of them again takes seconds.
-    store.execute(f"create or replace temp table now as from {fact} limit 0")
-    store.execute(f"insert into now {anew}", bound)
+    # In one statement: DuckDB 2.0 finds no rows in a table that is made empty and then filled with 122,880 in
+    # one transaction.
+    store.execute(
+        f"create or replace temp table now as (from {fact} limit 0) union all by name ({anew})", bound
+    )
     store.execute(
         "create or replace temp table before as "
         f"select rowid as place, hash(rows_of_it) as digest from {fact} as rows_of_it where {changed}"
@@ -328,7 +338,9 @@ def _work_out(
     store.execute("drop table now; drop table before")
 
 
+# To start a thread takes as long as to read some hundred rows.
+_MOST_WITHOUT_THREAD = 1_000
 # From here on it takes longer to write rows than to find those that are others.
 _MANY_ROWS = 20_000
-# Facts of so many deployments take half a gigabyte.
+# Facts of so many deployments take most of a gigabyte while they are worked out.
 _MOST_AT_ONCE = 500_000

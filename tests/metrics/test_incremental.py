@@ -17,7 +17,9 @@ from metrics.queries.session import Session, open_snapshot
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents
 from tracker.incidents.service import delete_incident
+from tracker.records.engine import connect
 from tracker.records.ledger import Author
+from tracker.records.tables import DEPLOYMENTS
 
 
 @pytest.mark.long
@@ -202,3 +204,31 @@ def _finished(book: Book) -> list[str]:
     return book.store.read(
         lambda cursor: [id for (id,) in cursor.execute("select id from finished_deployments").fetchall()]
     )
+
+
+@pytest.mark.long
+def test_streams_of_many_rows_keep_their_facts(book: Book) -> None:
+    """As many as DuckDB puts into one piece of a table, and several threads at work."""
+    book.deploy(version="v1", finished_at="2026-03-02T10:00:00Z", is_fix=True)
+    _multiply_deployments(book, 122_880)
+    with (
+        Store(follow(book.url), threads=2) as followed,
+        Store(follow(book.url), threads=2) as anew,
+    ):
+        with open_snapshot(followed):
+            pass
+        book.deploy(version="v2", finished_at="2026-03-02T11:00:00Z", is_hotfix=True)
+        with open_snapshot(followed) as found, open_snapshot(anew) as expected:
+            assert found.digests(FACTS) == expected.digests(FACTS)
+
+
+def _multiply_deployments(book: Book, times: int) -> None:
+    """Record what is recorded as often again, each time a microsecond later."""
+    counted = f"with recursive times(n) as (select 1 union all select n + 1 from times where n < {times}) "
+    changed = {name: f"{name} + n" for name in ("revision", "first_revision", "finished_at")}
+    changed |= {name: f"{name} || n" for name in ("id", "version")}
+    names = [column.name for column in DEPLOYMENTS.columns]
+    values = ", ".join(changed.get(name, name) for name in names)
+    with connect(book.url).begin() as connection:
+        into = f"insert into deployments ({', '.join(names)})"
+        connection.exec_driver_sql(f"{into} {counted}select {values} from deployments, times")
