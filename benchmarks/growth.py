@@ -242,7 +242,8 @@ def _copy(connection: Connection, number: int, organization: str) -> None:
     takes some thousand a second.
     """
     for table in (REPOSITORIES, DEPLOYMENTS):
-        if table is REPOSITORIES and organization == ASKED:
+        # Another copy in an organization is of the repositories that are there.
+        if table is REPOSITORIES and (organization == ASKED or number >= ORGANIZATIONS):
             continue
         last = max(
             connection.scalar(select(func.coalesce(func.max(numbered.c.revision), 0))) or 0
@@ -255,6 +256,10 @@ def _copy(connection: Connection, number: int, organization: str) -> None:
             "deployment_node_id": "deployment_node_id || :copy",
             "revision": revision,
             "first_revision": revision,
+            # Other releases, a little later: deployed again, they would carry nothing.
+            "commit_id": "printf('%02x', :number) || substr(commit_id, 3)",
+            "commits": "replace(commits, commit_id, printf('%02x', :number) || substr(commit_id, 3))",
+            **{name: f"{name} + :number" for name in ("started_at", "finished_at", "listed_at")},
         }
         names = [column.name for column in table.columns]
         connection.execute(
@@ -264,7 +269,7 @@ def _copy(connection: Connection, number: int, organization: str) -> None:
                 "where organization = :asked and instr(id, '~') = 0 "
                 f"and not exists (select 1 from {table.name} as copied where copied.id = own.id || :copy)"
             ),
-            {"asked": ASKED, "organization": organization, "copy": f"~{number}"},
+            {"asked": ASKED, "organization": organization, "copy": f"~{number}", "number": number},
         )
 
 
