@@ -9,7 +9,7 @@ from metrics.definitions import profiles
 from metrics.definitions.base import MetricName
 from metrics.definitions.catalog import CATALOG
 from metrics.domain.settings import DEFAULT_SETTINGS
-from metrics.engine.replication import FACTS
+from metrics.engine.settling import FACTS
 from metrics.sql import read_sql, sql_files
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
-from metrics.engine.replication import run_over, settle_facts, transaction
+from metrics.engine.replication import run_over, transaction
+from metrics.engine.settling import settle_facts
 from metrics.sql import read_sql
 
 OF_PARTS = (

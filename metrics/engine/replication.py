@@ -9,18 +9,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metrics.domain.settings import DEFAULT_SETTINGS, bound_for_links
 from metrics.engine.pulled_tables import DETAILS, PULLED, START, Position, RecordDatabase, RecordSnapshot
+from metrics.engine.settling import FACTS, MOST_AT_ONCE, has_any, settle_facts
 from metrics.sql import read_sql
 
-_CHANGES = (
-    "changed_organizations",
-    "changed_settings",
-    "changed_deployables",
-    "changed_incidents",
-    "changed_names",
-    "changed_shorts",
-)
+# To start a thread takes as long as to read some hundred rows.
+_MOST_WITHOUT_THREAD = 1_000
 # Of the tables whose versions are all kept, where.
 _KEPT = {"organization_settings": "settings_versions"}
 _DETAILS = {table: f"details_of_{table}" for table in DETAILS}
@@ -29,18 +23,6 @@ _THAT_NAME_SHORT = (
     "list_transform(named_commits(commit_id, remediates, commits), lambda sha: is_short(sha))) limit 1"
 )
 _OF_INCOMING = "id in (select id from incoming)"
-_OF_CHANGED = "deployable in (select deployable from changed_deployables)"
-# In the order in which they build on each other.
-FACTS = (
-    "repository_teams",
-    "environments",
-    "settings",
-    "finished_deployments",
-    "incident_links",
-    "remediations",
-    "derived_commits",
-    "carried_commits",
-)
 # What facts are worked out with; a name that nobody tells any more may stay in them.
 _AIDS = ("short_commits", "commit_names")
 
@@ -83,8 +65,11 @@ def _ahead(pieces: Iterator[pa.Table]) -> Generator[pa.Table]:
     Whoever stops waits for what is being read: until then its connection is in use.
     """
     piece = next(pieces, None)
-    if piece is None or piece.num_rows < _MOST_WITHOUT_THREAD:
-        yield from () if piece is None else (piece, *pieces)
+    if piece is None:
+        return
+    if piece.num_rows < _MOST_WITHOUT_THREAD:
+        yield piece
+        yield from pieces
         return
     with ThreadPoolExecutor(1) as reader:
         while piece is not None:
@@ -133,8 +118,8 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
         run_over(store, f"insert into {kept} by name {read_sql('records', kept)}", rows)
     newest = _newest(rows)
     # Files and frames come in one piece.
-    for start in range(0, newest.num_rows, _MOST_AT_ONCE):
-        _replace(store, table, newest.slice(start, _MOST_AT_ONCE))
+    for start in range(0, newest.num_rows, MOST_AT_ONCE):
+        _replace(store, table, newest.slice(start, MOST_AT_ONCE))
 
 
 def _newest(rows: pa.Table) -> pa.Table:
@@ -198,17 +183,17 @@ def _note_deployments(store: duckdb.DuckDBPyConnection, deployments: pa.Table) -
     """Note what these versions of deployments may change."""
     run_over(store, read_sql("changes", "deployments"), deployments)
     # What comes in with them is looked at anyway; a first pull would keep the names of all there are.
-    if _any(store, "incidents") or _any(store, "finished_deployments where remediates is not null"):
+    if has_any(store, "incidents") or has_any(store, "finished_deployments where remediates is not null"):
         run_over(store, read_sql("changes", "names"), deployments)
     # Most repositories know whole commit ids alone.
-    if _any(store, "short_commits") or _read_over(store, _THAT_NAME_SHORT, deployments).num_rows:
+    if has_any(store, "short_commits") or _read_over(store, _THAT_NAME_SHORT, deployments).num_rows:
         run_over(store, read_sql("changes", "short_commits_of_deployments"), deployments)
 
 
 def _follow_aliases(store: duckdb.DuckDBPyConnection, incoming: pa.Table) -> None:
     """Let every record belong to the repository that it is said to be of, as repositories now stand."""
     run_over(store, read_sql("changes", "aliases"), incoming)
-    if not _any(store, "deployments_moved"):
+    if not has_any(store, "deployments_moved"):
         return
     moved = store.sql("from deployments where id in (select id from deployments_moved)")
     _note_deployments(store, moved.to_arrow_table())
@@ -225,122 +210,3 @@ def _follow_teams(store: duckdb.DuckDBPyConnection, incoming: pa.Table) -> None:
     anew = f"insert into repository_teams by name {read_sql('facts', 'repository_teams')}"
     run_over(store, anew, incoming)
     run_over(store, read_sql("changes", "teams"), incoming)
-
-
-def settle_facts(store: duckdb.DuckDBPyConnection) -> None:
-    """Work out the facts again of what changed, and of nothing else; each step builds on those before."""
-    if _any(store, "changed_organizations"):
-        changed = "organization in (select organization from changed_organizations)"
-        _work_out(store, "environments", changed)
-        store.execute(
-            f"create or replace temp table settings_before as select * from settings where {changed}"
-        )
-        _work_out(store, "settings", changed, bound_for_links(DEFAULT_SETTINGS))
-        store.execute(read_sql("changes", "settings"))
-    if _any(store, "short_commits") or _any(store, "incidents where is_short(commit_id)"):
-        store.execute(read_sql("changes", "short_commits"))
-    if _any(store, "changed_shorts"):
-        _work_out(
-            store,
-            "commit_names",
-            "(organization, repository_key, short) in "
-            "(select organization, repository_key, short from changed_shorts)",
-        )
-    for _ in _in_turn(store):
-        is_long = _is_long(store, "finished_deployments")
-        _work_out(store, "finished_deployments", _OF_CHANGED, is_long=is_long)
-        # Most organizations tell what their deployments carry.
-        if _any(store, "pushes"):
-            _work_out(store, "derived_commits", _OF_CHANGED, is_long=is_long)
-            store.execute(read_sql("changes", "derived_commits"))
-        if _concerns(store, "carried_commits", "carries_commits"):
-            _work_out(store, "carried_commits", _OF_CHANGED, is_long=is_long)
-    # The last of them may have gone just now.
-    if _any(store, "incidents") or _any(store, "changed_incidents"):
-        store.execute(read_sql("changes", "incidents"))
-    if _any(store, "changed_incidents"):
-        store.execute(read_sql("changes", "linked_deployments"))
-        _work_out(store, "incident_links", "incident_id in (select incident_id from changed_incidents)")
-        store.execute(read_sql("changes", "linked_deployments"))
-    if _any(store, "finished_deployments where remediates is not null"):
-        store.execute(read_sql("changes", "remediations"))
-    for _ in _in_turn(store):
-        if _concerns(store, "remediations", "is_hotfix or is_fix or is_rollback or remediates is not null"):
-            _work_out(store, "remediations", _OF_CHANGED, is_long=_is_long(store, "remediations"))
-    for table in _CHANGES:
-        store.execute(f"delete from {table}")
-
-
-def _is_long(store: duckdb.DuckDBPyConnection, fact: str) -> bool:
-    """Whether a fact has many rows of the streams that changed."""
-    return _number_of(store, f"{fact} where {_OF_CHANGED}") >= _MANY_ROWS
-
-
-def _in_turn(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Once for all streams that changed; several times where their facts may not fit into memory at once, and
-    each time some of them stand for all.
-    """
-    if _number_of(store, "deployments") <= _MOST_AT_ONCE:
-        yield
-        return
-    for (deployables,) in store.execute(read_sql("changes", "turns"), {"most": _MOST_AT_ONCE}).fetchall():
-        some = "create temp table changed_deployables as select unnest($some::ubigint[]) as deployable"
-        store.execute(some, {"some": deployables})
-        yield
-        store.execute("drop table temp.changed_deployables")
-
-
-def _any(store: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    """Whether there are any: to look costs a tenth of planning what would be done with them."""
-    return bool(store.execute(f"select 1 from {rows} limit 1").fetchall())
-
-
-def _concerns(store: duckdb.DuckDBPyConnection, fact: str, which: str) -> bool:
-    """Whether a fact has rows of the streams that changed, or is to have some, of such deployments."""
-    is_to_have = _any(store, f"finished_deployments where ({which}) and {_OF_CHANGED}")
-    return is_to_have or _any(store, f"{fact} where {_OF_CHANGED}")
-
-
-def _number_of(store: duckdb.DuckDBPyConnection, rows: str) -> int:
-    ((count,),) = store.execute(f"select count(*) from {rows}").fetchall()
-    return int(count)
-
-
-def _work_out(
-    store: duckdb.DuckDBPyConnection,
-    fact: str,
-    changed: str,
-    bound: Mapping[str, Any] | None = None,
-    *,
-    is_long: bool = False,
-) -> None:
-    """Put what a fact is now in the place of its rows that may have changed; of many, of those that have."""
-    anew = read_sql("facts", fact)
-    if not is_long:
-        store.execute(f"delete from {fact} where {changed}")
-        store.execute(f"insert into {fact} by name {anew}", bound)
-        return
-    # Of a long stream a new deployment changes the last rows: to write all of them again takes seconds.
-    # In one statement: DuckDB 2.0 finds no rows in a table that is made empty and then filled with 122,880 in
-    # one transaction.
-    store.execute(
-        f"create or replace temp table now as (from {fact} limit 0) union all by name ({anew})", bound
-    )
-    store.execute(
-        "create or replace temp table before as "
-        f"select rowid as place, hash(rows_of_it) as digest from {fact} as rows_of_it where {changed}"
-    )
-    store.execute(
-        f"delete from {fact} where rowid in "
-        "(select place from before where digest not in (select hash(now) from now))"
-    )
-    store.execute(f"insert into {fact} select * from now where hash(now) not in (select digest from before)")
-    store.execute("drop table now; drop table before")
-
-
-# To start a thread takes as long as to read some hundred rows.
-_MOST_WITHOUT_THREAD = 1_000
-# From here on it takes longer to write rows than to find those that are others.
-_MANY_ROWS = 20_000
-# Facts of so many deployments take most of a gigabyte while they are worked out.
-_MOST_AT_ONCE = 500_000

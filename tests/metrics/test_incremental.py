@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.engine import replication
+from metrics.engine import replication, settling
 from metrics.engine.following import follow
 from metrics.engine.pulled_tables import PULLED
-from metrics.engine.replication import FACTS
+from metrics.engine.settling import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import Session, open_snapshot
 from tests.conftest import Book
@@ -37,8 +37,9 @@ def test_a_store_that_followed_every_change_equals_a_rebuild(
     """Whether it writes all rows of a fact again or those that are others, of all streams at once or in turn."""
     organization = Changes(book)
     with (
-        patch.object(replication, "_MANY_ROWS", many_rows),
-        patch.object(replication, "_MOST_AT_ONCE", at_once),
+        patch.object(settling, "_MANY_ROWS", many_rows),
+        patch.object(settling, "MOST_AT_ONCE", at_once),
+        patch.object(replication, "MOST_AT_ONCE", at_once),
     ):
         for (kind, what), follows in zip(made, follow_each, strict=False):
             organization.make(kind, what)
@@ -194,7 +195,7 @@ def test_the_last_incident_that_is_deleted_leaves_no_trace(book: Book) -> None:
 def test_a_stream_that_is_left_empty_has_its_turn_too(book: Book) -> None:
     """Where not all that changed is worked out at once."""
     kept, left = (book.deploy(repository_url=url, version="v1").deployment for url in REPOSITORIES[:2])
-    with patch.object(replication, "_MOST_AT_ONCE", 1):
+    with patch.object(settling, "MOST_AT_ONCE", 1):
         assert len(_finished(book)) == 2
         book.delete(left.version.id)
         assert _finished(book) == [kept.version.id]

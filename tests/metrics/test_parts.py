@@ -14,7 +14,7 @@ from metrics.domain.errors import RecordsUnavailable
 from metrics.engine.following import follow
 from metrics.engine.parts import OF_PARTS, part_of
 from metrics.engine.pulled_tables import PULLED, HeldRecords, Position, RecordSnapshot, arrow_table
-from metrics.engine.replication import FACTS
+from metrics.engine.settling import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot
 from metrics.spark.dividing import COUNTED, Division, divide

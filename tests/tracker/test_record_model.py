@@ -16,7 +16,7 @@ from metrics.definitions.base import MetricName
 from metrics.domain.errors import Contradiction, InvalidInput
 from metrics.engine.following import follow
 from metrics.engine.pulled_tables import PULLED
-from metrics.engine.replication import FACTS
+from metrics.engine.settling import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot
 from tests.conftest import Book

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from metrics.engine.following import follow
 from metrics.engine.organizations import OrganizationStores
 from metrics.engine.pulled_tables import PULLED, RecordDatabase
-from metrics.engine.replication import FACTS
+from metrics.engine.settling import FACTS
 from metrics.engine.store import Store
 from metrics.queries.session import open_snapshot
 from tracker.cli.common import CommandFailed, migrated_database
