@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metrics.engine.pulled_tables import DETAILS, PULLED, START, Position, RecordDatabase, RecordSnapshot
-from metrics.engine.settling import FACTS, MOST_AT_ONCE, has_any, settle_facts
+from metrics.engine.settling import FACTS, has_any, settle_facts
 from metrics.sql import read_sql
 
 # To start a thread takes as long as to read some hundred rows.
 _MOST_WITHOUT_THREAD = 1_000
+# So many deployments take a quarter of a gigabyte while they are taken in; fewer at once take longer.
+_MOST_AT_ONCE = 500_000
 # Of the tables whose versions are all kept, where.
 _KEPT = {"organization_settings": "settings_versions"}
 _DETAILS = {table: f"details_of_{table}" for table in DETAILS}
@@ -118,8 +120,8 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
         run_over(store, f"insert into {kept} by name {read_sql('records', kept)}", rows)
     newest = _newest(rows)
     # Files and frames come in one piece.
-    for start in range(0, newest.num_rows, MOST_AT_ONCE):
-        _replace(store, table, newest.slice(start, MOST_AT_ONCE))
+    for start in range(0, newest.num_rows, _MOST_AT_ONCE):
+        _replace(store, table, newest.slice(start, _MOST_AT_ONCE))
 
 
 def _newest(rows: pa.Table) -> pa.Table:

@@ -19,8 +19,8 @@ FACTS = (
     "carried_commits",
 )
 """In the order in which they build on each other."""
-MOST_AT_ONCE = 500_000
-"""Facts of so many deployments take most of a gigabyte while they are worked out."""
+# Facts of so many deployments take half a gigabyte while they are worked out.
+_MOST_AT_ONCE = 200_000
 # From here on it takes longer to write rows than to find those that are others.
 _MANY_ROWS = 20_000
 _CHANGES = (
@@ -87,10 +87,10 @@ def _in_turn(store: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Once for all streams that changed; several times where their facts may not fit into memory at once, and
     each time some of them stand for all.
     """
-    if _number_of(store, "deployments") <= MOST_AT_ONCE:
+    if _number_of(store, "deployments") <= _MOST_AT_ONCE:
         yield
         return
-    for (deployables,) in store.execute(read_sql("changes", "turns"), {"most": MOST_AT_ONCE}).fetchall():
+    for (deployables,) in store.execute(read_sql("changes", "turns"), {"most": _MOST_AT_ONCE}).fetchall():
         some = "create temp table changed_deployables as select unnest($some::ubigint[]) as deployable"
         store.execute(some, {"some": deployables})
         yield

@@ -29,7 +29,7 @@ from tracker.records.tables import DEPLOYMENTS
     made=st.lists(changes, min_size=6, max_size=30),
     follow_each=st.one_of(st.just([True] * 30), st.lists(st.booleans(), min_size=30, max_size=30)),
     many_rows=st.sampled_from([0, 20_000]),
-    at_once=st.sampled_from([1, 500_000]),
+    at_once=st.sampled_from([1, 200_000]),
 )
 def test_a_store_that_followed_every_change_equals_a_rebuild(
     book: Book, made: list[tuple[str, Any]], follow_each: list[bool], many_rows: int, at_once: int
@@ -38,8 +38,8 @@ def test_a_store_that_followed_every_change_equals_a_rebuild(
     organization = Changes(book)
     with (
         patch.object(settling, "_MANY_ROWS", many_rows),
-        patch.object(settling, "MOST_AT_ONCE", at_once),
-        patch.object(replication, "MOST_AT_ONCE", at_once),
+        patch.object(settling, "_MOST_AT_ONCE", at_once),
+        patch.object(replication, "_MOST_AT_ONCE", at_once),
     ):
         for (kind, what), follows in zip(made, follow_each, strict=False):
             organization.make(kind, what)
@@ -195,7 +195,7 @@ def test_the_last_incident_that_is_deleted_leaves_no_trace(book: Book) -> None:
 def test_a_stream_that_is_left_empty_has_its_turn_too(book: Book) -> None:
     """Where not all that changed is worked out at once."""
     kept, left = (book.deploy(repository_url=url, version="v1").deployment for url in REPOSITORIES[:2])
-    with patch.object(settling, "MOST_AT_ONCE", 1):
+    with patch.object(settling, "_MOST_AT_ONCE", 1):
         assert len(_finished(book)) == 2
         book.delete(left.version.id)
         assert _finished(book) == [kept.version.id]
