@@ -16,7 +16,7 @@ from metrics.sql import read_sql
 # To start a thread takes as long as to read some hundred rows.
 _MOST_WITHOUT_THREAD = 1_000
 # So many deployments take a quarter of a gigabyte while they are taken in; fewer at once take longer.
-_MOST_AT_ONCE = 500_000
+_MOST_IN_A_PIECE = 500_000
 # Of the tables whose versions are all kept, where.
 _KEPT = {"organization_settings": "settings_versions"}
 _DETAILS = {table: f"details_of_{table}" for table in DETAILS}
@@ -120,8 +120,8 @@ def _take_in(store: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
         run_over(store, f"insert into {kept} by name {read_sql('records', kept)}", rows)
     newest = _newest(rows)
     # Files and frames come in one piece.
-    for start in range(0, newest.num_rows, _MOST_AT_ONCE):
-        _replace(store, table, newest.slice(start, _MOST_AT_ONCE))
+    for start in range(0, newest.num_rows, _MOST_IN_A_PIECE):
+        _replace(store, table, newest.slice(start, _MOST_IN_A_PIECE))
 
 
 def _newest(rows: pa.Table) -> pa.Table:
@@ -155,8 +155,8 @@ def _read_over(store: duckdb.DuckDBPyConnection, query: str, incoming: pa.Table)
 
 def _replace(store: duckdb.DuckDBPyConnection, table: str, incoming: pa.Table) -> None:
     """Put what has come in into the place of what it supersedes, and note what that may change."""
-    is_of_settings = {"in_any_case": table == "organization_settings"}
-    run_over(store, read_sql("changes", "organizations"), incoming, is_of_settings)
+    given = {"in_any_case": table == "organization_settings"}
+    run_over(store, read_sql("changes", "organizations"), incoming, given)
     if "environment_key" in PULLED[table]:
         run_over(store, read_sql("changes", f"environments_of_{table}"), incoming)
     if pc.any(pc.not_equal(incoming["revision"], incoming["first_revision"])).as_py():
@@ -197,10 +197,10 @@ def _follow_aliases(store: duckdb.DuckDBPyConnection, incoming: pa.Table) -> Non
     run_over(store, read_sql("changes", "aliases"), incoming)
     if not has_any(store, "deployments_moved"):
         return
-    moved = store.sql("from deployments where id in (select id from deployments_moved)")
-    _note_deployments(store, moved.to_arrow_table())
+    moved = "from deployments where id in (select id from deployments_moved)"
+    _note_deployments(store, _read_over(store, moved, incoming))
     store.execute(read_sql("changes", "moved_deployments"))
-    _note_deployments(store, moved.to_arrow_table())
+    _note_deployments(store, _read_over(store, moved, incoming))
 
 
 def _follow_teams(store: duckdb.DuckDBPyConnection, incoming: pa.Table) -> None:

@@ -17,7 +17,6 @@ from metrics.queries.session import Session, open_snapshot
 from tests.conftest import Book
 from tests.metrics.changes import REPOSITORIES, ROUNDS, WINDOW, Changes, changes, deployments, incidents
 from tracker.incidents.service import delete_incident
-from tracker.records.engine import connect
 from tracker.records.ledger import Author
 from tracker.records.tables import DEPLOYMENTS
 
@@ -39,7 +38,7 @@ def test_a_store_that_followed_every_change_equals_a_rebuild(
     with (
         patch.object(settling, "_MANY_ROWS", many_rows),
         patch.object(settling, "_MOST_AT_ONCE", at_once),
-        patch.object(replication, "_MOST_AT_ONCE", at_once),
+        patch.object(replication, "_MOST_IN_A_PIECE", at_once),
     ):
         for (kind, what), follows in zip(made, follow_each, strict=False):
             organization.make(kind, what)
@@ -230,6 +229,6 @@ def _multiply_deployments(book: Book, times: int) -> None:
     changed |= {name: f"{name} || n" for name in ("id", "version")}
     names = [column.name for column in DEPLOYMENTS.columns]
     values = ", ".join(changed.get(name, name) for name in names)
-    with connect(book.url).begin() as connection:
+    with book.engine.begin() as connection:
         into = f"insert into deployments ({', '.join(names)})"
         connection.exec_driver_sql(f"{into} {counted}select {values} from deployments, times")
